@@ -1,0 +1,1 @@
+# Running Tocsin from the tree.
