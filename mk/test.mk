@@ -1,7 +1,29 @@
-# Tests: unit, integration, end to end. T=pattern picks those whose path holds the pattern.
+# Tests. T=pattern picks those whose path holds the pattern (and builds only those).
 
 picked = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
+
+## test: everything: deps, build, unit, integration, end to end; ends with `N passed, N failed`
+.PHONY: test
+test:
+	$(Q)scripts/deps.sh build run test
+	$(Q)$(MAKE) all test-programs
+	@tests/kit/test.sh $(B) unit integration e2e
 
 ## test-programs: build every unit and integration test program
 .PHONY: test-programs
 test-programs: $(UNIT_TESTS) $(INTEGRATION_TESTS)
+
+## test-unit: build and run the unit tests
+.PHONY: test-unit
+test-unit: $(call picked,$(UNIT_TESTS))
+	@tests/kit/test.sh $(B) unit
+
+## test-integration: build and run the integration tests with a private PostgreSQL and Redis
+.PHONY: test-integration
+test-integration: all $(call picked,$(INTEGRATION_TESTS))
+	@tests/kit/test.sh $(B) integration
+
+## test-e2e: build everything and run the end to end tests
+.PHONY: test-e2e
+test-e2e: all
+	@tests/kit/test.sh $(B) e2e

@@ -1,0 +1,102 @@
+#!/bin/bash
+# Runs stages of the tests: test.sh BUILD_DIR STAGE… with STAGE of unit, integration, e2e.
+# Programs are found in the build tree's image of tests/ by the sources that exist. T=pattern picks
+# by path. The last line is `N passed, N failed`; the exit status tells the same.
+set -uo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root" || exit 1
+build=$1
+shift
+
+kit=tests/kit
+counts=$(mktemp)
+trap 'rm -f "$counts"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null; exit 143' INT TERM HUP
+
+# sources FOLDER SUFFIX: the test sources the pattern leaves.
+sources() {
+    [ -d "$1" ] || return 0
+    find "$1" -name node_modules -prune -o -name "*$2" -type f -print | sort |
+        grep -F -e "${T:-}" || true
+}
+
+programs() {
+    local source
+    while read -r source; do
+        printf '%s\n' "$build/${source%.c}"
+    done < <(sources "$1" _test.c)
+}
+
+run_unit() {
+    mapfile -t list < <(programs tests/unit)
+    [ ${#list[@]} -gt 0 ] || return 0
+    echo "== unit"
+    $kit/run.sh --jobs "$(nproc)" --timeout 60 --counts "$counts" "${list[@]}"
+}
+
+run_integration() {
+    mapfile -t list < <(programs tests/integration)
+    [ ${#list[@]} -gt 0 ] || return 0
+    echo "== integration"
+    TOCSIN_TEST_BIN=$root/$build/bin $kit/servers.sh -- \
+        $kit/run.sh --timeout 120 --counts "$counts" "${list[@]}" || ran_or_failed integration
+}
+
+# A stage that broke before it could count is a failure too.
+ran_or_failed() {
+    local lines
+    lines=$(wc -l <"$counts")
+    [ "$lines" -gt "$counted" ] || {
+        echo "FAIL  $1 did not run"
+        printf '0 1\n' >>"$counts"
+    }
+}
+
+# Installed modules are good until the lock file changes.
+install_modules() {
+    local stamp=tests/e2e/node_modules/.tocsin-lock
+    [ -f tests/e2e/package-lock.json ] || return 0
+    if ! cmp -s tests/e2e/package-lock.json "$stamp"; then
+        (cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error) || return 1
+        mkdir -p tests/e2e/node_modules
+        cp tests/e2e/package-lock.json "$stamp"
+    fi
+}
+
+run_e2e() {
+    mapfile -t list < <(sources tests/e2e .test.js)
+    [ ${#list[@]} -gt 0 ] || return 0
+    echo "== e2e"
+    local tap passed failed
+    tap=$(mktemp)
+    if install_modules; then
+        # One file at a time: each starts a whole Tocsin.
+        TOCSIN_TEST_BIN=$root/$build/bin $kit/servers.sh -- \
+            timeout -k 10 480 node --test --test-concurrency=1 \
+            --test-reporter=spec --test-reporter-destination=stdout \
+            --test-reporter=tap --test-reporter-destination="$tap" "${list[@]}" </dev/null
+    fi
+    passed=$(sed -n 's/^# pass //p' "$tap" | tail -n 1)
+    failed=$(awk '/^# (fail|cancelled) / { n += $3 } END { print n + 0 }' "$tap")
+    [ -n "$passed" ] || {
+        echo "FAIL  e2e did not finish"
+        passed=0 failed=$((failed + 1))
+    }
+    rm -f "$tap"
+    printf '%d %d\n' "$passed" "$failed" >>"$counts"
+}
+
+for stage in "$@"; do
+    counted=$(wc -l <"$counts")
+    case $stage in
+    unit) run_unit ;;
+    integration) run_integration ;;
+    e2e) run_e2e ;;
+    *) echo "unknown stage $stage" >&2 && exit 2 ;;
+    esac
+done
+
+read -r passed failed < <(awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }' "$counts")
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
