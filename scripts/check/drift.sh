@@ -1,0 +1,39 @@
+#!/bin/bash
+# Checks that what is written in several places says the same: drift.sh PATH_OF_TOCSIN
+#
+# docs/configuration.md is what `tocsin docs-config` prints, and every TOCSIN_ name in the
+# deployment files and scripts is a setting, or one that only the runner knows.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+tocsin=${1:-build/debug/bin/tocsin}
+page=docs/configuration.md
+# What scripts/run.sh reads itself, and the tests' own variables.
+runner_only='TOCSIN_(WORKERS|ADMIN_EMAIL|ADMIN_PASSWORD|DATA_DIR|TEST_[A-Z_]+)'
+
+if [ ! -x "$tocsin" ] || ! "$tocsin" docs-config >/dev/null 2>&1; then
+    [ -e "$page" ] || exit 0
+    echo "drift: $page exists but $tocsin docs-config does not work (make all first)" >&2
+    exit 1
+fi
+
+bad=0
+settings=$(mktemp)
+trap 'rm -f "$settings"' EXIT
+"$tocsin" docs-config >"$settings"
+
+if ! diff -u "$page" "$settings" >&2; then
+    echo "drift: $page is not what $tocsin docs-config prints; write it anew" >&2
+    bad=1
+fi
+
+mapfile -t files < <(git ls-files -- docker-compose.yml k8s deploy scripts .ci docs README.md)
+while IFS=: read -r file name; do
+    # Every secret may be given as a file instead.
+    grep -qw -e "$name" -e "${name%_FILE}" "$settings" && continue
+    [[ $name =~ ^$runner_only(_FILE)?$ ]] && continue
+    echo "drift: $file names $name, which is no setting" >&2
+    bad=1
+done < <(grep -oE '\bTOCSIN_[A-Z0-9_]*[A-Z0-9]\b' "${files[@]}" /dev/null | sort -u)
+
+exit "$bad"
