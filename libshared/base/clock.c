@@ -1,0 +1,184 @@
+/* The process clock and RFC 3339 text. */
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* One clock per process, because every log line and every thread must agree on what time it is. */
+static struct clock_source replaced;
+static bool is_replaced;
+static _Atomic int64_t offset_us;
+
+static int64_t system_us(clockid_t id)
+{
+    struct timespec ts;
+    (void)clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t clock_wall_us(void)
+{
+    if (is_replaced)
+        return replaced.wall_us(replaced.self);
+    return system_us(CLOCK_REALTIME) + atomic_load_explicit(&offset_us, memory_order_relaxed);
+}
+
+int64_t clock_wall_ms(void)
+{
+    return clock_wall_us() / 1000;
+}
+
+int64_t clock_mono_us(void)
+{
+    return is_replaced ? replaced.mono_us(replaced.self) : system_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_mono_ms(void)
+{
+    return clock_mono_us() / 1000;
+}
+
+void clock_use(const struct clock_source *source)
+{
+    is_replaced = source != NULL;
+    if (source)
+        replaced = *source;
+}
+
+void clock_set_offset_ms(int64_t offset_ms)
+{
+    atomic_store_explicit(&offset_us, offset_ms * 1000, memory_order_relaxed);
+}
+
+void time_format_us(int64_t wall_us, char out[TIME_TEXT_BYTES])
+{
+    int64_t seconds = wall_us / 1000000;
+    int64_t fraction = wall_us % 1000000;
+    if (fraction < 0) {
+        fraction += 1000000;
+        seconds--;
+    }
+    time_t when = (time_t)seconds;
+    struct tm tm;
+    if (!gmtime_r(&when, &tm)) {
+        (void)snprintf(out, TIME_TEXT_BYTES, "1970-01-01T00:00:00Z");
+        return;
+    }
+    char text[TIME_TEXT_BYTES];
+    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    if (fraction == 0)
+        (void)snprintf(out, TIME_TEXT_BYTES, "%.20sZ", text);
+    else if (fraction % 1000 == 0)
+        (void)snprintf(out, TIME_TEXT_BYTES, "%.20s.%03dZ", text, (int)(fraction / 1000));
+    else
+        (void)snprintf(out, TIME_TEXT_BYTES, "%.20s.%06dZ", text, (int)fraction);
+}
+
+void time_format_ms(int64_t wall_ms, char out[TIME_TEXT_BYTES])
+{
+    time_format_us(wall_ms * 1000, out);
+}
+
+/* Exactly `n` digits at *p; moves on. -1 when they are not there. */
+static int digits(const char **p, int n)
+{
+    int v = 0;
+    for (int i = 0; i < n; i++) {
+        if (!isdigit((unsigned char)**p))
+            return -1;
+        v = v * 10 + (**p - '0');
+        (*p)++;
+    }
+    return v;
+}
+
+static bool eat(const char **p, char c)
+{
+    if (**p != c)
+        return false;
+    (*p)++;
+    return true;
+}
+
+static bool parse_date(const char **p, struct tm *tm)
+{
+    int year = digits(p, 4);
+    if (year < 1970 || !eat(p, '-'))
+        return false;
+    int month = digits(p, 2);
+    if (month < 1 || month > 12 || !eat(p, '-'))
+        return false;
+    int day = digits(p, 2);
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    int last = days[month - 1] + (month == 2 && leap ? 1 : 0);
+    if (day < 1 || day > last)
+        return false;
+    tm->tm_year = year - 1900;
+    tm->tm_mon = month - 1;
+    tm->tm_mday = day;
+    return true;
+}
+
+static bool parse_clock(const char **p, struct tm *tm, int64_t *fraction_us)
+{
+    tm->tm_hour = digits(p, 2);
+    if (tm->tm_hour < 0 || tm->tm_hour > 23 || !eat(p, ':'))
+        return false;
+    tm->tm_min = digits(p, 2);
+    if (tm->tm_min < 0 || tm->tm_min > 59 || !eat(p, ':'))
+        return false;
+    tm->tm_sec = digits(p, 2);
+    if (tm->tm_sec < 0 || tm->tm_sec > 60)
+        return false;
+    if (!eat(p, '.'))
+        return true;
+    if (!isdigit((unsigned char)**p))
+        return false;
+    for (int64_t unit = 100000; isdigit((unsigned char)**p); (*p)++, unit /= 10)
+        *fraction_us += (**p - '0') * unit;
+    return true;
+}
+
+/* 'Z' or ±hh:mm, as seconds east of UTC. */
+static bool parse_zone(const char **p, int64_t *east_s)
+{
+    if (eat(p, 'Z') || eat(p, 'z'))
+        return true;
+    int sign = **p == '+' ? 1 : **p == '-' ? -1 : 0;
+    if (sign == 0)
+        return false;
+    (*p)++;
+    int hours = digits(p, 2);
+    if (hours < 0 || hours > 23 || !eat(p, ':'))
+        return false;
+    int minutes = digits(p, 2);
+    if (minutes < 0 || minutes > 59)
+        return false;
+    *east_s = sign * (hours * 3600 + minutes * 60);
+    return true;
+}
+
+enum status time_parse_us(const char *text, int64_t *out)
+{
+    struct tm tm = {0};
+    int64_t fraction_us = 0;
+    int64_t east_s = 0;
+    const char *p = text;
+    if (!parse_date(&p, &tm))
+        return ST_INVALID;
+    if (*p != '\0') {
+        if (!eat(&p, 'T') && !eat(&p, 't') && !eat(&p, ' '))
+            return ST_INVALID;
+        if (!parse_clock(&p, &tm, &fraction_us) || !parse_zone(&p, &east_s) || *p != '\0')
+            return ST_INVALID;
+    }
+    int64_t seconds = (int64_t)timegm(&tm) - east_s;
+    if (seconds < 0)
+        return ST_INVALID;
+    *out = seconds * 1000000 + fraction_us;
+    return ST_OK;
+}

@@ -1,0 +1,122 @@
+/*
+ * One PostgreSQL connection, used by one thread. Queries are named (db/query.h), prepared on first
+ * use, and run with typed arguments. A lost connection is found by the call that meets it
+ * (ST_UNAVAILABLE) and opened again by the next one; a statement that fails inside a transaction
+ * makes the rest of it fail until db_rollback.
+ *
+ * What a status means: ST_UNAVAILABLE (57P0x, 08xxx, 53xxx, lost connection, time limit): try later.
+ * ST_CONFLICT: a unique or exclusion constraint (23505, 23P01); ST_INVALID: another 23xxx or 22xxx;
+ * ST_NOT_FOUND: db_query_one met no row. 40001 and 40P01 are ST_UNAVAILABLE as well (retryable);
+ * db_transact retries them.
+ */
+#ifndef TOCSIN_DB_DB_H
+#define TOCSIN_DB_DB_H
+
+#include <libpq-fe.h>
+
+#include "base/arena.h"
+#include "base/defs.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "base/uuid.h"
+#include "db/query.h"
+
+struct db;
+
+/* `name` becomes application_name. Does not connect yet: the first query does. The library's
+ * connection options (time limits, keep-alives: library-notes) are set here. ST_NO_MEMORY,
+ * ST_INVALID (conninfo not understood). */
+NODISCARD enum status db_new(const char *conninfo, const char *name, struct db **out,
+                             struct errbuf *err);
+void db_free(struct db *db);
+static inline void db_freep(struct db **db)
+{
+    db_free(*db);
+}
+#define AUTO_DB CLEANUP(db_freep) struct db *
+/* Connects if needed and asks for one row: for readiness. */
+NODISCARD enum status db_ping(struct db *db);
+/* Whether the last call left a live connection (no traffic). */
+bool db_is_connected(const struct db *db);
+/* The last error's text ("" if none) and constraint name ("" if none): borrowed till the next call. */
+const char *db_error(const struct db *db);
+const char *db_constraint(const struct db *db);
+
+/* Arguments, in the order of $1, $2 …; values are copied into the arena or borrowed as said. */
+struct db_args {
+    struct arena *arena; /* for the texts of numbers and arrays */
+    int count;
+    bool failed; /* no memory, or more than LIMIT_DB_PARAMS: the query refuses to run */
+    const char *value[LIMIT_DB_PARAMS];
+    int length[LIMIT_DB_PARAMS];
+    int format[LIMIT_DB_PARAMS]; /* 0 text, 1 binary */
+};
+void db_args_init(struct db_args *a, struct arena *arena);
+void db_arg_null(struct db_args *a);
+void db_arg_str(struct db_args *a, const char *s); /* borrowed; NULL is null */
+void db_arg_i64(struct db_args *a, int64_t v);
+void db_arg_f64(struct db_args *a, double v); /* NaN is null */
+void db_arg_bool(struct db_args *a, bool v);
+void db_arg_uuid(struct db_args *a, const struct uuid *id); /* NULL or nil is null */
+void db_arg_time(struct db_args *a, int64_t wall_us);       /* timestamptz; 0 is null */
+void db_arg_bytes(struct db_args *a, const void *data, size_t len); /* bytea, borrowed */
+/* Arrays for unnest($n): text[], bigint[], float8[], boolean[], uuid[], timestamptz[]. A NULL string,
+ * NaN, nil uuid or time 0 is a null element. */
+void db_arg_strs(struct db_args *a, const char *const *v, size_t count);
+void db_arg_i64s(struct db_args *a, const int64_t *v, size_t count);
+void db_arg_f64s(struct db_args *a, const double *v, size_t count);
+void db_arg_bools(struct db_args *a, const bool *v, size_t count);
+void db_arg_uuids(struct db_args *a, const struct uuid *v, size_t count);
+void db_arg_times(struct db_args *a, const int64_t *v, size_t count);
+
+static inline void pg_clear(PGresult **r)
+{
+    PQclear(*r);
+    *r = NULL;
+}
+#define AUTO_RESULT CLEANUP(pg_clear) PGresult *
+
+/* Runs a named query (args may be NULL). *out (may be NULL) is the caller's to PQclear. */
+NODISCARD enum status db_query(struct db *db, const struct query *q, const struct db_args *args,
+                               PGresult **out);
+/* As above, but exactly one row is wanted: ST_NOT_FOUND when there is none. */
+NODISCARD enum status db_query_one(struct db *db, const struct query *q, const struct db_args *args,
+                                   PGresult **out);
+/* Rows touched by an INSERT/UPDATE/DELETE. */
+int64_t db_affected(const PGresult *r);
+/* Statements that are not prepared (migrations, partition DDL); several may be joined by ';'. */
+NODISCARD enum status db_exec(struct db *db, const char *sql);
+
+NODISCARD enum status db_begin(struct db *db);
+/* ST_UNAVAILABLE here means "unknown outcome": repeat the whole transaction, idempotent by key. */
+NODISCARD enum status db_commit(struct db *db);
+/* Safe at any time; no effect outside a transaction. */
+void db_rollback(struct db *db);
+/* begin → fn → commit, rolled back unless fn returned ST_OK, and repeated (3 times, with jitter) on
+ * serialization failure or deadlock. */
+typedef enum status db_transaction_fn(struct db *db, void *arg);
+NODISCARD enum status db_transact(struct db *db, db_transaction_fn *fn, void *arg);
+
+/* COPY … FROM STDIN (FORMAT binary): open with the statement, put bytes (header and trailer are
+ * ours), close. After a failure only db_rollback helps. */
+NODISCARD enum status db_copy_begin(struct db *db, const char *copy_sql);
+NODISCARD enum status db_copy_put(struct db *db, const void *data, size_t len);
+NODISCARD enum status db_copy_end(struct db *db);
+
+/* Fields of a text-format result; strings copied into the arena (NULL when null or no memory). */
+char *row_str(const PGresult *r, int row, const char *column, struct arena *arena);
+int64_t row_i64(const PGresult *r, int row, const char *column);  /* 0 when null */
+double row_f64(const PGresult *r, int row, const char *column);   /* NaN when null */
+bool row_bool(const PGresult *r, int row, const char *column);    /* false when null */
+struct uuid row_uuid(const PGresult *r, int row, const char *column); /* nil when null */
+int64_t row_time(const PGresult *r, int row, const char *column); /* µs; 0 when null. The session's
+                                       TimeZone is UTC and DateStyle ISO, set at connect */
+bool row_is_null(const PGresult *r, int row, const char *column);
+/* A one-dimensional text[] (or uuid[] …) as strings in the arena; NULL elements are "". */
+NODISCARD enum status row_strs(const PGresult *r, int row, const char *column, struct arena *arena,
+                               const char ***out, size_t *count);
+/* bytea (hex format) decoded into the arena. */
+NODISCARD enum status row_bytes(const PGresult *r, int row, const char *column, struct arena *arena,
+                                const unsigned char **out, size_t *len);
+
+#endif

@@ -1,0 +1,27 @@
+/* JSON from outside: one strict door in front of jansson. */
+#ifndef TOCSIN_JSON_PARSE_H
+#define TOCSIN_JSON_PARSE_H
+
+#include <jansson.h>
+
+#include "base/defs.h"
+#include "base/status.h"
+
+static inline void json_freep(json_t **j)
+{
+    json_decref(*j);
+}
+#define AUTO_JSON CLEANUP(json_freep) json_t *
+
+/* Seeds jansson's hash tables; call once before threads start. */
+void json_setup(void);
+
+/*
+ * Parses one JSON value. ST_MALFORMED, with line and column in err, for anything but strict RFC
+ * 8259 text: NUL bytes (raw, or \u0000 in strings: no C string or text column can hold one),
+ * duplicate keys, invalid UTF-8, trailing bytes, more than LIMIT_JSON_DEPTH levels. *out is owned
+ * by the caller.
+ */
+NODISCARD enum status json_parse(const char *text, size_t len, json_t **out, struct errbuf *err);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * Our HTTP server: libmicrohttpd's own epoll threads read requests and write replies; a bounded
+ * queue hands each complete request to handler threads that may block; a full queue is 503. A
+ * handler may park its request until something happens, without holding a thread.
+ *
+ * Before a handler runs, the wrapper has refused what no handler should see: TE with CL, unknown
+ * transfer codings, duplicate Content-Length or Host, bad header names, %00, encoded slashes, "..",
+ * oversized targets, headers and bodies, slow clients (limits.h); then routed, authenticated through
+ * the service's callback, and validated query and body against the route's schemas.
+ */
+#ifndef TOCSIN_NET_HTTP_H
+#define TOCSIN_NET_HTTP_H
+
+#include <sys/socket.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/status.h"
+#include "base/uuid.h"
+#include "json/parse.h"
+#include "json/schema.h"
+#include "json/write.h"
+
+enum http_method { M_GET, M_POST, M_PUT, M_PATCH, M_DELETE, M_HEAD, M_OPTIONS, M_COUNT_ };
+const char *http_method_name(enum http_method m);
+
+struct req;
+struct principal; /* auth/principal.h */
+typedef enum status http_handler(struct req *r);
+
+enum route_flags {
+    ROUTE_FORM = 1,       /* also takes application/x-www-form-urlencoded for its body schema */
+    ROUTE_RAW_BODY = 2,   /* body is not parsed: r->body as it came, any content type */
+    ROUTE_NO_RATE = 4,    /* not counted by the rate limiter */
+    ROUTE_OPTIONAL_BODY = 8, /* an absent body is validated as {} */
+    ROUTE_DEPRECATED = 16,
+    ROUTE_GZIP_BODY = 32, /* Content-Encoding: gzip is taken, bounded after decompression too */
+    ROUTE_NO_STORE_NEEDED = 64 /* answers even when the database is down */
+};
+
+struct route {
+    enum http_method method;
+    const char *path;    /* "/api/v1/checks/{id}"; a literal beats a parameter; trailing / optional */
+    const char *summary; /* for the API description */
+    int scope;           /* auth/scopes.h; 0 is refused at start */
+    const struct schema *query;
+    const struct schema *body;  /* bound into r->in */
+    const struct schema *reply; /* one object; with `list`, the elements of that array */
+    const char *list;           /* "checks": the reply is a page */
+    const char *tag;            /* group in the documentation */
+    int ok;                     /* success status, 0: 200 */
+    unsigned flags;
+    size_t max_body_bytes;      /* 0: LIMIT_HTTP_BODY_BYTES */
+    http_handler *handler;
+};
+
+struct route_set {
+    const struct route *routes;
+    size_t count;
+};
+
+struct http_reply_header {
+    const char *name, *value;
+};
+
+/* One request, alive until its reply was handed over. What a handler sees: */
+struct req {
+    struct arena *arena;
+    const struct route *route; /* NULL only inside the fallback for unknown paths */
+    enum http_method method;
+    const char *target;        /* raw path and query */
+    const char *path;          /* raw path */
+    const char *param[LIMIT_HTTP_PATH_PARAMS]; /* decoded {…}, in order */
+    int param_count;
+    const struct query_param *query;           /* decoded */
+    size_t query_count;
+    const char *body;
+    size_t body_len;
+    json_t *json;              /* parsed body when the route has a body schema */
+    void *in;                  /* bound body (struct of route->body) */
+    void *query_in;            /* bound query (struct of route->query) */
+    const char *request_id;    /* the client's X-Request-Id when sane, else ours */
+    struct sockaddr_storage peer;
+    struct principal *who;     /* set by the authenticate callback, NULL for public routes */
+    void *ctx;                 /* the handler thread's context */
+    struct http_server *server;
+    int64_t received_mono_us;
+    /* after a wake-up */
+    bool timed_out;
+    const char *wake_data;     /* "" when woken without data */
+    size_t wake_len;
+    void *state;               /* the handler's own, between park and resume (arena) */
+    /* reply */
+    int status;
+    const char *content_type;
+    struct buf out;
+    struct jw jw;
+    struct http_reply_header reply_headers[16];
+    size_t reply_header_count;
+};
+
+/* A request header's value, or NULL. Borrowed. */
+const char *req_header(const struct req *r, const char *name);
+/* The client's address as text in the arena (trusted proxies are the authenticate callback's matter). */
+const char *req_peer_text(struct req *r);
+
+/* Replies. Each may be called once; a handler that returns a status other than ST_OK without a
+ * reply gets the generic problem document of that status. */
+struct jw *reply_json(struct req *r, int status); /* write one value to it */
+void reply_object(struct req *r, int status, const struct schema *schema, const void *object);
+void reply_empty(struct req *r, int status);
+void reply_text(struct req *r, int status, const char *content_type, const char *text, size_t len);
+/* Copies value to the arena. CR, LF and NUL make it disappear (logged): never from outside unchecked. */
+void reply_header(struct req *r, const char *name, const char *value);
+
+/* problem+json with everything that api.md promises; returns st so that a handler can return it.
+ * code NULL: the status's generic one. */
+enum status req_fail(struct req *r, enum status st, const char *code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* 422 with `errors`. */
+enum status req_invalid(struct req *r, const struct field_errors *errors);
+/* 422 for one field of the body. */
+enum status req_invalid_field(struct req *r, const char *name, const char *type, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+
+/*
+ * Parking. Call before starting what will wake the request, so that a wake-up can't be missed; then
+ * return ST_OK without a reply. `resume` runs later on a handler thread, with r->wake_data, or with
+ * r->timed_out after timeout_ms. req_unpark takes it back when starting failed.
+ */
+NODISCARD enum status req_park(struct req *r, const struct uuid *key, int64_t timeout_ms,
+                               http_handler *resume);
+void req_unpark(struct req *r);
+/* Wakes every request parked under the key; data is copied. From any thread. Returns how many. */
+size_t http_wake(struct http_server *s, const struct uuid *key, const void *data, size_t len);
+
+struct http_config {
+    const char *listen; /* address; "::" takes IPv4 too */
+    int port;           /* 0: any free one (http_port tells) */
+    int io_threads, handler_threads;
+    int queue_max, connections_max, parked_max;
+    const struct route_set *sets; /* borrowed */
+    size_t set_count;
+    /* Per handler thread: makes and frees r->ctx. May be NULL. */
+    enum status (*ctx_new)(void *arg, void **out);
+    void (*ctx_free)(void *ctx);
+    /* Identifies the caller (sets r->who) and decides about r->route->scope, rate limit included.
+     * A failure is answered with its problem document. NULL: everything is public. */
+    http_handler *authenticate;
+    void *arg;               /* for ctx_new, and http_arg */
+    const char *server_name; /* Server: header, "Tocsin" */
+};
+
+struct http_server;
+/* Refuses (ST_INVALID) a table with an unset scope, a bad pattern or two equal routes. */
+NODISCARD enum status http_start(const struct http_config *config, struct http_server **out,
+                                 struct errbuf *err);
+int http_port(const struct http_server *s);
+void *http_arg(const struct http_server *s);
+/* Stops accepting, answers what runs (parked requests with 503) up to grace_ms, closes. */
+void http_stop(struct http_server *s, int64_t grace_ms);
+
+/* Gauges and counters of all servers of the process are added to obs/metrics by http_start. */
+
+#endif
