@@ -7,7 +7,7 @@ function flush_migration()
         return
     if (body == "")
         fail("migration " name " (before this file) is empty")
-    table = table sprintf("    { %d, \"%s\",\n%s    },\n", version, name, body)
+    table = table "    { " version ", \"" name "\",\n" body "    },\n"
     name = ""
     body = ""
 }

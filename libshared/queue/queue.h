@@ -10,6 +10,7 @@
 #define TOCSIN_QUEUE_QUEUE_H
 
 #include "base/arena.h"
+#include "base/limits.h"
 #include "base/defs.h"
 #include "base/status.h"
 #include "base/uuid.h"
