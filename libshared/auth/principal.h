@@ -11,7 +11,7 @@ struct principal {
     struct uuid api_key_id; /* nil when a token was used */
     struct uuid host_id;    /* the server that an agent's key belongs to, or nil */
     enum role role;
-    uint64_t scopes;        /* role's scopes, cut down to the key's */
+    uint64_t scopes; /* role's scopes, cut down to the key's */
 };
 
 static inline bool principal_may(const struct principal *p, enum scope s)

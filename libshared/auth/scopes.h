@@ -6,24 +6,24 @@
 #include "base/status.h"
 
 /* enum, name, roles that have it: v viewer, o operator, a admin (owner has all) */
-#define SCOPE_TABLE(X)                                                                             \
-    X(SCOPE_CHECKS_READ, "checks:read", "voa")                                                     \
-    X(SCOPE_CHECKS_WRITE, "checks:write", "oa")                                                    \
-    X(SCOPE_CHECKS_RUN, "checks:run", "oa")                                                        \
-    X(SCOPE_RESULTS_READ, "results:read", "voa")                                                   \
-    X(SCOPE_INCIDENTS_READ, "incidents:read", "voa")                                               \
-    X(SCOPE_INCIDENTS_WRITE, "incidents:write", "oa")                                              \
-    X(SCOPE_CHANNELS_READ, "channels:read", "voa")                                                 \
-    X(SCOPE_CHANNELS_WRITE, "channels:write", "a")                                                 \
-    X(SCOPE_SERVERS_READ, "servers:read", "voa")                                                   \
-    X(SCOPE_SERVERS_WRITE, "servers:write", "oa")                                                  \
-    X(SCOPE_METRICS_READ, "metrics:read", "voa")                                                   \
-    X(SCOPE_METRICS_WRITE, "metrics:write", "oa")                                                  \
-    X(SCOPE_KEYS_READ, "keys:read", "voa")                                                         \
-    X(SCOPE_KEYS_WRITE, "keys:write", "oa")                                                        \
-    X(SCOPE_USERS_READ, "users:read", "voa")                                                       \
-    X(SCOPE_USERS_WRITE, "users:write", "a")                                                       \
-    X(SCOPE_SYSTEM_READ, "system:read", "voa")                                                     \
+#define SCOPE_TABLE(X)                                \
+    X(SCOPE_CHECKS_READ, "checks:read", "voa")        \
+    X(SCOPE_CHECKS_WRITE, "checks:write", "oa")       \
+    X(SCOPE_CHECKS_RUN, "checks:run", "oa")           \
+    X(SCOPE_RESULTS_READ, "results:read", "voa")      \
+    X(SCOPE_INCIDENTS_READ, "incidents:read", "voa")  \
+    X(SCOPE_INCIDENTS_WRITE, "incidents:write", "oa") \
+    X(SCOPE_CHANNELS_READ, "channels:read", "voa")    \
+    X(SCOPE_CHANNELS_WRITE, "channels:write", "a")    \
+    X(SCOPE_SERVERS_READ, "servers:read", "voa")      \
+    X(SCOPE_SERVERS_WRITE, "servers:write", "oa")     \
+    X(SCOPE_METRICS_READ, "metrics:read", "voa")      \
+    X(SCOPE_METRICS_WRITE, "metrics:write", "oa")     \
+    X(SCOPE_KEYS_READ, "keys:read", "voa")            \
+    X(SCOPE_KEYS_WRITE, "keys:write", "oa")           \
+    X(SCOPE_USERS_READ, "users:read", "voa")          \
+    X(SCOPE_USERS_WRITE, "users:write", "a")          \
+    X(SCOPE_SYSTEM_READ, "system:read", "voa")        \
     X(SCOPE_SYSTEM_WRITE, "system:write", "a")
 
 enum scope {

@@ -12,10 +12,10 @@ void crash_arm(const char *spec);
 void crash_pass(const char *point);
 extern bool crash_is_armed;
 
-#define CRASH_AT(point)                                                                            \
-    do {                                                                                           \
-        if (__builtin_expect(crash_is_armed, 0))                                                   \
-            crash_pass(point);                                                                     \
+#define CRASH_AT(point)                          \
+    do {                                         \
+        if (__builtin_expect(crash_is_armed, 0)) \
+            crash_pass(point);                   \
     } while (0)
 
 #endif

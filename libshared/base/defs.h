@@ -19,19 +19,19 @@
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Returns the status of `expr` from the calling function unless it is ST_OK. */
-#define TRY(expr)                                                                                  \
-    do {                                                                                           \
-        enum status try_status_ = (expr);                                                          \
-        if (try_status_ != ST_OK)                                                                  \
-            return try_status_;                                                                    \
+#define TRY(expr)                         \
+    do {                                  \
+        enum status try_status_ = (expr); \
+        if (try_status_ != ST_OK)         \
+            return try_status_;           \
     } while (0)
 
 /* Hands the pointer in *pp over to the caller and forgets it, so that a CLEANUP leaves it alone. */
-#define take(pp)                                                                                   \
-    ({                                                                                             \
-        __typeof__(*(pp)) take_value_ = *(pp);                                                     \
-        *(pp) = NULL;                                                                              \
-        take_value_;                                                                               \
+#define take(pp)                               \
+    ({                                         \
+        __typeof__(*(pp)) take_value_ = *(pp); \
+        *(pp) = NULL;                          \
+        take_value_;                           \
     })
 
 static inline void cleanup_free(void *pp)

@@ -11,11 +11,11 @@ static const struct {
     int http;
     bool retryable;
 } table[STATUS_COUNT_] = {
-#define STATUS_ROW(name_, http_, retryable_, code_, title_)                                        \
-    [name_] = {.name = #name_,                                                                     \
-               .code = (code_),                                                                    \
-               .title = (title_),                                                                  \
-               .http = (http_),                                                                    \
+#define STATUS_ROW(name_, http_, retryable_, code_, title_) \
+    [name_] = {.name = #name_,                              \
+               .code = (code_),                             \
+               .title = (title_),                           \
+               .http = (http_),                             \
                .retryable = (retryable_)},
     STATUS_TABLE(STATUS_ROW)
 #undef STATUS_ROW

@@ -1,8 +1,8 @@
 /*
- * What a kind of notification channel is, for everyone: its type, its configuration fields and which
- * of them are secret (F_SECRET: sealed at rest, never read back). How it is sent is the notifier's
- * file of the same name (services/notifier/channels/<type>.c). A new type is one line in channels.def and
- * these two files.
+ * What a kind of notification channel is, for everyone: its type, its configuration fields and
+ * which of them are secret (F_SECRET: sealed at rest, never read back). How it is sent is the
+ * notifier's file of the same name (services/notifier/channels/<type>.c). A new type is one line in
+ * channels.def and these two files.
  */
 #ifndef TOCSIN_CHANNELS_CHANNEL_H
 #define TOCSIN_CHANNELS_CHANNEL_H
@@ -11,7 +11,7 @@
 #include "json/schema.h"
 
 struct channel_type {
-    const char *name;    /* "email" */
+    const char *name; /* "email" */
     const char *summary;
     const struct schema *config;
     void (*check)(const void *config, struct field_errors *errors); /* may be NULL */

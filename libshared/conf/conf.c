@@ -13,16 +13,16 @@
 extern char **environ;
 
 const struct setting conf_settings[] = {
-#define SETTING(field, name_, type_, fallback_, min_, max_, unit_, flags_, services_, help_)       \
-    {.name = (name_),                                                                              \
-     .type = SETTING_##type_,                                                                      \
-     .fallback = (fallback_),                                                                      \
-     .min = (min_),                                                                                \
-     .max = (max_),                                                                                \
-     .unit = (unit_),                                                                              \
-     .flags = (flags_),                                                                            \
-     .services = (services_),                                                                      \
-     .help = (help_),                                                                              \
+#define SETTING(field, name_, type_, fallback_, min_, max_, unit_, flags_, services_, help_) \
+    {.name = (name_),                                                                        \
+     .type = SETTING_##type_,                                                                \
+     .fallback = (fallback_),                                                                \
+     .min = (min_),                                                                          \
+     .max = (max_),                                                                          \
+     .unit = (unit_),                                                                        \
+     .flags = (flags_),                                                                      \
+     .services = (services_),                                                                \
+     .help = (help_),                                                                        \
      .offset = offsetof(struct conf, field)},
 #include "conf/settings.def"
 #undef SETTING
@@ -36,8 +36,8 @@ enum status conf_parse_ms(const char *text, int64_t *out)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = {{"ms", 1},         {"s", 1000},       {"", 1000},
-                 {"m", 60 * 1000},  {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000}};
+    } units[] = {{"ms", 1},        {"s", 1000},        {"", 1000},
+                 {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000}};
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 12)
         return ST_INVALID;
@@ -85,8 +85,8 @@ static enum status set_value(const struct setting *s, const char *text, struct c
         return set_number(s, number, c, err);
     case SETTING_MS:
         if (conf_parse_ms(text, &number) != ST_OK)
-            return err_set(err, ST_INVALID, "TOCSIN_%s: not a duration like 500ms, 10s, 5m, 2h, 30d",
-                           s->name);
+            return err_set(err, ST_INVALID,
+                           "TOCSIN_%s: not a duration like 500ms, 10s, 5m, 2h, 30d", s->name);
         return set_number(s, number, c, err);
     case SETTING_BOOL:
         if (str_to_bool(text, field_of(c, s)) != ST_OK)
@@ -264,20 +264,23 @@ static void put_range(struct buf *out, const struct setting *s)
 {
     if (s->min != 0 || s->max != 0)
         buf_printf(out, "%" PRId64 "–%" PRId64 "%s%s", s->min, s->max,
-                   s->type == SETTING_MS ? " ms" : s->unit[0] ? " " : "",
+                   s->type == SETTING_MS ? " ms"
+                   : s->unit[0]          ? " "
+                                         : "",
                    s->type == SETTING_MS ? "" : s->unit);
 }
 
 void conf_markdown(struct buf *out)
 {
-    buf_str(out, "# Configuration\n\n"
-                 "Generated from `libshared/conf/settings.def` by `tocsin docs-config`; do not edit.\n\n"
-                 "Each setting is read from `--config FILE` (or the file that `TOCSIN_CONFIG` "
-                 "names; `NAME=value` lines), then from `TOCSIN_<NAME>_FILE` (a file that holds the "
-                 "value, for secrets), then from `TOCSIN_<NAME>`; the last one found wins. "
-                 "Durations are written `500ms`, `10s`, `5m`, `2h` or `30d`; a bare number is "
-                 "seconds.\n\n| setting | default | range | used by | what it does |\n"
-                 "|---|---|---|---|---|\n");
+    buf_str(out,
+            "# Configuration\n\n"
+            "Generated from `libshared/conf/settings.def` by `tocsin docs-config`; do not edit.\n\n"
+            "Each setting is read from `--config FILE` (or the file that `TOCSIN_CONFIG` "
+            "names; `NAME=value` lines), then from `TOCSIN_<NAME>_FILE` (a file that holds the "
+            "value, for secrets), then from `TOCSIN_<NAME>`; the last one found wins. "
+            "Durations are written `500ms`, `10s`, `5m`, `2h` or `30d`; a bare number is "
+            "seconds.\n\n| setting | default | range | used by | what it does |\n"
+            "|---|---|---|---|---|\n");
     for (size_t i = 0; i < conf_settings_count; i++) {
         const struct setting *s = &conf_settings[i];
         buf_printf(out, "| `TOCSIN_%s` | %s%s%s | ", s->name, s->fallback[0] ? "`" : "",

@@ -38,7 +38,7 @@ struct setting {
 #define CONF_TYPE_BOOL bool
 #define CONF_TYPE_MS int64_t
 struct conf {
-#define SETTING(field, name, type, fallback, min, max, unit, flags, services, help)                \
+#define SETTING(field, name, type, fallback, min, max, unit, flags, services, help) \
     CONF_TYPE_##type field;
 #include "conf/settings.def"
 #undef SETTING

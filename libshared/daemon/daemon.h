@@ -19,10 +19,10 @@ struct daemon {
 };
 
 struct service {
-    const char *name;      /* "worker": the program is tocsin-worker */
-    unsigned bit;          /* SVC_WORKER */
+    const char *name; /* "worker": the program is tocsin-worker */
+    unsigned bit;     /* SVC_WORKER */
     const char *summary;
-    bool has_own_http;     /* api, ingest: they add daemon_health_routes to their own server */
+    bool has_own_http; /* api, ingest: they add daemon_health_routes to their own server */
     /* Starts the stages; *state is the service's own. Detail of a failure in err. Stores that are
      * down at start are no failure: the service comes up degraded and goes on trying. */
     enum status (*start)(struct daemon *d, void **state, struct errbuf *err);

@@ -4,10 +4,10 @@
  * (ST_UNAVAILABLE) and opened again by the next one; a statement that fails inside a transaction
  * makes the rest of it fail until db_rollback.
  *
- * What a status means: ST_UNAVAILABLE (57P0x, 08xxx, 53xxx, lost connection, time limit): try later.
- * ST_CONFLICT: a unique or exclusion constraint (23505, 23P01); ST_INVALID: another 23xxx or 22xxx;
- * ST_NOT_FOUND: db_query_one met no row. 40001 and 40P01 are ST_UNAVAILABLE as well (retryable);
- * db_transact retries them.
+ * What a status means: ST_UNAVAILABLE (57P0x, 08xxx, 53xxx, lost connection, time limit): try
+ * later. ST_CONFLICT: a unique or exclusion constraint (23505, 23P01); ST_INVALID: another 23xxx or
+ * 22xxx; ST_NOT_FOUND: db_query_one met no row. 40001 and 40P01 are ST_UNAVAILABLE as well
+ * (retryable); db_transact retries them.
  */
 #ifndef TOCSIN_DB_DB_H
 #define TOCSIN_DB_DB_H
@@ -38,7 +38,8 @@ static inline void db_freep(struct db **db)
 NODISCARD enum status db_ping(struct db *db);
 /* Whether the last call left a live connection (no traffic). */
 bool db_is_connected(const struct db *db);
-/* The last error's text ("" if none) and constraint name ("" if none): borrowed till the next call. */
+/* The last error's text ("" if none) and constraint name ("" if none): borrowed till the next call.
+ */
 const char *db_error(const struct db *db);
 const char *db_constraint(const struct db *db);
 
@@ -57,11 +58,11 @@ void db_arg_str(struct db_args *a, const char *s); /* borrowed; NULL is null */
 void db_arg_i64(struct db_args *a, int64_t v);
 void db_arg_f64(struct db_args *a, double v); /* NaN is null */
 void db_arg_bool(struct db_args *a, bool v);
-void db_arg_uuid(struct db_args *a, const struct uuid *id); /* NULL or nil is null */
-void db_arg_time(struct db_args *a, int64_t wall_us);       /* timestamptz; 0 is null */
+void db_arg_uuid(struct db_args *a, const struct uuid *id);         /* NULL or nil is null */
+void db_arg_time(struct db_args *a, int64_t wall_us);               /* timestamptz; 0 is null */
 void db_arg_bytes(struct db_args *a, const void *data, size_t len); /* bytea, borrowed */
-/* Arrays for unnest($n): text[], bigint[], float8[], boolean[], uuid[], timestamptz[]. A NULL string,
- * NaN, nil uuid or time 0 is a null element. */
+/* Arrays for unnest($n): text[], bigint[], float8[], boolean[], uuid[], timestamptz[]. A NULL
+ * string, NaN, nil uuid or time 0 is a null element. */
 void db_arg_strs(struct db_args *a, const char *const *v, size_t count);
 void db_arg_i64s(struct db_args *a, const int64_t *v, size_t count);
 void db_arg_f64s(struct db_args *a, const double *v, size_t count);
@@ -105,9 +106,9 @@ NODISCARD enum status db_copy_end(struct db *db);
 
 /* Fields of a text-format result; strings copied into the arena (NULL when null or no memory). */
 char *row_str(const PGresult *r, int row, const char *column, struct arena *arena);
-int64_t row_i64(const PGresult *r, int row, const char *column);  /* 0 when null */
-double row_f64(const PGresult *r, int row, const char *column);   /* NaN when null */
-bool row_bool(const PGresult *r, int row, const char *column);    /* false when null */
+int64_t row_i64(const PGresult *r, int row, const char *column);      /* 0 when null */
+double row_f64(const PGresult *r, int row, const char *column);       /* NaN when null */
+bool row_bool(const PGresult *r, int row, const char *column);        /* false when null */
 struct uuid row_uuid(const PGresult *r, int row, const char *column); /* nil when null */
 int64_t row_time(const PGresult *r, int row, const char *column); /* µs; 0 when null. The session's
                                        TimeZone is UTC and DateStyle ISO, set at connect */

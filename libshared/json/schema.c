@@ -334,13 +334,14 @@ static const struct field *find_field(const struct schema *schema, const char *n
     return NULL;
 }
 
-/* `given` is the object itself, so that a field of the wrong type counts as given: one error each. */
+/* `given` is the object itself, so that a field of the wrong type counts as given: one error each.
+ */
 static void check_required(struct binder *b, const struct schema *schema, const json_t *given)
 {
     for (size_t i = 0; i < schema->count; i++) {
         const struct field *f = &schema->fields[i];
-        bool is_there =
-            json_object_get(given, f->name) || (f->alias && json_object_get(given, f->alias));
+        bool is_there = json_object_get(given, f->name) ||
+                        (f->alias && json_object_get(given, f->alias));
         if ((f->flags & F_REQUIRED) && !is_there) {
             push_name(b, f->name);
             fail(b, "value_error.missing", "field required");
@@ -357,8 +358,7 @@ static void bind_object(struct binder *b, const struct schema *schema, json_t *b
     }
     const char *name = NULL;
     json_t *v = NULL;
-    json_object_foreach(body, name, v)
-    {
+    json_object_foreach (body, name, v) {
         const struct field *f = find_field(schema, name);
         if (!f && schema->is_open)
             continue;

@@ -5,9 +5,9 @@
  * Incoming structs hold in_* members, which know whether the field was given:
  *     struct check_in { struct in_str name; struct in_bool enabled; struct in_json config; };
  * Outgoing structs hold plain members (FT_STRING: const char *, FT_INT: int64_t, FT_NUMBER: double,
- * FT_BOOL: bool, FT_UUID: struct uuid, FT_TIME: int64_t µs, FT_JSON and FT_MAP: const char * of JSON
- * text, FT_OBJECT: pointer to a struct of the sub schema, FT_LIST: struct out_list). NULL, NaN, the
- * nil uuid and time 0 are written as null.
+ * FT_BOOL: bool, FT_UUID: struct uuid, FT_TIME: int64_t µs, FT_JSON and FT_MAP: const char * of
+ * JSON text, FT_OBJECT: pointer to a struct of the sub schema, FT_LIST: struct out_list). NULL,
+ * NaN, the nil uuid and time 0 are written as null.
  */
 #ifndef TOCSIN_JSON_SCHEMA_H
 #define TOCSIN_JSON_SCHEMA_H
@@ -38,17 +38,48 @@ enum field_flags {
     F_OMIT_NULL = 8, /* outgoing: leave the key out instead of writing null */
 };
 
-struct in_str { bool set, null; const char *v; };
-struct in_i64 { bool set, null; int64_t v; };
-struct in_f64 { bool set, null; double v; };
-struct in_bool { bool set, null; bool v; };
-struct in_uuid { bool set, null; struct uuid v; };
-struct in_time { bool set, null; int64_t v; /* µs */ };
-struct in_json { bool set, null; json_t *v; /* borrowed from the body */ };
-struct in_obj { bool set, null; void *v; /* struct of the sub schema, in the arena */ };
-struct in_list { bool set, null; size_t count; void *v; /* array in the arena: of the sub's struct,
-                 or of const char *, int64_t, double, bool, struct uuid */ };
-struct out_list { size_t count; const void *v; };
+struct in_str {
+    bool set, null;
+    const char *v;
+};
+struct in_i64 {
+    bool set, null;
+    int64_t v;
+};
+struct in_f64 {
+    bool set, null;
+    double v;
+};
+struct in_bool {
+    bool set, null;
+    bool v;
+};
+struct in_uuid {
+    bool set, null;
+    struct uuid v;
+};
+struct in_time {
+    bool set, null;
+    int64_t v; /* µs */
+};
+struct in_json {
+    bool set, null;
+    json_t *v; /* borrowed from the body */
+};
+struct in_obj {
+    bool set, null;
+    void *v; /* struct of the sub schema, in the arena */
+};
+struct in_list {
+    bool set, null;
+    size_t count;
+    void *v; /* array in the arena: of the sub's struct,
+or of const char *, int64_t, double, bool, struct uuid */
+};
+struct out_list {
+    size_t count;
+    const void *v;
+};
 
 struct schema;
 struct field {
@@ -75,8 +106,10 @@ struct schema {
     bool is_open; /* incoming: unknown fields are let through instead of refused */
 };
 
-#define SCHEMA(name_, type_, fields_)                                                              \
-    {.name = (name_), .fields = (fields_), .count = ARRAY_LEN(fields_), .size = sizeof(type_)}
+#define SCHEMA(name_, type_, fields_)                                                            \
+    {                                                                                            \
+        .name = (name_), .fields = (fields_), .count = ARRAY_LEN(fields_), .size = sizeof(type_) \
+    }
 
 /* What was wrong, in FastAPI's shape: a JSON array of {loc, msg, type}. */
 struct field_errors {

@@ -1,7 +1,7 @@
 /*
  * What a kind of check is, for everyone: its names, its configuration fields (which validate,
- * document and draw the form), and how the configuration reads as a C struct. How it is executed is the
- * worker's file of the same name (services/worker/kinds/<kind>.c). A new kind is one line in
+ * document and draw the form), and how the configuration reads as a C struct. How it is executed is
+ * the worker's file of the same name (services/worker/kinds/<kind>.c). A new kind is one line in
  * kinds.def and these two files.
  */
 #ifndef TOCSIN_KINDS_KIND_H
@@ -11,9 +11,9 @@
 #include "json/schema.h"
 
 struct check_kind {
-    const char *name;           /* canonical: "website" */
-    const char *const *aliases; /* ends with NULL: "website_status" … */
-    const char *summary;        /* "Check website availability and status" */
+    const char *name;            /* canonical: "website" */
+    const char *const *aliases;  /* ends with NULL: "website_status" … */
+    const char *summary;         /* "Check website availability and status" */
     const struct schema *config; /* in_* struct; F_REQUIRED fields are required_config */
     /* Tests across fields, after the schema; adds to errors under "config". May be NULL. */
     void (*check)(const void *config, struct field_errors *errors);

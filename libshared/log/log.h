@@ -59,12 +59,12 @@ NODISCARD enum status log_level_parse(const char *text, enum log_level *out);
 void log_write(enum log_level level, const char *event, const struct log_kv *kv, size_t count);
 
 /* The {0} keeps the array from being empty when an event has no fields. */
-#define LOG_AT(level, event, ...)                                                                  \
-    do {                                                                                           \
-        if (log_is_on(level)) {                                                                    \
-            const struct log_kv log_kv_[] = {{0}, ##__VA_ARGS__};                                  \
-            log_write(level, event, log_kv_ + 1, ARRAY_LEN(log_kv_) - 1);                          \
-        }                                                                                          \
+#define LOG_AT(level, event, ...)                                         \
+    do {                                                                  \
+        if (log_is_on(level)) {                                           \
+            const struct log_kv log_kv_[] = {{0}, ##__VA_ARGS__};         \
+            log_write(level, event, log_kv_ + 1, ARRAY_LEN(log_kv_) - 1); \
+        }                                                                 \
     } while (0)
 #define log_debug(event, ...) LOG_AT(LOG_LEVEL_DEBUG, event, ##__VA_ARGS__)
 #define log_info(event, ...) LOG_AT(LOG_LEVEL_INFO, event, ##__VA_ARGS__)

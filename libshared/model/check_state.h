@@ -9,13 +9,13 @@
 #include "base/defs.h"
 #include "base/status.h"
 
-#define CHECK_STATE_TABLE(X)                                                                       \
-    X(CHECK_PENDING, "pending")                                                                    \
-    X(CHECK_UP, "up")                                                                              \
-    X(CHECK_DEGRADED, "degraded")                                                                  \
-    X(CHECK_DOWN, "down")                                                                          \
-    X(CHECK_UNKNOWN, "unknown")                                                                    \
-    X(CHECK_MAINTENANCE, "maintenance")                                                            \
+#define CHECK_STATE_TABLE(X)            \
+    X(CHECK_PENDING, "pending")         \
+    X(CHECK_UP, "up")                   \
+    X(CHECK_DEGRADED, "degraded")       \
+    X(CHECK_DOWN, "down")               \
+    X(CHECK_UNKNOWN, "unknown")         \
+    X(CHECK_MAINTENANCE, "maintenance") \
     X(CHECK_PAUSED, "paused")
 enum check_state_name {
 #define CHECK_STATE_ENUM(id, name) id,
@@ -38,20 +38,21 @@ struct check_policy {
 struct check_state {
     enum check_state_name state;
     int failures, successes;
-    int64_t since_us;        /* of the state */
-    int64_t last_slot_us;    /* newest slot folded in; 0: none */
+    int64_t since_us;     /* of the state */
+    int64_t last_slot_us; /* newest slot folded in; 0: none */
     bool has_incident;
 };
 
 struct check_step {
-    bool is_transition;      /* state changed; from/to below */
+    bool is_transition; /* state changed; from/to below */
     enum check_state_name from, to;
     bool opens_incident, resolves_incident;
-    bool is_late;            /* older than what was folded already: stored, but no say */
+    bool is_late; /* older than what was folded already: stored, but no say */
 };
 
-/* Folds one result in. Missed results leave the state alone (the watchdog rule decides about unknown). Success counts as up, warning as
- * degraded (both reset failures), error counts towards down. paused and maintenance stay. */
+/* Folds one result in. Missed results leave the state alone (the watchdog rule decides about
+ * unknown). Success counts as up, warning as degraded (both reset failures), error counts towards
+ * down. paused and maintenance stay. */
 void check_state_fold(struct check_state *s, const struct check_policy *policy,
                       enum result_status result, int64_t slot_us, int64_t executed_us,
                       struct check_step *step);

@@ -1,11 +1,12 @@
 /*
  * The one decision whether an outgoing connection of a check, webhook or redirect may go to an
- * address. It is taken on the resolved address, at the moment of connecting. See design: section 10.
+ * address. It is taken on the resolved address, at the moment of connecting. See design:
+ * section 10.
  *
  * Preset "internal": public and private ranges allowed; loopback, link-local (with cloud metadata),
  * multicast, unspecified, reserved ranges denied. "strict": public only. IPv4 inside IPv6 (mapped,
- * compatible, 6to4, NAT64, Teredo) is unwrapped first. `deny` beats `allow` beats the preset; Tocsin's
- * own stores are denied by egress_deny_own whatever `allow` says.
+ * compatible, 6to4, NAT64, Teredo) is unwrapped first. `deny` beats `allow` beats the preset;
+ * Tocsin's own stores are denied by egress_deny_own whatever `allow` says.
  */
 #ifndef TOCSIN_NET_EGRESS_H
 #define TOCSIN_NET_EGRESS_H

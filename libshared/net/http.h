@@ -5,8 +5,8 @@
  *
  * Before a handler runs, the wrapper has refused what no handler should see: TE with CL, unknown
  * transfer codings, duplicate Content-Length or Host, bad header names, %00, encoded slashes, "..",
- * oversized targets, headers and bodies, slow clients (limits.h); then routed, authenticated through
- * the service's callback, and validated query and body against the route's schemas.
+ * oversized targets, headers and bodies, slow clients (limits.h); then routed, authenticated
+ * through the service's callback, and validated query and body against the route's schemas.
  */
 #ifndef TOCSIN_NET_HTTP_H
 #define TOCSIN_NET_HTTP_H
@@ -30,9 +30,9 @@ struct principal; /* auth/principal.h */
 typedef enum status http_handler(struct req *r);
 
 enum route_flags {
-    ROUTE_FORM = 1,       /* also takes application/x-www-form-urlencoded for its body schema */
-    ROUTE_RAW_BODY = 2,   /* body is not parsed: r->body as it came, any content type */
-    ROUTE_NO_RATE = 4,    /* not counted by the rate limiter */
+    ROUTE_FORM = 1,          /* also takes application/x-www-form-urlencoded for its body schema */
+    ROUTE_RAW_BODY = 2,      /* body is not parsed: r->body as it came, any content type */
+    ROUTE_NO_RATE = 4,       /* not counted by the rate limiter */
     ROUTE_OPTIONAL_BODY = 8, /* an absent body is validated as {} */
     ROUTE_DEPRECATED = 16,
     ROUTE_GZIP_BODY = 32, /* Content-Encoding: gzip is taken, bounded after decompression too */
@@ -41,7 +41,7 @@ enum route_flags {
 
 struct route {
     enum http_method method;
-    const char *path;    /* "/api/v1/checks/{id}"; a literal beats a parameter; trailing / optional */
+    const char *path; /* "/api/v1/checks/{id}"; a literal beats a parameter; trailing / optional */
     const char *summary; /* for the API description */
     int scope;           /* auth/scopes.h; 0 is refused at start */
     const struct schema *query;
@@ -51,7 +51,7 @@ struct route {
     const char *tag;            /* group in the documentation */
     int ok;                     /* success status, 0: 200 */
     unsigned flags;
-    size_t max_body_bytes;      /* 0: LIMIT_HTTP_BODY_BYTES */
+    size_t max_body_bytes; /* 0: LIMIT_HTTP_BODY_BYTES */
     http_handler *handler;
 };
 
@@ -69,28 +69,28 @@ struct req {
     struct arena *arena;
     const struct route *route; /* NULL only inside the fallback for unknown paths */
     enum http_method method;
-    const char *target;        /* raw path and query */
-    const char *path;          /* raw path */
+    const char *target;                        /* raw path and query */
+    const char *path;                          /* raw path */
     const char *param[LIMIT_HTTP_PATH_PARAMS]; /* decoded {…}, in order */
     int param_count;
-    const struct query_param *query;           /* decoded */
+    const struct query_param *query; /* decoded */
     size_t query_count;
     const char *body;
     size_t body_len;
-    json_t *json;              /* parsed body when the route has a body schema */
-    void *in;                  /* bound body (struct of route->body) */
-    void *query_in;            /* bound query (struct of route->query) */
-    const char *request_id;    /* the client's X-Request-Id when sane, else ours */
+    json_t *json;           /* parsed body when the route has a body schema */
+    void *in;               /* bound body (struct of route->body) */
+    void *query_in;         /* bound query (struct of route->query) */
+    const char *request_id; /* the client's X-Request-Id when sane, else ours */
     struct sockaddr_storage peer;
-    struct principal *who;     /* set by the authenticate callback, NULL for public routes */
-    void *ctx;                 /* the handler thread's context */
+    struct principal *who; /* set by the authenticate callback, NULL for public routes */
+    void *ctx;             /* the handler thread's context */
     struct http_server *server;
     int64_t received_mono_us;
     /* after a wake-up */
     bool timed_out;
-    const char *wake_data;     /* "" when woken without data */
+    const char *wake_data; /* "" when woken without data */
     size_t wake_len;
-    void *state;               /* the handler's own, between park and resume (arena) */
+    void *state; /* the handler's own, between park and resume (arena) */
     /* reply */
     int status;
     const char *content_type;
@@ -102,7 +102,8 @@ struct req {
 
 /* A request header's value, or NULL. Borrowed. */
 const char *req_header(const struct req *r, const char *name);
-/* The client's address as text in the arena (trusted proxies are the authenticate callback's matter). */
+/* The client's address as text in the arena (trusted proxies are the authenticate callback's
+ * matter). */
 const char *req_peer_text(struct req *r);
 
 /* Replies. Each may be called once; a handler that returns a status other than ST_OK without a
@@ -111,7 +112,8 @@ struct jw *reply_json(struct req *r, int status); /* write one value to it */
 void reply_object(struct req *r, int status, const struct schema *schema, const void *object);
 void reply_empty(struct req *r, int status);
 void reply_text(struct req *r, int status, const char *content_type, const char *text, size_t len);
-/* Copies value to the arena. CR, LF and NUL make it disappear (logged): never from outside unchecked. */
+/* Copies value to the arena. CR, LF and NUL make it disappear (logged): never from outside
+ * unchecked. */
 void reply_header(struct req *r, const char *name, const char *value);
 
 /* problem+json with everything that api.md promises; returns st so that a handler can return it.
@@ -121,8 +123,8 @@ enum status req_fail(struct req *r, enum status st, const char *code, const char
 /* 422 with `errors`. */
 enum status req_invalid(struct req *r, const struct field_errors *errors);
 /* 422 for one field of the body. */
-enum status req_invalid_field(struct req *r, const char *name, const char *type, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+enum status req_invalid_field(struct req *r, const char *name, const char *type, const char *fmt,
+                              ...) PRINTF_LIKE(4, 5);
 
 /*
  * Parking. Call before starting what will wake the request, so that a wake-up can't be missed; then

@@ -35,16 +35,16 @@ struct httpc_request {
     size_t header_count;
     const void *body;
     size_t body_len;
-    int64_t timeout_ms;       /* for everything, redirects included */
-    int max_redirects;        /* 0: a 3xx is the answer */
-    size_t max_body_bytes;    /* what is kept; the rest is read and counted up to 16 times that */
-    bool insecure_tls;        /* take any certificate */
+    int64_t timeout_ms;    /* for everything, redirects included */
+    int max_redirects;     /* 0: a 3xx is the answer */
+    size_t max_body_bytes; /* what is kept; the rest is read and counted up to 16 times that */
+    bool insecure_tls;     /* take any certificate */
 };
 
 enum httpc_failure {
     HTTPC_OK,
     HTTPC_BAD_URL,
-    HTTPC_DENIED,        /* the egress guard */
+    HTTPC_DENIED, /* the egress guard */
     HTTPC_DNS,
     HTTPC_CONNECT,
     HTTPC_TLS,
@@ -67,19 +67,19 @@ struct httpc_phases {
 
 struct httpc_reply {
     enum httpc_failure failure;
-    char error[256];               /* for a person; "" when failure is HTTPC_OK */
-    int status;                    /* 0 when none came */
-    struct httpc_phases phases;    /* of the last hop */
-    int64_t total_us;              /* all hops */
+    char error[256];            /* for a person; "" when failure is HTTPC_OK */
+    int status;                 /* 0 when none came */
+    struct httpc_phases phases; /* of the last hop */
+    int64_t total_us;           /* all hops */
     int redirects;
     const char *final_url;
     const struct httpc_header *headers; /* of the last hop */
     size_t header_count;
-    const char *body;              /* kept part, terminated */
+    const char *body; /* kept part, terminated */
     size_t body_len;
-    int64_t body_total;            /* bytes received */
+    int64_t body_total; /* bytes received */
     char remote_ip[64];
-    int64_t cert_expires_at_us;    /* wall time; 0 when not TLS */
+    int64_t cert_expires_at_us; /* wall time; 0 when not TLS */
 };
 
 /* Called on the client's thread; must not block; the reply lives till it returns. */
@@ -87,7 +87,8 @@ typedef void httpc_done_fn(const struct httpc_reply *reply, void *arg);
 
 NODISCARD enum status httpc_start(const struct httpc_config *config, struct httpc **out);
 /* Copies what it needs of the request. done is called exactly once if this returned ST_OK.
- * ST_OVERLOADED when max_requests run, ST_STOPPED. From any thread. *id (may be NULL) for cancel. */
+ * ST_OVERLOADED when max_requests run, ST_STOPPED. From any thread. *id (may be NULL) for cancel.
+ */
 NODISCARD enum status httpc_submit(struct httpc *c, const struct httpc_request *request,
                                    httpc_done_fn *done, void *arg, uint64_t *id);
 /* done comes with HTTPC_CANCELLED, unless it was called already. */

@@ -14,24 +14,43 @@ struct page_in {
     struct in_str sort;
 };
 
-#define PAGE_FIELDS(type, member)                                                                  \
-    {.name = "page", .type = FT_INT, .offset = offsetof(type, member.page), .min = 1,              \
-     .max = 1000000, .help = "Page number, from 1"},                                               \
-    {.name = "per_page", .type = FT_INT, .offset = offsetof(type, member.per_page), .min = 1,      \
-     .max = 100, .help = "Items on a page (default 20)"},                                          \
-    {.name = "limit", .type = FT_INT, .offset = offsetof(type, member.limit), .min = 1,            \
-     .max = 10000, .help = "Items to return, instead of per_page"},                                \
-    {.name = "offset", .type = FT_INT, .offset = offsetof(type, member.offset), .min = 0,          \
-     .max = 10000000, .help = "Items to skip, instead of page"},                                   \
-    {.name = "sort", .type = FT_STRING, .offset = offsetof(type, member.sort), .max = 64,          \
-     .help = "Field to sort by, - before it for descending"}
+#define PAGE_FIELDS(type, member)                                                            \
+    {.name = "page",                                                                         \
+     .type = FT_INT,                                                                         \
+     .offset = offsetof(type, member.page),                                                  \
+     .min = 1,                                                                               \
+     .max = 1000000,                                                                         \
+     .help = "Page number, from 1"},                                                         \
+        {.name = "per_page",                                                                 \
+         .type = FT_INT,                                                                     \
+         .offset = offsetof(type, member.per_page),                                          \
+         .min = 1,                                                                           \
+         .max = 100,                                                                         \
+         .help = "Items on a page (default 20)"},                                            \
+        {.name = "limit",                                                                    \
+         .type = FT_INT,                                                                     \
+         .offset = offsetof(type, member.limit),                                             \
+         .min = 1,                                                                           \
+         .max = 10000,                                                                       \
+         .help = "Items to return, instead of per_page"},                                    \
+        {.name = "offset",                                                                   \
+         .type = FT_INT,                                                                     \
+         .offset = offsetof(type, member.offset),                                            \
+         .min = 0,                                                                           \
+         .max = 10000000,                                                                    \
+         .help = "Items to skip, instead of page"},                                          \
+    {                                                                                        \
+        .name = "sort", .type = FT_STRING, .offset = offsetof(type, member.sort), .max = 64, \
+        .help = "Field to sort by, - before it for descending"                               \
+    }
 
 struct page {
     int64_t page, per_page, limit, offset;
     int64_t total; /* set by the store call */
 };
 
-/* Works out the window; default_limit when neither style is used. Never fails: bounds were checked. */
+/* Works out the window; default_limit when neither style is used. Never fails: bounds were checked.
+ */
 void page_init(struct page *p, const struct page_in *in, int64_t default_limit);
 /* {"<list>": […], "page": … }: rows are `count` structs of the schema. */
 void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,

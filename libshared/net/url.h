@@ -8,20 +8,20 @@
 #include "base/status.h"
 
 struct url {
-    char scheme[16];     /* lower case */
-    char userinfo[256];  /* as written, "" if none */
-    char host[256];      /* lower case; IPv6 without brackets */
+    char scheme[16];    /* lower case */
+    char userinfo[256]; /* as written, "" if none */
+    char host[256];     /* lower case; IPv6 without brackets */
     bool is_ipv6;
-    bool is_ip;          /* a literal address, IPv4 or IPv6 */
-    uint16_t port;       /* the scheme's default when absent */
+    bool is_ip;    /* a literal address, IPv4 or IPv6 */
+    uint16_t port; /* the scheme's default when absent */
     bool has_port;
-    const char *target;  /* path and query, at least "/": borrowed from the text given */
-    char target_root;    /* backing for an empty path */
+    const char *target; /* path and query, at least "/": borrowed from the text given */
+    char target_root;   /* backing for an empty path */
 };
 
 /* http or https, absolute, at most LIMIT_URL_BYTES, no control characters, spaces, backslashes or
- * non-ASCII bytes, a host, port 1–65535. Odd IPv4 notations (0x7f.1, 2130706433, 017.0.0.1) are refused. ST_INVALID
- * with the reason. A fragment is dropped. */
+ * non-ASCII bytes, a host, port 1–65535. Odd IPv4 notations (0x7f.1, 2130706433, 017.0.0.1) are
+ * refused. ST_INVALID with the reason. A fragment is dropped. */
 NODISCARD enum status url_parse(const char *text, struct url *out, struct errbuf *err);
 /* For schema tables: NULL when url_parse accepts it, else why not. */
 const char *url_check_http(const char *text);

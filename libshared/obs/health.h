@@ -10,8 +10,8 @@
 #include "base/defs.h"
 
 struct health_item {
-    const char *name;  /* "database", "redis", "scheduler" */
-    bool is_required;  /* not ready without it; otherwise degraded */
+    const char *name; /* "database", "redis", "scheduler" */
+    bool is_required; /* not ready without it; otherwise degraded */
     _Atomic bool is_ok;
     struct health_item *next;
 };

@@ -15,13 +15,14 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 enum { METRIC_BUCKETS = 16 };
 struct metric {
-    const char *name;   /* tocsin_jobs_processed_total */
+    const char *name; /* tocsin_jobs_processed_total */
     const char *help;
     const char *labels; /* `task="check.run"`, or NULL */
     enum metric_type type;
-    _Atomic int64_t value;                        /* counter, gauge; histogram: sum in µs */
-    _Atomic int64_t bucket[METRIC_BUCKETS + 1];   /* histogram of seconds, upper bounds in metrics.c */
-    int64_t (*read)(void *arg);                   /* gauge computed when scraped, or NULL */
+    _Atomic int64_t value; /* counter, gauge; histogram: sum in µs */
+    _Atomic int64_t
+        bucket[METRIC_BUCKETS + 1]; /* histogram of seconds, upper bounds in metrics.c */
+    int64_t (*read)(void *arg);     /* gauge computed when scraped, or NULL */
     void *arg;
     struct metric *next;
 };

@@ -1,12 +1,13 @@
 /*
  * The arguments of the tasks that run checks, one encode/decode pair:
- *   check.scheduled  {"trigger":"schedule"|"retry","checks":[{"id":"…","slot":ms,"prev":ms},…]}  queue checks, p1
- *   check.run        {"check_id":"…","slot_us":n}                                    queue checks, p0
- *   check.adhoc      {"kind":"website","config":{…},"timeout_ms":n}                   queue checks, p0
- * check.run and check.adhoc carry job.reply = CHECK_DONE_CHANNEL when somebody waits: then the worker
- * publishes "<job id> <JSON of the result>" there (queue_publish_done): for check.run
+ *   check.scheduled  {"trigger":"schedule"|"retry","checks":[{"id":"…","slot":ms,"prev":ms},…]}
+ * queue checks, p1 check.run        {"check_id":"…","slot_us":n} queue checks, p0 check.adhoc
+ * {"kind":"website","config":{…},"timeout_ms":n}                   queue checks, p0 check.run and
+ * check.adhoc carry job.reply = CHECK_DONE_CHANNEL when somebody waits: then the worker publishes
+ * "<job id> <JSON of the result>" there (queue_publish_done): for check.run
  * {"result_id":"…"} once it is committed, for check.adhoc the result itself
- * {"status","message","response_time","raw_data","executed_at"}, and {"error":"…"} when it could not be run.
+ * {"status","message","response_time","raw_data","executed_at"}, and {"error":"…"} when it could
+ * not be run.
  */
 #ifndef TOCSIN_QUEUE_CHECK_JOBS_H
 #define TOCSIN_QUEUE_CHECK_JOBS_H

@@ -40,13 +40,13 @@ struct job {
     int64_t not_before_ms; /* 0: at once */
     int64_t expires_at_ms; /* 0: never */
     int64_t time_limit_ms;
-    const char *dedup;   /* NULL */
-    const char *group;   /* NULL */
-    const char *trace;   /* traceparent, NULL */
-    const char *reply;   /* pub/sub channel that waits for the outcome, NULL */
+    const char *dedup; /* NULL */
+    const char *group; /* NULL */
+    const char *trace; /* traceparent, NULL */
+    const char *reply; /* pub/sub channel that waits for the outcome, NULL */
     /* set by queue_fetch */
-    const char *stream;   /* key it came from */
-    const char *entry;    /* stream id */
+    const char *stream; /* key it came from */
+    const char *entry;  /* stream id */
     int deliveries;
 };
 
@@ -67,8 +67,8 @@ const char *queue_stream_key(const struct queue *q, int priority);
 /* "{q:checks:0}:" + suffix, in the arena. */
 const char *queue_key(const struct queue *q, const char *suffix, struct arena *arena);
 
-/* XADD, or ZADD to :delayed when not_before_ms is in the future. ST_OVERLOADED when the stream holds
- * LIMIT_QUEUE_LENGTH entries, ST_TOO_LARGE, ST_UNAVAILABLE (outcome unknown). */
+/* XADD, or ZADD to :delayed when not_before_ms is in the future. ST_OVERLOADED when the stream
+ * holds LIMIT_QUEUE_LENGTH entries, ST_TOO_LARGE, ST_UNAVAILABLE (outcome unknown). */
 NODISCARD enum status queue_enqueue(struct queue *q, struct redis *r, const struct job *job);
 
 struct job_batch {
@@ -78,7 +78,8 @@ struct job_batch {
 };
 /* Up to `max` jobs for this consumer, higher priorities first but none starved, waiting up to
  * block_ms. Makes the group (from id 0) when it is missing. Entries that do not decode, expired
- * ones, and poison pills (QUEUE_MAX_DELIVERIES) are set aside as dead letters or dropped here, and counted. */
+ * ones, and poison pills (QUEUE_MAX_DELIVERIES) are set aside as dead letters or dropped here, and
+ * counted. */
 NODISCARD enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer,
                                   size_t max, int64_t block_ms, struct job_batch *out);
 /* XACK + XDEL in one MULTI, any mix of streams of this queue. */
@@ -96,8 +97,8 @@ NODISCARD enum status queue_hand_back(struct queue *q, struct redis *r, const ch
 NODISCARD enum status queue_heartbeat(struct queue *q, struct redis *r, const char *consumer,
                                       const char *info_json, int64_t lease_ms);
 NODISCARD enum status queue_leave(struct queue *q, struct redis *r, const char *consumer);
-/* One housekeeping pass: promotes due delayed jobs; takes the pending entries of consumers without a
- * heartbeat over to be fetched again, and deletes those consumers when nothing of theirs is left.
+/* One housekeeping pass: promotes due delayed jobs; takes the pending entries of consumers without
+ * a heartbeat over to be fetched again, and deletes those consumers when nothing of theirs is left.
  * *moved (may be NULL): how many jobs. Safe to run in every worker. */
 NODISCARD enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms,
                                      size_t *moved);
@@ -109,6 +110,7 @@ NODISCARD enum status queue_stats_get(struct queue *q, struct redis *r, struct q
 
 /* Tells whoever waits on `channel` (job.reply) that a job ended: "<job id> <payload>". */
 NODISCARD enum status queue_publish_done(struct redis *r, const char *channel,
-                                         const struct uuid *job_id, const char *payload, size_t len);
+                                         const struct uuid *job_id, const char *payload,
+                                         size_t len);
 
 #endif

@@ -55,7 +55,8 @@ void rargs_i64(struct rargs *a, int64_t v);
 
 /* ST_UNAVAILABLE: no connection, lost, or timed out (outcome unknown). ST_CONFLICT: NOGROUP or
  * BUSYGROUP; ST_OVERLOADED: OOM; ST_IO: LOADING, READONLY, MISCONF …; ST_INTERNAL: another error
- * reply (its text in redis_error). *out (may be NULL) is the caller's to free, never an error reply. */
+ * reply (its text in redis_error). *out (may be NULL) is the caller's to free, never an error
+ * reply. */
 NODISCARD enum status redis_call(struct redis *r, const struct rargs *args, redisReply **out);
 /* Fixed-arity short form: redis_do(r, &reply, "XLEN", key). The list ends with NULL. */
 NODISCARD enum status redis_do_(struct redis *r, redisReply **out, ...) __attribute__((sentinel));
