@@ -18,11 +18,13 @@
 
 struct egress;
 
-/* preset "internal" or "strict"; lists as "10.0.0.0/8, ::1/128". ST_INVALID with the bad entry. */
+/* Lists are matched on the unwrapped address; `deny` on the address as given too.
+ * preset "internal" or "strict"; lists as "10.0.0.0/8, ::1/128". ST_INVALID with the bad entry. */
 NODISCARD enum status egress_new(const char *preset, const char *allow, const char *deny,
                                  struct egress **out, struct errbuf *err);
 void egress_free(struct egress *e);
-/* Denies one address and port of ours (PostgreSQL, Redis): call for each resolved store address. */
+/* Denies one address and port of ours (PostgreSQL, Redis): call for each resolved store address,
+ * before the guard is used. A loopback address stands for all of them; AF_UNIX needs no guard. */
 NODISCARD enum status egress_deny_own(struct egress *e, const struct sockaddr *addr);
 /* ST_OK or ST_EGRESS_DENIED with the range's name ("loopback address 127.0.0.1 is not allowed"). */
 NODISCARD enum status egress_check(const struct egress *e, const struct sockaddr *addr,

@@ -15,8 +15,7 @@ struct url {
     bool is_ip;    /* a literal address, IPv4 or IPv6 */
     uint16_t port; /* the scheme's default when absent */
     bool has_port;
-    const char *target; /* path and query, at least "/": borrowed from the text given */
-    char target_root;   /* backing for an empty path */
+    char target[LIMIT_URL_BYTES + 2]; /* path and query, at least "/" */
 };
 
 /* http or https, absolute, at most LIMIT_URL_BYTES, no control characters, spaces, backslashes or
@@ -25,8 +24,12 @@ struct url {
 NODISCARD enum status url_parse(const char *text, struct url *out, struct errbuf *err);
 /* For schema tables: NULL when url_parse accepts it, else why not. */
 const char *url_check_http(const char *text);
-/* Resolves a Location header against the URL it came from; text in the arena. */
+/* Resolves a Location header against the URL it came from (RFC 3986 section 5.2); text in the
+ * arena, without a fragment. Spaces and bytes above ASCII, which servers do send, are
+ * percent-encoded. ST_INVALID when the base is no absolute URL or the outcome too long. */
 NODISCARD enum status url_resolve(const char *base, const char *reference, struct arena *arena,
                                   const char **out);
+/* Same scheme, host and port: whether credentials may follow a redirect. */
+bool url_same_origin(const struct url *a, const struct url *b);
 
 #endif
