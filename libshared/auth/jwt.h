@@ -15,7 +15,8 @@ struct jwt_claims {
     enum role role;      /* role */
     int64_t epoch;       /* the user's token epoch: older tokens are dead */
     int64_t issued_at_s, expires_at_s;
-    struct uuid id; /* jti */
+    struct uuid id;      /* jti */
+    struct uuid session; /* sid: the family of refresh tokens it was issued with */
 };
 
 struct jwt_key {
