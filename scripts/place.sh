@@ -73,5 +73,5 @@ show_logs() {
         elif [ -n "$line" ]; then
             printf '%-11s| %s\n' "$name" "$line"
         fi
-    done < <(exec setpriv --pdeathsig TERM tail -n "$1" -v -F "$log_dir"/*.log 2>/dev/null)
+    done < <(exec setsid setpriv --pdeathsig TERM tail -n "$1" -v -F "$log_dir"/*.log 2>/dev/null)
 }

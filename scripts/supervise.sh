@@ -340,7 +340,10 @@ shutdown() {
         rm -f "$state"
         say 'stopped'
     fi
-    [ -z "${follower:-}" ] || kill "$follower" 2>/dev/null || true
+    if [ -n "${follower:-}" ]; then
+        sleep 0.2 # for the last lines to pass
+        kill "$follower" 2>/dev/null || true
+    fi
 }
 
 follow=false
@@ -364,7 +367,8 @@ start_daemons
 set_state ready
 announce
 if $follow; then
-    show_logs 0 8>&- 9>&- &
+    # Ctrl-C must not end it before the daemons had their last word.
+    (trap '' INT && show_logs 0) 8>&- 9>&- &
     follower=$!
 fi
 # What bash itself says about children that were killed is not for the terminal.
