@@ -1,0 +1,61 @@
+/*
+ * The API service as a whole: what its parts share. A handler thread has its own struct api_ctx
+ * (r->ctx) with connections of its own; everything else hangs on the one struct api.
+ */
+#ifndef TOCSIN_API_API_H
+#define TOCSIN_API_API_H
+
+#include "auth/jwt.h"
+#include "auth/principal.h"
+#include "auth/seal.h"
+#include "conf/conf.h"
+#include "daemon/daemon.h"
+#include "db/db.h"
+#include "net/http.h"
+#include "obs/health.h"
+#include "redis/redis.h"
+
+struct auth_cache;  /* services/api/auth_cache.h */
+struct rate_limit;  /* services/api/rate_limit.h */
+struct login_guard; /* services/api/login_guard.h */
+struct api_watch;   /* services/api/watch.h */
+
+struct api {
+    const struct conf *conf;
+    struct seal_keys *seal;
+    struct jwt_key jwt; /* borrows from conf */
+    struct http_server *server;
+    struct auth_cache *auth_cache;
+    struct rate_limit *rate_limit;
+    struct login_guard *login_guard;
+    struct api_watch *watch; /* keeps the health of the stores up to date */
+    bool is_auth_off;        /* TOCSIN_AUTH=none */
+    bool is_loopback;        /* bound to loopback only: with is_auth_off everybody is the owner */
+};
+
+/* What r->ctx is, one for each handler thread. */
+struct api_ctx {
+    struct api *api;
+    struct db *db;
+    struct redis *redis;
+    const struct conf *conf; /* api->conf */
+    struct seal_keys *seal;  /* api->seal */
+};
+
+static inline struct api_ctx *req_ctx(const struct req *r)
+{
+    return r->ctx;
+}
+
+/* service.start and service.stop of the daemon. */
+enum status api_start(struct daemon *d, void **state, struct errbuf *err);
+void api_stop(void *state, int64_t grace_ms);
+
+/* http_config.authenticate: sets r->who, enforces the route's scope and the rate limits. */
+enum status api_authenticate(struct req *r);
+
+/* Whether PostgreSQL and Redis answered last time they were asked (at most 2 s ago). */
+bool api_has_database(void);
+bool api_has_redis(void);
+
+#endif
