@@ -15,6 +15,8 @@ struct channel_type {
     const char *summary;
     const struct schema *config;
     void (*check)(const void *config, struct field_errors *errors); /* may be NULL */
+    /* Adds what a new channel needs and was not given (a secret). May be NULL. */
+    enum status (*complete)(json_t *config);
 };
 
 const struct channel_type *channel_type_find(const char *name);
@@ -23,8 +25,12 @@ const struct channel_type *channel_type_at(size_t index); /* NULL at the end */
 NODISCARD enum status channel_type_bind(const struct channel_type *type, json_t *config,
                                         struct arena *arena, void **out,
                                         struct field_errors *errors);
+/* Adds generated members to a configuration that was bound without errors: for new channels. */
+NODISCARD enum status channel_type_complete(const struct channel_type *type, json_t *config);
 /* Splits a configuration into what may be read back and what is sealed; both new references. */
 NODISCARD enum status channel_type_split(const struct channel_type *type, const json_t *config,
                                          json_t **open, json_t **secret);
+/* The opposite: *out is a new reference that holds both. Either may be NULL. */
+NODISCARD enum status channel_type_join(const json_t *open, const json_t *secret, json_t **out);
 
 #endif

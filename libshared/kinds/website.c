@@ -1,10 +1,7 @@
 /* website: an HTTP or HTTPS request and what its answer must be like. */
 #include "kinds/website.h"
 
-#include <string.h>
-
-#include "base/str.h"
-
+#include "net/header.h"
 #include "net/url.h"
 
 static const char *const methods[] = {"GET",   "HEAD",   "POST",    "PUT",
@@ -100,34 +97,11 @@ static const struct schema config = SCHEMA("WebsiteConfig", struct website_confi
 
 static const char *const aliases[] = {"website_status", NULL};
 
-/* A header that would split the request is refused here, long before libcurl sees it. */
-static bool is_header_name(const char *name)
-{
-    static const char extra[] = "!#$%&'*+-.^_`|~";
-    for (const char *p = name; *p; p++) {
-        bool alnum = (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') ||
-                     (*p >= 'A' && *p <= 'Z');
-        if (!alnum && !strchr(extra, *p))
-            return false;
-    }
-    return name[0] != '\0';
-}
-
 static void check(const void *bound, struct field_errors *errors)
 {
     const struct website_config *c = bound;
-    if (!c->headers.set || c->headers.null)
-        return;
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach (c->headers.v, name, value) {
-        if (!is_header_name(name))
-            field_errors_add(errors, "body", "config.headers", "value_error",
-                             "not a header name: %.60s", name);
-        else if (!json_is_string(value) || str_has_control(json_string_value(value)))
-            field_errors_add(errors, "body", "config.headers", "value_error",
-                             "header %.60s: not a text without control characters", name);
-    }
+    if (c->headers.set && !c->headers.null)
+        headers_check("config.headers", c->headers.v, NULL, errors);
 }
 
 const struct check_kind kind_website = {
