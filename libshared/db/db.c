@@ -1,0 +1,496 @@
+/*
+ * The connection: opened when needed, closed at its first failure. libpq runs in non-blocking mode
+ * under our own poll, because a stopped server on a local socket would otherwise block for ever.
+ */
+#include "db/db.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "db/internal.h"
+#include "log/log.h"
+
+enum {
+    PREPARED_MAX = 4096,
+    CONNECT_BACKOFF_BASE_MS = 100,
+    CONNECT_BACKOFF_CAP_MS = 2000,
+    TRANSACTION_TRIES = 4, /* the first and three repeats */
+    TRANSACTION_BACKOFF_MS = 10,
+    TRANSACTION_BACKOFF_CAP_MS = 200
+};
+
+/* --- opening and closing --- */
+
+/* The caller's own -c options stay, and ours follow so that they win. */
+static enum status options_of(const char *conninfo, char **out, struct errbuf *err)
+{
+    char *message = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &message);
+    if (!options) {
+        enum status st = err_set(err, ST_INVALID, "database connection: %s",
+                                 message ? message : "not understood");
+        PQfreemem(message);
+        return st;
+    }
+    const char *given = "";
+    for (const PQconninfoOption *o = options; o->keyword; o++) {
+        if (str_eq(o->keyword, "options") && o->val)
+            given = o->val;
+    }
+    int n = asprintf(
+        out, "%s -c statement_timeout=%d -c TimeZone=UTC -c DateStyle=ISO -c bytea_output=hex",
+        given, LIMIT_DB_STATEMENT_MS);
+    PQconninfoFree(options);
+    return n < 0 ? ST_NO_MEMORY : ST_OK;
+}
+
+enum status db_new(const char *conninfo, const char *name, struct db **out, struct errbuf *err)
+{
+    AUTO_DB db = calloc(1, sizeof(*db));
+    if (!db)
+        return ST_NO_MEMORY;
+    TRY(options_of(conninfo, &db->options, err));
+    TRY(str_dup(conninfo, &db->conninfo));
+    TRY(str_dup(name, &db->name));
+    db->prepared = map_new(PREPARED_MAX);
+    if (!db->prepared)
+        return ST_NO_MEMORY;
+    db->limit_ms = LIMIT_DB_STATEMENT_MS + DB_CLIENT_GRACE_MS;
+    *out = take(&db);
+    return ST_OK;
+}
+
+static void disconnect(struct db *db)
+{
+    PQfinish(db->conn);
+    db->conn = NULL;
+    db->is_copying = false;
+    map_free(db->prepared);
+    db->prepared = map_new(PREPARED_MAX);
+}
+
+void db_free(struct db *db)
+{
+    if (!db)
+        return;
+    disconnect(db);
+    map_free(db->prepared);
+    free(db->options);
+    free(db->conninfo);
+    free(db->name);
+    free(db);
+}
+
+static void keep_error(struct db *db, const char *text)
+{
+    (void)str_copy(db->error, sizeof(db->error), text ? text : "");
+    size_t len = strlen(db->error);
+    while (len > 0 && (db->error[len - 1] == '\n' || db->error[len - 1] == ' '))
+        db->error[--len] = '\0';
+}
+
+/* Time limits as library-notes has them: a vanished peer is noticed within seconds. Whatever the
+ * connection string says of the same names wins, as it is expanded later. */
+static PGconn *open_connection(const struct db *db)
+{
+    const char *const keywords[] = {"connect_timeout",
+                                    "keepalives_idle",
+                                    "keepalives_interval",
+                                    "keepalives_count",
+                                    "tcp_user_timeout",
+                                    "client_encoding",
+                                    "dbname",
+                                    "options",
+                                    "application_name",
+                                    NULL};
+    const char *const values[] = {"5",    "10",         "5",         "3",      "15000",
+                                  "UTF8", db->conninfo, db->options, db->name, NULL};
+    return PQconnectdbParams(keywords, values, 1);
+}
+
+static void log_notice(void *arg, const char *message)
+{
+    (void)arg;
+    log_debug("db_notice", kv_str("message", message));
+}
+
+enum status db_ready(struct db *db)
+{
+    if (db->in_transaction && db->failed != ST_OK)
+        return db->failed;
+    if (db->conn)
+        return ST_OK;
+    int64_t now = clock_mono_ms();
+    if (now < db->connect_after_mono_ms)
+        return ST_UNAVAILABLE;
+    if (!db->prepared)
+        db->prepared = map_new(PREPARED_MAX);
+    if (!db->prepared)
+        return ST_NO_MEMORY;
+
+    db->conn = open_connection(db);
+    if (!db->conn)
+        return ST_NO_MEMORY;
+    if (PQstatus(db->conn) == CONNECTION_OK && PQsetnonblocking(db->conn, 1) == 0) {
+        (void)PQsetNoticeProcessor(db->conn, log_notice, NULL);
+        db->connect_failures = 0;
+        return ST_OK;
+    }
+    keep_error(db, PQerrorMessage(db->conn));
+    disconnect(db);
+    db->connect_after_mono_ms = clock_mono_ms() + 1 +
+                                rand_backoff_ms(db->connect_failures, CONNECT_BACKOFF_BASE_MS,
+                                                CONNECT_BACKOFF_CAP_MS);
+    if (db->connect_failures++ == 0)
+        log_warn("db_unavailable", kv_str("error", db->error));
+    return ST_UNAVAILABLE;
+}
+
+bool db_is_connected(const struct db *db)
+{
+    return db->conn && PQstatus(db->conn) == CONNECTION_OK;
+}
+
+const char *db_error(const struct db *db)
+{
+    return db->error;
+}
+
+const char *db_constraint(const struct db *db)
+{
+    return db->constraint;
+}
+
+/* --- failures --- */
+
+enum status db_status_of(const char *sqlstate)
+{
+    static const struct {
+        const char *prefix; /* a class, or a whole code */
+        enum status status;
+    } rows[] = {
+        /* the first that fits counts */
+        {"23505", ST_CONFLICT},    {"23P01", ST_CONFLICT},    {"23", ST_INVALID},
+        {"22", ST_INVALID},        {"40001", ST_UNAVAILABLE}, {"40P01", ST_UNAVAILABLE},
+        {"08", ST_UNAVAILABLE},    {"53", ST_UNAVAILABLE},    {"57P", ST_UNAVAILABLE},
+        {"57014", ST_UNAVAILABLE}, {"55P03", ST_UNAVAILABLE}, {"25006", ST_UNAVAILABLE},
+        {"25P03", ST_UNAVAILABLE}, {"26000", ST_UNAVAILABLE}, {"0A000", ST_UNAVAILABLE},
+        {"XX001", ST_CORRUPT},     {"XX002", ST_CORRUPT},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (str_starts(sqlstate, rows[i].prefix))
+            return rows[i].status;
+    }
+    return ST_INTERNAL;
+}
+
+/* 26000 and 0A000: the server forgot a statement or the schema changed under a plan; a new
+ * connection prepares anew. */
+static bool is_connection_spoilt(const struct db *db)
+{
+    return PQstatus(db->conn) != CONNECTION_OK || db->sqlstate[0] == '\0' ||
+           str_starts(db->sqlstate, "08") || str_starts(db->sqlstate, "57P") ||
+           str_eq(db->sqlstate, "26000") || str_eq(db->sqlstate, "0A000");
+}
+
+enum status db_failed(struct db *db, const char *what, const PGresult *r)
+{
+    const char *sqlstate = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    const char *constraint = r ? PQresultErrorField(r, PG_DIAG_CONSTRAINT_NAME) : NULL;
+    const char *primary = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    (void)str_copy(db->sqlstate, sizeof(db->sqlstate), sqlstate ? sqlstate : "");
+    (void)str_copy(db->constraint, sizeof(db->constraint), constraint ? constraint : "");
+    keep_error(db, primary ? primary : PQerrorMessage(db->conn));
+    db->is_serialization = str_eq(db->sqlstate, "40001") || str_eq(db->sqlstate, "40P01");
+
+    enum status st = sqlstate ? db_status_of(db->sqlstate) : ST_UNAVAILABLE;
+    if (st == ST_INTERNAL || st == ST_CORRUPT) {
+        log_error("db_statement_failed", kv_str("statement", what),
+                  kv_str("sqlstate", db->sqlstate), kv_str("error", db->error));
+    }
+    if (is_connection_spoilt(db)) {
+        log_warn("db_connection_lost", kv_str("statement", what), kv_str("error", db->error));
+        disconnect(db);
+        st = ST_UNAVAILABLE;
+    }
+    if (db->in_transaction)
+        db->failed = st;
+    return st;
+}
+
+static enum status gave_up(struct db *db, const char *what)
+{
+    log_warn("db_timeout", kv_str("statement", what), kv_i64("after_ms", db->limit_ms));
+    keep_error(db, "no answer within the time limit");
+    db->is_serialization = false;
+    disconnect(db);
+    if (db->in_transaction)
+        db->failed = ST_UNAVAILABLE;
+    return ST_UNAVAILABLE;
+}
+
+/* --- sending and receiving --- */
+
+/* ST_OK when the socket is ready (or broken: libpq will tell), ST_TIMEOUT. */
+static enum status wait_socket(const struct db *db, short events, int64_t deadline_mono_ms)
+{
+    for (;;) {
+        int64_t left = deadline_mono_ms - clock_mono_ms();
+        if (left <= 0)
+            return ST_TIMEOUT;
+        struct pollfd p = {.fd = PQsocket(db->conn), .events = events};
+        int n = poll(&p, 1, (int)MIN_OF(left, (int64_t)INT32_MAX));
+        if (n > 0 || (n < 0 && errno != EINTR))
+            return ST_OK;
+    }
+}
+
+enum status db_flush(struct db *db, int64_t deadline_mono_ms)
+{
+    for (;;) {
+        int more = PQflush(db->conn);
+        if (more == 0)
+            return ST_OK;
+        if (more < 0)
+            return db_failed(db, "flush", NULL);
+        if (wait_socket(db, POLLIN | POLLOUT, deadline_mono_ms) != ST_OK)
+            return gave_up(db, "flush");
+        if (PQconsumeInput(db->conn) == 0)
+            return db_failed(db, "flush", NULL);
+    }
+}
+
+enum status db_collect(struct db *db, const char *what, PGresult **out)
+{
+    int64_t deadline = clock_mono_ms() + db->limit_ms;
+    TRY(db_flush(db, deadline));
+
+    AUTO_RESULT last = NULL;
+    for (;;) {
+        while (PQisBusy(db->conn)) {
+            if (wait_socket(db, POLLIN, deadline) != ST_OK)
+                return gave_up(db, what);
+            if (PQconsumeInput(db->conn) == 0)
+                return db_failed(db, what, last);
+        }
+        PGresult *r = PQgetResult(db->conn);
+        if (!r)
+            break;
+        /* The first failure is the reason; what follows it is noise. */
+        if (last && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+            PQclear(r);
+        } else {
+            PQclear(last);
+            last = r;
+        }
+        if (PQresultStatus(last) == PGRES_COPY_IN)
+            break;
+    }
+    switch (last ? PQresultStatus(last) : PGRES_EMPTY_QUERY) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_COPY_IN:
+        if (out)
+            *out = take(&last);
+        return ST_OK;
+    case PGRES_EMPTY_QUERY:
+    case PGRES_COPY_OUT:
+    case PGRES_BAD_RESPONSE:
+    case PGRES_NONFATAL_ERROR:
+    case PGRES_FATAL_ERROR:
+    case PGRES_COPY_BOTH:
+    case PGRES_SINGLE_TUPLE:
+    case PGRES_PIPELINE_SYNC:
+    case PGRES_PIPELINE_ABORTED:
+    default:
+        return db_failed(db, what, last);
+    }
+}
+
+static enum status prepare(struct db *db, const struct query *q)
+{
+    size_t len = strlen(q->name);
+    if (map_get(db->prepared, q->name, len))
+        return ST_OK;
+    if (PQsendPrepare(db->conn, q->name, q->sql, 0, NULL) == 0)
+        return db_failed(db, q->name, NULL);
+    TRY(db_collect(db, q->name, NULL));
+    return map_set(db->prepared, q->name, len, db);
+}
+
+enum status db_query(struct db *db, const struct query *q, const struct db_args *args,
+                     PGresult **out)
+{
+    if (args && args->failed) {
+        if (db->in_transaction)
+            db->failed = ST_NO_MEMORY;
+        return ST_NO_MEMORY;
+    }
+    TRY(db_ready(db));
+    TRY(prepare(db, q));
+    int sent = args ? PQsendQueryPrepared(db->conn, q->name, args->count, args->value, args->length,
+                                          args->format, 0)
+                    : PQsendQueryPrepared(db->conn, q->name, 0, NULL, NULL, NULL, 0);
+    if (sent == 0)
+        return db_failed(db, q->name, NULL);
+    return db_collect(db, q->name, out);
+}
+
+enum status db_query_one(struct db *db, const struct query *q, const struct db_args *args,
+                         PGresult **out)
+{
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, q, args, &r));
+    if (PQntuples(r) == 0)
+        return ST_NOT_FOUND;
+    if (out)
+        *out = take(&r);
+    return ST_OK;
+}
+
+int64_t db_affected(const PGresult *r)
+{
+    /* libpq's argument lacks a const; it is not changed. */
+    int64_t n = 0;
+    return str_to_i64(PQcmdTuples((PGresult *)(uintptr_t)r), &n) == ST_OK ? n : 0;
+}
+
+static enum status exec_simple(struct db *db, const char *sql, PGresult **out)
+{
+    TRY(db_ready(db));
+    if (PQsendQuery(db->conn, sql) == 0)
+        return db_failed(db, sql, NULL);
+    return db_collect(db, sql, out);
+}
+
+enum status db_exec(struct db *db, const char *sql)
+{
+    return exec_simple(db, sql, NULL);
+}
+
+enum status db_ping(struct db *db)
+{
+    return db_exec(db, "SELECT 1");
+}
+
+/* --- transactions --- */
+
+enum status db_begin(struct db *db)
+{
+    if (db->in_transaction)
+        return ST_INTERNAL;
+    TRY(db_exec(db, "BEGIN"));
+    db->in_transaction = true;
+    db->failed = ST_OK;
+    return ST_OK;
+}
+
+enum status db_commit(struct db *db)
+{
+    if (!db->in_transaction)
+        return ST_INTERNAL;
+    if (db->failed != ST_OK) {
+        enum status st = db->failed;
+        db_rollback(db);
+        return st;
+    }
+    CRASH_AT("db.before_commit");
+    AUTO_RESULT r = NULL;
+    enum status st = exec_simple(db, "COMMIT", &r);
+    db->in_transaction = false;
+    db->failed = ST_OK;
+    if (st != ST_OK)
+        return st;
+    CRASH_AT("db.after_commit");
+    /* The server answers ROLLBACK, without an error, to the COMMIT of a failed transaction. */
+    return str_eq(PQcmdStatus(r), "COMMIT") ? ST_OK : ST_UNAVAILABLE;
+}
+
+void db_rollback(struct db *db)
+{
+    if (!db->in_transaction)
+        return;
+    db->in_transaction = false;
+    db->failed = ST_OK;
+    if (!db->conn)
+        return;
+    /* Only ever after a failure inside a COPY: a new connection is simpler than a resync. */
+    if (db->is_copying || PQtransactionStatus(db->conn) == PQTRANS_ACTIVE) {
+        disconnect(db);
+        return;
+    }
+    /* What failed first is what the caller wants to read. */
+    struct db before = *db;
+    if (db_exec(db, "ROLLBACK") != ST_OK)
+        disconnect(db);
+    memcpy(db->error, before.error, sizeof(db->error));
+    memcpy(db->constraint, before.constraint, sizeof(db->constraint));
+    memcpy(db->sqlstate, before.sqlstate, sizeof(db->sqlstate));
+    db->is_serialization = before.is_serialization;
+}
+
+enum status db_transact(struct db *db, db_transaction_fn *fn, void *arg)
+{
+    enum status st = ST_UNAVAILABLE;
+    for (int i = 0; i < TRANSACTION_TRIES; i++) {
+        db->is_serialization = false;
+        TRY(db_begin(db));
+        st = fn(db, arg);
+        if (st == ST_OK)
+            st = db_commit(db);
+        else
+            db_rollback(db);
+        if (st == ST_OK || !db->is_serialization)
+            return st;
+        int64_t pause_ms = rand_backoff_ms(i, TRANSACTION_BACKOFF_MS, TRANSACTION_BACKOFF_CAP_MS);
+        (void)poll(NULL, 0, (int)pause_ms);
+    }
+    return st;
+}
+
+/* --- COPY --- */
+
+enum status db_copy_begin(struct db *db, const char *copy_sql)
+{
+    /* PGCOPY signature, no flags, no header extension (PostgreSQL manual, COPY, binary format). */
+    static const char header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+    AUTO_RESULT r = NULL;
+    TRY(exec_simple(db, copy_sql, &r));
+    if (PQresultStatus(r) != PGRES_COPY_IN)
+        return ST_INTERNAL;
+    db->is_copying = true;
+    return db_copy_put(db, header, sizeof(header));
+}
+
+enum status db_copy_put(struct db *db, const void *data, size_t len)
+{
+    if (!db->is_copying || !db->conn)
+        return db->failed != ST_OK ? db->failed : ST_INTERNAL;
+    const char *at = data;
+    while (len > 0) {
+        /* Flushed piece by piece, so that libpq's buffer stays small. */
+        size_t piece = MIN_OF(len, (size_t)(256 * 1024));
+        if (PQputCopyData(db->conn, at, (int)piece) != 1)
+            return db_failed(db, "COPY", NULL);
+        TRY(db_flush(db, clock_mono_ms() + db->limit_ms));
+        at += piece;
+        len -= piece;
+    }
+    return ST_OK;
+}
+
+enum status db_copy_end(struct db *db)
+{
+    static const char trailer[2] = "\377\377";
+    TRY(db_copy_put(db, trailer, sizeof(trailer)));
+    if (PQputCopyEnd(db->conn, NULL) != 1)
+        return db_failed(db, "COPY", NULL);
+    db->is_copying = false;
+    return db_collect(db, "COPY", NULL);
+}

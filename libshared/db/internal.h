@@ -1,0 +1,44 @@
+/* What the files of db/ share: the connection and how its calls end. */
+#ifndef TOCSIN_DB_INTERNAL_H
+#define TOCSIN_DB_INTERNAL_H
+
+#include "base/map.h"
+#include "db/db.h"
+
+enum {
+    SQLSTATE_BYTES = 6,
+    /* The server ends a statement at its time limit; the client gives up only after that. */
+    DB_CLIENT_GRACE_MS = 3000
+};
+
+struct db {
+    char *conninfo;
+    char *name;
+    char *options; /* session settings of every connection */
+    PGconn *conn;
+    struct map *prepared; /* names of statements that this connection knows */
+    int64_t limit_ms;     /* how long the client waits for one statement */
+    bool in_transaction;
+    enum status failed; /* why the rest of the transaction cannot run; ST_OK while it can */
+    bool is_copying;
+    bool is_serialization; /* the last failure was 40001 or 40P01 */
+    int connect_failures;  /* in a row */
+    int64_t connect_after_mono_ms;
+    char sqlstate[SQLSTATE_BYTES];
+    char error[512];
+    char constraint[64];
+};
+
+/* Connects unless connected. ST_UNAVAILABLE while the backoff lasts, too. */
+NODISCARD enum status db_ready(struct db *db);
+/* Waits for everything sent to be answered; the last result, or the first failure's status. In
+ * COPY mode it returns with that result. */
+NODISCARD enum status db_collect(struct db *db, const char *what, PGresult **out);
+/* Writes out what libpq has buffered. */
+NODISCARD enum status db_flush(struct db *db, int64_t deadline_mono_ms);
+/* Keeps the failure's detail, forgets a lost connection and spoils a transaction. */
+enum status db_failed(struct db *db, const char *what, const PGresult *r);
+/* What a SQLSTATE means (db.h). */
+enum status db_status_of(const char *sqlstate);
+
+#endif
