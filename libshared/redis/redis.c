@@ -1,0 +1,471 @@
+/*
+ * The connection to Redis over hiredis 0.14: blocking with a socket time limit. Whatever goes wrong
+ * with the connection drops it: a reply that comes too late must not answer the next question.
+ */
+#include "redis/redis.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "base/str.h"
+#include "log/log.h"
+#include "redis/url.h"
+
+enum {
+    CONNECT_BACKOFF_BASE_MS = 50,
+    CONNECT_BACKOFF_CAP_MS = 2000,
+    SCRIPTS_MAX = 32,
+    SCRIPT_ARGS_MAX = 128,
+    SHA1_TEXT_BYTES = 41
+};
+
+struct redis {
+    struct redis_url url;
+    int64_t timeout_ms;
+    int64_t socket_timeout_ms; /* what the socket has now */
+    redisContext *c;
+    uint64_t generation;
+    size_t pending; /* pipelined commands without a fetched reply */
+    int connect_failures;
+    int64_t connect_after_mono_ms;
+    char error[256];
+    struct {
+        const struct redis_script *script;
+        char sha[SHA1_TEXT_BYTES];
+    } scripts[SCRIPTS_MAX];
+    size_t script_count;
+};
+
+/* --- argument vectors --- */
+
+void rargs_init(struct rargs *a, const char *command)
+{
+    a->count = 0;
+    a->numbers = 0;
+    a->failed = false;
+    if (command)
+        rargs_str(a, command);
+}
+
+void rargs_bytes(struct rargs *a, const void *data, size_t len)
+{
+    if ((size_t)a->count >= ARRAY_LEN(a->value)) {
+        a->failed = true;
+        return;
+    }
+    a->value[a->count] = data;
+    a->length[a->count] = len;
+    a->count++;
+}
+
+void rargs_str(struct rargs *a, const char *s)
+{
+    rargs_bytes(a, s, strlen(s));
+}
+
+void rargs_i64(struct rargs *a, int64_t v)
+{
+    if ((size_t)a->numbers >= ARRAY_LEN(a->number)) {
+        a->failed = true;
+        return;
+    }
+    char *text = a->number[a->numbers++];
+    (void)snprintf(text, sizeof(a->number[0]), "%" PRId64, v);
+    rargs_str(a, text);
+}
+
+/* --- opening and closing --- */
+
+enum status redis_new(const char *url, int64_t timeout_ms, struct redis **out, struct errbuf *err)
+{
+    AUTO_REDIS r = calloc(1, sizeof(*r));
+    if (!r)
+        return ST_NO_MEMORY;
+    TRY(redis_url_parse(url, &r->url, err));
+    r->timeout_ms = timeout_ms;
+    *out = take(&r);
+    return ST_OK;
+}
+
+static void disconnect(struct redis *r)
+{
+    if (r->c)
+        redisFree(r->c);
+    r->c = NULL;
+    r->pending = 0;
+}
+
+void redis_free(struct redis *r)
+{
+    if (!r)
+        return;
+    disconnect(r);
+    free(r);
+}
+
+bool redis_is_connected(const struct redis *r)
+{
+    return r->c != NULL;
+}
+
+const char *redis_error(const struct redis *r)
+{
+    return r->error;
+}
+
+uint64_t redis_generation(const struct redis *r)
+{
+    return r->generation;
+}
+
+static struct timeval timeval_of(int64_t ms)
+{
+    return (struct timeval){.tv_sec = (time_t)(ms / 1000),
+                            .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+}
+
+/* Keeps the reason and drops the connection. */
+static enum status lost(struct redis *r)
+{
+    const char *why = "not connected";
+    if (r->c)
+        why = r->c->err == REDIS_ERR_IO && errno != 0 ? strerror(errno) : r->c->errstr;
+    if (r->c && r->c->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK))
+        why = "no answer within the time limit";
+    (void)str_copy(r->error, sizeof(r->error), why);
+    disconnect(r);
+    return ST_UNAVAILABLE;
+}
+
+static enum status set_timeout(struct redis *r, int64_t ms)
+{
+    if (ms == r->socket_timeout_ms)
+        return ST_OK;
+    if (redisSetTimeout(r->c, timeval_of(ms)) != REDIS_OK)
+        return lost(r);
+    r->socket_timeout_ms = ms;
+    return ST_OK;
+}
+
+/* What an error reply means; READONLY tells of a failover, so the connection goes as well. */
+static enum status status_of(const char *error)
+{
+    static const struct {
+        const char *prefix;
+        enum status status;
+    } rows[] = {
+        {"NOGROUP", ST_CONFLICT}, {"BUSYGROUP", ST_CONFLICT}, {"OOM", ST_OVERLOADED},
+        {"LOADING", ST_IO},       {"READONLY", ST_IO},        {"MISCONF", ST_IO},
+        {"MASTERDOWN", ST_IO},    {"CLUSTERDOWN", ST_IO},     {"TRYAGAIN", ST_IO},
+        {"NOREPLICAS", ST_IO},    {"BUSY ", ST_IO},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (str_starts(error, rows[i].prefix))
+            return rows[i].status;
+    }
+    return ST_INTERNAL;
+}
+
+static enum status refused(struct redis *r, const redisReply *reply)
+{
+    (void)str_copy(r->error, sizeof(r->error), reply->str);
+    enum status st = status_of(reply->str);
+    if (str_starts(reply->str, "READONLY"))
+        disconnect(r);
+    return st;
+}
+
+/* Sends one command on an open connection and waits for its reply. */
+static enum status round_trip(struct redis *r, int count, const char **value, const size_t *length,
+                              redisReply **out)
+{
+    errno = 0;
+    AUTO_REPLY reply = redisCommandArgv(r->c, count, value, length);
+    if (!reply)
+        return lost(r);
+    if (reply->type == REDIS_REPLY_ERROR)
+        return refused(r, reply);
+    if (out)
+        *out = take(&reply);
+    return ST_OK;
+}
+
+static enum status say(struct redis *r, struct rargs *a)
+{
+    return round_trip(r, a->count, a->value, a->length, NULL);
+}
+
+static enum status introduce(struct redis *r)
+{
+    struct rargs a;
+    if (r->url.password[0] != '\0') {
+        rargs_init(&a, "AUTH");
+        if (r->url.user[0] != '\0')
+            rargs_str(&a, r->url.user);
+        rargs_str(&a, r->url.password);
+        TRY(say(r, &a));
+    }
+    if (r->url.db != 0) {
+        rargs_init(&a, "SELECT");
+        rargs_i64(&a, r->url.db);
+        TRY(say(r, &a));
+    }
+    return ST_OK;
+}
+
+static enum status open_connection(struct redis *r)
+{
+    struct timeval limit = timeval_of(r->timeout_ms);
+    bool is_unix = r->url.path[0] != '\0';
+    errno = 0;
+    r->c = is_unix ? redisConnectUnixWithTimeout(r->url.path, limit)
+                   : redisConnectWithTimeout(r->url.host, r->url.port, limit);
+    if (!r->c)
+        return ST_NO_MEMORY;
+    if (r->c->err)
+        return lost(r);
+    if (!is_unix && redisEnableKeepAlive(r->c) != REDIS_OK)
+        return lost(r);
+    r->socket_timeout_ms = -1;
+    TRY(set_timeout(r, r->timeout_ms));
+    return introduce(r);
+}
+
+/* Connects unless connected; between failed attempts it refuses at once for a while. */
+static enum status ready(struct redis *r)
+{
+    if (r->c)
+        return ST_OK;
+    if (clock_mono_ms() < r->connect_after_mono_ms)
+        return ST_UNAVAILABLE;
+    enum status st = open_connection(r);
+    if (st == ST_OK) {
+        r->connect_failures = 0;
+        r->generation++;
+        return ST_OK;
+    }
+    disconnect(r);
+    r->connect_after_mono_ms = clock_mono_ms() + 1 +
+                               rand_backoff_ms(r->connect_failures, CONNECT_BACKOFF_BASE_MS,
+                                               CONNECT_BACKOFF_CAP_MS);
+    if (r->connect_failures++ == 0)
+        log_warn("redis_unavailable", kv_str("error", r->error));
+    return st == ST_NO_MEMORY ? st : ST_UNAVAILABLE;
+}
+
+/* --- commands --- */
+
+/* The usual beginning of a call: arguments whole, connected, nothing pipelined half-read. */
+static enum status begin(struct redis *r, const struct rargs *args, int64_t timeout_ms)
+{
+    if (args && args->failed)
+        return ST_TOO_LARGE;
+    if (r->pending > 0)
+        return ST_INTERNAL;
+    TRY(ready(r));
+    return set_timeout(r, timeout_ms);
+}
+
+/* hiredis takes pointers to non-const; it changes nothing. */
+static const char **values_of(const struct rargs *args)
+{
+    return (const char **)(uintptr_t)args->value;
+}
+
+enum status redis_call(struct redis *r, const struct rargs *args, redisReply **out)
+{
+    TRY(begin(r, args, r->timeout_ms));
+    return round_trip(r, args->count, values_of(args), args->length, out);
+}
+
+enum status redis_call_blocking(struct redis *r, const struct rargs *args, int64_t block_ms,
+                                redisReply **out)
+{
+    TRY(begin(r, args, r->timeout_ms + block_ms));
+    return round_trip(r, args->count, values_of(args), args->length, out);
+}
+
+enum status redis_do_(struct redis *r, redisReply **out, ...)
+{
+    struct rargs a;
+    rargs_init(&a, NULL);
+    va_list ap;
+    va_start(ap, out);
+    for (const char *s = va_arg(ap, const char *); s; s = va_arg(ap, const char *))
+        rargs_str(&a, s);
+    va_end(ap);
+    return redis_call(r, &a, out);
+}
+
+enum status redis_ping(struct redis *r)
+{
+    return redis_do(r, NULL, "PING");
+}
+
+enum status redis_append(struct redis *r, const struct rargs *args)
+{
+    if (args->failed)
+        return ST_TOO_LARGE;
+    TRY(ready(r));
+    TRY(set_timeout(r, r->timeout_ms));
+    if (redisAppendCommandArgv(r->c, args->count, values_of(args), args->length) != REDIS_OK)
+        return lost(r);
+    r->pending++;
+    return ST_OK;
+}
+
+enum status redis_fetch(struct redis *r, redisReply **out)
+{
+    /* After a loss the rest of the batch has no replies. */
+    if (!r->c || r->pending == 0)
+        return ST_UNAVAILABLE;
+    void *reply = NULL;
+    errno = 0;
+    if (redisGetReply(r->c, &reply) != REDIS_OK)
+        return lost(r);
+    r->pending--;
+    if (out)
+        *out = reply;
+    else
+        freeReplyObject(reply);
+    return ST_OK;
+}
+
+/* --- scripts --- */
+
+static enum status sha_of(const struct redis_script *s, char out[SHA1_TEXT_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (EVP_Digest(s->body, strlen(s->body), digest, &len, EVP_sha1(), NULL) != 1 || len != 20)
+        return ST_NO_MEMORY;
+    str_hex(digest, len, out);
+    return ST_OK;
+}
+
+/* The digest, worked out once a connection object. */
+static enum status sha_get(struct redis *r, const struct redis_script *s, const char **out)
+{
+    for (size_t i = 0; i < r->script_count; i++) {
+        if (r->scripts[i].script == s) {
+            *out = r->scripts[i].sha;
+            return ST_OK;
+        }
+    }
+    size_t at = r->script_count < SCRIPTS_MAX ? r->script_count++ : SCRIPTS_MAX - 1;
+    r->scripts[at].script = NULL;
+    TRY(sha_of(s, r->scripts[at].sha));
+    r->scripts[at].script = s;
+    *out = r->scripts[at].sha;
+    return ST_OK;
+}
+
+enum status redis_script(struct redis *r, const struct redis_script *s, const char *const *keys,
+                         size_t key_count, const struct rargs *args, redisReply **out)
+{
+    const char *value[SCRIPT_ARGS_MAX];
+    size_t length[SCRIPT_ARGS_MAX];
+    size_t arg_count = args ? (size_t)args->count : 0;
+    if (key_count + arg_count + 3 > SCRIPT_ARGS_MAX)
+        return ST_TOO_LARGE;
+    TRY(begin(r, args, r->timeout_ms));
+
+    char number[24];
+    (void)snprintf(number, sizeof(number), "%zu", key_count);
+    value[0] = "EVALSHA";
+    TRY(sha_get(r, s, &value[1]));
+    value[2] = number;
+    for (size_t i = 0; i < key_count; i++)
+        value[3 + i] = keys[i];
+    for (size_t i = 0; i < 3 + key_count; i++)
+        length[i] = strlen(value[i]);
+    for (size_t i = 0; i < arg_count; i++) {
+        value[3 + key_count + i] = args->value[i];
+        length[3 + key_count + i] = args->length[i];
+    }
+    int count = (int)(3 + key_count + arg_count);
+
+    enum status st = round_trip(r, count, value, length, out);
+    if (st != ST_INTERNAL || !str_starts(r->error, "NOSCRIPT"))
+        return st;
+    /* EVAL runs it and makes it known for the next time. */
+    value[0] = "EVAL";
+    length[0] = strlen(value[0]);
+    value[1] = s->body;
+    length[1] = strlen(s->body);
+    return round_trip(r, count, value, length, out);
+}
+
+/* --- subscriptions --- */
+
+enum status redis_subscribe(struct redis *r, const char *channel)
+{
+    return redis_do(r, NULL, "SUBSCRIBE", channel);
+}
+
+enum status redis_next(struct redis *r, int64_t timeout_ms, redisReply **out)
+{
+    if (!r->c)
+        return ST_UNAVAILABLE;
+    int64_t deadline = clock_mono_ms() + timeout_ms;
+    for (;;) {
+        void *reply = NULL;
+        errno = 0;
+        if (redisGetReplyFromReader(r->c, &reply) != REDIS_OK)
+            return lost(r);
+        if (reply) {
+            *out = reply;
+            return ST_OK;
+        }
+        /* Waiting here and not in hiredis: its time limit would spoil the connection. */
+        int64_t left = deadline - clock_mono_ms();
+        if (left <= 0)
+            return ST_TIMEOUT;
+        struct pollfd p = {.fd = r->c->fd, .events = POLLIN};
+        int n = poll(&p, 1, (int)MIN_OF(left, (int64_t)INT32_MAX));
+        if (n > 0 && redisBufferRead(r->c) != REDIS_OK)
+            return lost(r);
+    }
+}
+
+/* --- what the promises rest on --- */
+
+static enum status config_get(struct redis *r, const char *name, char *out, size_t cap)
+{
+    AUTO_REPLY reply = NULL;
+    out[0] = '\0';
+    enum status st = redis_do(r, &reply, "CONFIG", "GET", name);
+    if (st == ST_INTERNAL)
+        return ST_OK; /* hidden by an ACL or renamed */
+    TRY(st);
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[1]->str)
+        (void)str_copy(out, cap, reply->element[1]->str);
+    return ST_OK;
+}
+
+enum status redis_check_durability(struct redis *r, struct errbuf *err)
+{
+    static const struct {
+        const char *name, *wanted, *why;
+    } rows[] = {
+        {"maxmemory-policy", "noeviction", "queued jobs could be evicted"},
+        {"appendonly", "yes", "queued jobs would be lost in a restart"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char value[64];
+        enum status st = config_get(r, rows[i].name, value, sizeof(value));
+        if (st != ST_OK)
+            return err_set(err, ST_UNAVAILABLE, "Redis: %.200s", redis_error(r));
+        if (value[0] != '\0' && !str_eq(value, rows[i].wanted))
+            return err_set(err, ST_INVALID, "Redis has %s %s, so %s: CONFIG SET %s %s",
+                           rows[i].name, value, rows[i].why, rows[i].name, rows[i].wanted);
+    }
+    return ST_OK;
+}
