@@ -60,6 +60,8 @@ CREATE TABLE hosts (
     updated_at      timestamptz NOT NULL DEFAULT now(),
     UNIQUE (org_id, slug)
 );
+-- An agent whose id is no slug ("Web.Example.com") is known by its name.
+CREATE INDEX hosts_org_name ON hosts (org_id, name);
 
 CREATE TABLE api_keys (
     id           uuid PRIMARY KEY,
@@ -290,8 +292,9 @@ CREATE TABLE series (
 CREATE TABLE layouts (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     host_id    uuid NOT NULL REFERENCES hosts ON DELETE CASCADE,
+    digest     uuid NOT NULL,                  -- of series_ids: a long array does not fit an index
     series_ids bigint[] NOT NULL,
-    UNIQUE (host_id, series_ids)
+    UNIQUE (host_id, digest)
 );
 CREATE TABLE scrapes (
     host_id   uuid NOT NULL,

@@ -53,8 +53,32 @@
 /* Metrics */
 #define LIMIT_METRICS_PER_POST 20000
 #define LIMIT_SERIES_PER_HOST 20000
-#define LIMIT_METRIC_STREAM_BYTES (8u << 20) /* one entry */
+#define LIMIT_LAYOUTS_PER_HOST 2000 /* beyond: one row a sample, not one a scrape */
+#define LIMIT_LAYOUT_SERIES 200     /* values of one row: below, it is stored inline */
+#define LIMIT_SERIES_CACHED 200000  /* some 150 bytes each */
+#define LIMIT_LAYOUTS_CACHED 20000
+#define LIMIT_HOSTS_CACHED 20000
+#define LIMIT_KEYS_CACHED 10000
+#define LIMIT_METRIC_CACHE_MS 5000 /* how long a key or host may be gone unnoticed */
+#define LIMIT_METRIC_TYPE 64
+#define LIMIT_METRIC_NAME 200
+#define LIMIT_METRIC_TAGS 32
+#define LIMIT_METRIC_TAGS_BYTES 1024 /* as JSON: part of an index row */
+#define LIMIT_METRIC_TEXT 256        /* device, mount point, interface, process name */
+#define LIMIT_METRIC_CMDLINE 1024
+#define LIMIT_METRIC_ITEMS 1000         /* objects of a backlog */
+#define LIMIT_METRIC_JSON_VALUES 400000 /* parsed before anything is known of it */
+#define LIMIT_METRIC_JSON_CONTAINERS 60000
+#define LIMIT_METRIC_PAST_US (30LL * 24 * 3600 * 1000000)
+#define LIMIT_METRIC_FUTURE_US (10LL * 60 * 1000000)
+#define LIMIT_METRIC_ENTRY_BYTES (128u << 10) /* one stream entry; a larger POST makes several */
 #define LIMIT_METRIC_STREAM_LENGTH 100000
+#define LIMIT_METRIC_DEAD_LENGTH 1000 /* entries that did not decode, kept for a look */
+
+/* Hosts */
+#define LIMIT_HOST_NAME 200
+#define LIMIT_HOST_SLUG 63
+#define LIMIT_HOST_ONLINE_US (90LL * 1000000) /* seen within: online */
 
 /* Database and Redis */
 #define LIMIT_DB_PARAMS 40
