@@ -6,7 +6,7 @@ picked = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 .PHONY: test
 test:
 	$(Q)scripts/deps.sh build run test
-	$(Q)$(MAKE) all test-programs
+	$(Q)$(MAKE) $(JOBS) all test-programs
 	@tests/kit/test.sh $(B) unit integration e2e
 
 ## test-programs: build every unit and integration test program

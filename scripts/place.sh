@@ -64,6 +64,18 @@ start_ticks() {
 # is_same PID TICKS: the pid was not given to another process since.
 is_same() { is_running "$1" && [ "$(start_ticks "$1")" = "$2" ]; }
 
+# answers_ready NAME PORT: asks a daemon where it listens, which is not always loopback.
+answers_ready() {
+    local host=127.0.0.1
+    case $1:${TOCSIN_LISTEN:-0.0.0.0} in
+    *:0.0.0.0 | *:::) ;;
+    api:*:* | ingest:*:*) host="[$TOCSIN_LISTEN]" ;;
+    api:* | ingest:*) host=$TOCSIN_LISTEN ;;
+    *) host=${TOCSIN_HEALTH_LISTEN:-127.0.0.1} ;;
+    esac
+    curl -gfsS -m 2 -o /dev/null "http://$host:$2/readyz" 2>/dev/null
+}
+
 # Follows the logs, each line after the name of its process: show_logs LINES
 show_logs() {
     local name='' line

@@ -2,7 +2,8 @@
 # Runs Tocsin from the tree: run.sh check|run|up|down|status|logs|reset. Called by make.
 #
 # TOCSIN_DATA_DIR, TOCSIN_API_PORT and TOCSIN_INGEST_PORT let two run side by side;
-# TOCSIN_WORKERS=N starts N workers; every other setting in the environment reaches the daemons.
+# TOCSIN_WORKERS=N starts N workers; every other setting in the environment reaches the daemons
+# (but TOCSIN_HEALTH_PORT, which each process must have its own of).
 set -euo pipefail
 
 # shellcheck source=scripts/place.sh
@@ -46,7 +47,7 @@ down() {
     fi
     pid=$(supervisor_pid)
     kill -TERM "$pid" 2>/dev/null || true
-    wait_for 75 '' not_running "$pid" || die "pid $pid did not stop"
+    wait_for 3700 '' not_running "$pid" || die "pid $pid did not stop"
     echo 'stopped'
 }
 
@@ -56,7 +57,7 @@ is_healthy() {
     case $1 in
     postgres) pg_answers "$(socket_dir)" ;;
     redis) redis_answers "$(socket_dir)/redis.sock" ;;
-    *) curl -fsS -m 2 -o /dev/null "http://127.0.0.1:$2/readyz" 2>/dev/null ;;
+    *) answers_ready "$1" "$2" ;;
     esac
 }
 

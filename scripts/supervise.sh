@@ -94,6 +94,10 @@ prepare() {
     pg_own "$socket"
 
     export TOCSIN_API_PORT=$api_port TOCSIN_INGEST_PORT=$ingest_port
+    export TOCSIN_PUBLIC_URL=${TOCSIN_PUBLIC_URL:-http://localhost:$api_port}
+    if $follow; then
+        export TOCSIN_LOG_FORMAT=${TOCSIN_LOG_FORMAT:-text}
+    fi
     export TOCSIN_EGRESS_ALLOW=${TOCSIN_EGRESS_ALLOW-127.0.0.0/8,::1/128}
     if [ -z "${TOCSIN_JWT_SECRET:-}${TOCSIN_JWT_SECRET_FILE:-}" ]; then
         make_secret "$data/jwt-secret"
@@ -182,7 +186,7 @@ fail_start() {
     exit 1
 }
 
-is_ready() { curl -fsS -m 2 -o /dev/null "http://127.0.0.1:${port_of[$1]}/readyz"; }
+is_ready() { answers_ready "$1" "${port_of[$1]}"; }
 
 start_servers() {
     local name
@@ -315,10 +319,24 @@ signal_daemons() {
     done
 }
 
+# TOCSIN_DRAIN_GRACE in whole seconds, rounded up; 10 when absent or not understood.
+grace_seconds() {
+    if [[ ${TOCSIN_DRAIN_GRACE:-10} =~ ^([0-9]{1,6})(ms|s|m|h)?$ ]]; then
+        case ${BASH_REMATCH[2]} in
+        ms) echo $(((BASH_REMATCH[1] + 999) / 1000)) ;;
+        m) echo $((BASH_REMATCH[1] * 60)) ;;
+        h) echo $((BASH_REMATCH[1] * 3600)) ;;
+        *) echo $((BASH_REMATCH[1])) ;;
+        esac
+    else
+        echo 10
+    fi
+}
+
 # Daemons first, together; the servers when nobody needs them any more.
 # shellcheck disable=SC2317 # called by the trap
 shutdown() {
-    local status=$? name pid deadline=$((SECONDS + 12))
+    local status=$? name pid deadline=$((SECONDS + $(grace_seconds) + 2))
     trap 'signal_daemons' INT TERM HUP
     if [ "$status" -eq 0 ]; then
         set_state stopping
