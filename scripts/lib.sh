@@ -51,7 +51,7 @@ pg_version() { basename "$(dirname "$(pg_bin)")"; }
 # in the background a function would put a shell between us and the server.
 pg_prefix=(env)
 if [ "$(id -u)" -eq 0 ]; then
-    pg_prefix=(env HOME=/ setpriv --reuid=postgres --regid=postgres --init-groups --)
+    pg_prefix=(env -C / HOME=/ setpriv --reuid=postgres --regid=postgres --init-groups --)
 fi
 
 pg_own() {
