@@ -1,0 +1,37 @@
+-- API keys of people and of agents.
+
+-- name: api_key_by_prefix
+SELECT k.id, k.org_id, k.user_id, k.host_id, k.key_hash, k.scopes, k.expires_at,
+       k.revoked_at IS NOT NULL AS is_revoked,
+       k.expires_at IS NOT NULL AND k.expires_at <= now() AS is_expired,
+       u.role AS user_role, coalesce(u.is_active, false) AS user_is_active
+FROM api_keys k LEFT JOIN users u ON u.id = k.user_id
+WHERE k.prefix = $1
+
+-- name: api_key_used
+UPDATE api_keys SET last_used_at = now()
+WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+
+-- name: api_key_insert
+INSERT INTO api_keys (id, org_id, user_id, host_id, name, prefix, key_hash, scopes, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9)
+RETURNING created_at
+
+-- name: api_key_list
+SELECT id, user_id, host_id, name, prefix, scopes, expires_at, last_used_at, created_at
+FROM api_keys
+WHERE org_id = $1 AND ($2::uuid IS NULL OR user_id = $2) AND revoked_at IS NULL
+ORDER BY created_at DESC, id DESC
+LIMIT $3 OFFSET $4
+
+-- name: api_key_count
+SELECT count(*) AS total FROM api_keys
+WHERE org_id = $1 AND ($2::uuid IS NULL OR user_id = $2) AND revoked_at IS NULL
+
+-- name: api_key_revoke
+UPDATE api_keys SET revoked_at = now()
+WHERE org_id = $1 AND id = $2 AND ($3::uuid IS NULL OR user_id = $3) AND revoked_at IS NULL
+
+-- name: api_key_host
+SELECT id FROM hosts
+WHERE org_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::text IS NULL OR slug = $3)
