@@ -82,11 +82,11 @@ struct outbox_attempt {
  * delivered it. */
 NODISCARD enum status outbox_record(struct db *db, struct arena *arena, const char *owner,
                                     const struct outbox_attempt *attempts, size_t count);
-/* A row of event channel.test for a channel, due now. *id is set. */
+/* A row of event channel.test for a channel, due now, with the id given. */
 NODISCARD enum status outbox_insert_test(struct db *db, struct arena *arena,
                                          const struct uuid *org_id, const struct uuid *channel_id,
                                          const char *channel_type, const char *payload,
-                                         struct uuid *id);
+                                         const struct uuid *id);
 
 struct outbox_filter {
     const char *status; /* NULL: any; likewise the nil ids */

@@ -1,0 +1,258 @@
+/* The outbox of notifications in PostgreSQL. */
+#include "store/outbox.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "gen/queries.h"
+
+/* Ids without their dashes: a webhook id joins parts with dots, a Message-ID is short. */
+static void hex_id(const struct uuid *id, char out[33])
+{
+    str_hex(id->b, sizeof(id->b), out);
+}
+
+void delivery_key(const struct delivery_row *row, char out[DELIVERY_KEY_BYTES])
+{
+    char first[33];
+    char last[33] = "check";
+    if (uuid_is_nil(&row->incident_id)) {
+        hex_id(&row->id, first);
+        (void)snprintf(out, DELIVERY_KEY_BYTES, "%s", first);
+        return;
+    }
+    hex_id(&row->incident_id, first);
+    if (!uuid_is_nil(&row->channel_id))
+        hex_id(&row->channel_id, last);
+    (void)snprintf(out, DELIVERY_KEY_BYTES, "%s-%" PRId64 "-%s", first, row->sequence, last);
+}
+
+static enum status read_row(const PGresult *r, int row, struct arena *arena,
+                            struct delivery_row *out)
+{
+    struct delivery_row d = {
+        .id = row_uuid(r, row, "id"),
+        .org_id = row_uuid(r, row, "org_id"),
+        .event = row_str(r, row, "event", arena),
+        .incident_id = row_uuid(r, row, "incident_id"),
+        .check_id = row_uuid(r, row, "check_id"),
+        .sequence = row_i64(r, row, "sequence"),
+        .channel_id = row_uuid(r, row, "channel_id"),
+        .channel_type = row_str(r, row, "channel_type", arena),
+        .channel_name = row_str(r, row, "channel_name", arena),
+        .target = row_str(r, row, "target", arena),
+        .payload = row_str(r, row, "payload", arena),
+        .status = row_str(r, row, "status", arena),
+        .attempts = row_i64(r, row, "attempts"),
+        .last_error = row_str(r, row, "last_error", arena),
+        .response_code = row_i64(r, row, "response_code"),
+        .created_us = row_time(r, row, "created_at"),
+        .finished_us = row_time(r, row, "finished_at"),
+    };
+    if (!d.event || !d.channel_type || !d.payload || !d.status)
+        return ST_NO_MEMORY;
+    if (str_eq(d.status, "pending"))
+        d.next_us = row_time(r, row, "next_at");
+    *out = d;
+    return ST_OK;
+}
+
+static enum status read_claimed(const PGresult *r, int row, struct arena *arena,
+                                struct delivery_row *out)
+{
+    struct delivery_row d;
+    TRY(read_row(r, row, arena, &d));
+    d.channel_enabled = row_bool(r, row, "channel_enabled");
+    d.channel_config = row_str(r, row, "channel_config", arena);
+    if (!row_is_null(r, row, "channel_secret"))
+        TRY(row_bytes(r, row, "channel_secret", arena, &d.sealed, &d.sealed_len));
+    *out = d;
+    return ST_OK;
+}
+
+enum status outbox_claim(struct db *db, struct arena *arena, const struct outbox_claim *claim,
+                         struct delivery_row **rows, size_t *count)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, claim->owner);
+    db_arg_i64(&args, claim->lease_ms);
+    db_arg_str(&args, claim->channel_type);
+    db_arg_i64(&args, (int64_t)claim->limit);
+    db_arg_uuids(&args, claim->skip_channels, claim->skip_channel_count);
+    db_arg_strs(&args, claim->skip_targets, claim->skip_target_count);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_OUTBOX_CLAIM, &args, &r));
+
+    size_t n = (size_t)PQntuples(r);
+    struct delivery_row *list = arena_array(arena, n, sizeof(*list));
+    if (!list)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        TRY(read_claimed(r, (int)i, arena, &list[i]));
+    *rows = list;
+    *count = n;
+    return ST_OK;
+}
+
+enum status outbox_renew(struct db *db, struct arena *arena, const char *owner, int64_t lease_ms,
+                         const struct uuid *ids, size_t count)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, owner);
+    db_arg_i64(&args, lease_ms);
+    db_arg_uuids(&args, ids, count);
+    return db_query(db, &Q_OUTBOX_RENEW, &args, NULL);
+}
+
+enum status outbox_release(struct db *db, struct arena *arena, const char *owner,
+                           const struct uuid *ids, size_t count)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, owner);
+    db_arg_uuids(&args, ids, count);
+    return db_query(db, &Q_OUTBOX_RELEASE, &args, NULL);
+}
+
+struct columns {
+    struct uuid *id;
+    const char **status;
+    int64_t *wait_ms;
+    bool *was_tried;
+    const char **error;
+    int64_t *code;
+};
+
+static enum status columns_new(struct arena *arena, const struct outbox_attempt *attempts,
+                               size_t count, struct columns *out)
+{
+    struct columns c = {
+        .id = arena_array(arena, count, sizeof(*c.id)),
+        .status = arena_array(arena, count, sizeof(*c.status)),
+        .wait_ms = arena_array(arena, count, sizeof(*c.wait_ms)),
+        .was_tried = arena_array(arena, count, sizeof(*c.was_tried)),
+        .error = arena_array(arena, count, sizeof(*c.error)),
+        .code = arena_array(arena, count, sizeof(*c.code)),
+    };
+    if (!c.id || !c.status || !c.wait_ms || !c.was_tried || !c.error || !c.code)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        c.id[i] = attempts[i].id;
+        c.status[i] = attempts[i].status;
+        c.wait_ms[i] = attempts[i].wait_ms;
+        c.was_tried[i] = attempts[i].was_tried;
+        c.error[i] = attempts[i].error;
+        c.code[i] = attempts[i].response_code;
+    }
+    *out = c;
+    return ST_OK;
+}
+
+enum status outbox_record(struct db *db, struct arena *arena, const char *owner,
+                          const struct outbox_attempt *attempts, size_t count)
+{
+    struct columns c;
+    TRY(columns_new(arena, attempts, count, &c));
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, owner);
+    db_arg_uuids(&args, c.id, count);
+    db_arg_strs(&args, c.status, count);
+    db_arg_i64s(&args, c.wait_ms, count);
+    db_arg_bools(&args, c.was_tried, count);
+    db_arg_strs(&args, c.error, count);
+    db_arg_i64s(&args, c.code, count);
+    return db_query(db, &Q_OUTBOX_RECORD, &args, NULL);
+}
+
+enum status outbox_insert_test(struct db *db, struct arena *arena, const struct uuid *org_id,
+                               const struct uuid *channel_id, const char *channel_type,
+                               const char *payload, const struct uuid *id)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, id);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuid(&args, channel_id);
+    db_arg_str(&args, channel_type);
+    db_arg_str(&args, payload);
+    return db_query(db, &Q_OUTBOX_INSERT_TEST, &args, NULL);
+}
+
+static void filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+                        const struct outbox_filter *filter)
+{
+    db_args_init(args, arena);
+    db_arg_uuid(args, org_id);
+    db_arg_str(args, filter->status);
+    db_arg_uuid(args, &filter->channel_id);
+    db_arg_uuid(args, &filter->incident_id);
+    db_arg_uuid(args, &filter->check_id);
+}
+
+enum status outbox_list(struct db *db, struct arena *arena, const struct uuid *org_id,
+                        const struct outbox_filter *filter, struct page *page,
+                        struct delivery_row **rows, size_t *count)
+{
+    struct db_args args;
+    AUTO_RESULT total = NULL;
+    filter_args(&args, arena, org_id, filter);
+    TRY(db_query_one(db, &Q_OUTBOX_COUNT, &args, &total));
+
+    AUTO_RESULT r = NULL;
+    filter_args(&args, arena, org_id, filter);
+    db_arg_i64(&args, page->limit);
+    db_arg_i64(&args, page->offset);
+    TRY(db_query(db, &Q_OUTBOX_LIST, &args, &r));
+
+    size_t n = (size_t)PQntuples(r);
+    struct delivery_row *list = arena_array(arena, n, sizeof(*list));
+    if (!list)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        TRY(read_row(r, (int)i, arena, &list[i]));
+    page->total = row_i64(total, 0, "total");
+    *rows = list;
+    *count = n;
+    return ST_OK;
+}
+
+enum status outbox_get(struct db *db, struct arena *arena, const struct uuid *org_id,
+                       const struct uuid *id, struct delivery_row *out)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuid(&args, id);
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_OUTBOX_GET, &args, &r));
+    return read_row(r, 0, arena, out);
+}
+
+enum status outbox_retry(struct db *db, struct arena *arena, const struct uuid *org_id,
+                         const struct uuid *id)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuid(&args, id);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_OUTBOX_RETRY, &args, &r));
+    if (db_affected(r) > 0)
+        return ST_OK;
+    struct delivery_row row;
+    TRY(outbox_get(db, arena, org_id, id, &row));
+    return ST_CONFLICT;
+}
+
+enum status outbox_count_pending(struct db *db, int64_t *out)
+{
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_OUTBOX_COUNT_PENDING, NULL, &r));
+    *out = row_i64(r, 0, "total");
+    return ST_OK;
+}
