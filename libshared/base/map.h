@@ -14,6 +14,11 @@ struct map;
 struct map *map_new(size_t max);
 /* Does not free the values. NULL is fine. */
 void map_free(struct map *m);
+static inline void map_freep(struct map **m)
+{
+    map_free(*m);
+}
+#define AUTO_MAP CLEANUP(map_freep) struct map *
 size_t map_count(const struct map *m);
 /* The value, or NULL. */
 void *map_get(const struct map *m, const void *key, size_t len);
