@@ -11,7 +11,7 @@ declare -A group=(
         libcurl4-openssl-dev libjansson-dev libjwt-dev libesmtp-dev libuv1-dev libc-ares-dev
         libsodium-dev libwslay-dev zlib1g-dev libssl-dev'
     [run]='curl ca-certificates tzdata'
-    [test]='libcmocka-dev clang-format-14 jq python3'
+    [test]='libcmocka-dev clang-format-14 git jq python3'
 )
 
 fail() {
