@@ -14,34 +14,34 @@ struct page_in {
     struct in_str sort;
 };
 
-#define PAGE_FIELDS(type, member)                                                            \
-    {.name = "page",                                                                         \
-     .type = FT_INT,                                                                         \
-     .offset = offsetof(type, member.page),                                                  \
-     .min = 1,                                                                               \
-     .max = 1000000,                                                                         \
-     .help = "Page number, from 1"},                                                         \
-        {.name = "per_page",                                                                 \
-         .type = FT_INT,                                                                     \
-         .offset = offsetof(type, member.per_page),                                          \
-         .min = 1,                                                                           \
-         .max = 100,                                                                         \
-         .help = "Items on a page (default 20)"},                                            \
-        {.name = "limit",                                                                    \
-         .type = FT_INT,                                                                     \
-         .offset = offsetof(type, member.limit),                                             \
-         .min = 1,                                                                           \
-         .max = 10000,                                                                       \
-         .help = "Items to return, instead of per_page"},                                    \
-        {.name = "offset",                                                                   \
-         .type = FT_INT,                                                                     \
-         .offset = offsetof(type, member.offset),                                            \
-         .min = 0,                                                                           \
-         .max = 10000000,                                                                    \
-         .help = "Items to skip, instead of page"},                                          \
-    {                                                                                        \
-        .name = "sort", .type = FT_STRING, .offset = offsetof(type, member.sort), .max = 64, \
-        .help = "Field to sort by, - before it for descending"                               \
+#define PAGE_FIELDS(in_type, member)                                                            \
+    {.name = "page",                                                                            \
+     .type = FT_INT,                                                                            \
+     .offset = offsetof(in_type, member.page),                                                  \
+     .min = 1,                                                                                  \
+     .max = 1000000,                                                                            \
+     .help = "Page number, from 1"},                                                            \
+        {.name = "per_page",                                                                    \
+         .type = FT_INT,                                                                        \
+         .offset = offsetof(in_type, member.per_page),                                          \
+         .min = 1,                                                                              \
+         .max = 100,                                                                            \
+         .help = "Items on a page (default 20)"},                                               \
+        {.name = "limit",                                                                       \
+         .type = FT_INT,                                                                        \
+         .offset = offsetof(in_type, member.limit),                                             \
+         .min = 1,                                                                              \
+         .max = 10000,                                                                          \
+         .help = "Items to return, instead of per_page"},                                       \
+        {.name = "offset",                                                                      \
+         .type = FT_INT,                                                                        \
+         .offset = offsetof(in_type, member.offset),                                            \
+         .min = 0,                                                                              \
+         .max = 10000000,                                                                       \
+         .help = "Items to skip, instead of page"},                                             \
+    {                                                                                           \
+        .name = "sort", .type = FT_STRING, .offset = offsetof(in_type, member.sort), .max = 64, \
+        .help = "Field to sort by, - before it for descending"                                  \
     }
 
 struct page {
