@@ -13,6 +13,11 @@
 #define LIMIT_HTTP_BODY_MS 30000   /* … and its body */
 #define LIMIT_HTTP_IDLE_S 60u      /* keep-alive without a request */
 #define LIMIT_HTTP_PATH_PARAMS 4
+#define LIMIT_HTTP_PATH_SEGMENTS 16
+#define LIMIT_HTTP_BODIES_BYTES (256u << 20)      /* of all requests of a server that are being read */
+#define LIMIT_HTTP_CONNECTION_BYTES (64u << 10)   /* a connection's memory: target, headers, reply headers */
+#define LIMIT_HTTP_REQUEST_ID_BYTES 64
+#define LIMIT_HTTP_GZIP_MIN_BYTES 1024u           /* a smaller reply is not worth compressing */
 #define LIMIT_HTTP_QUERY_PARAMS 64
 #define LIMIT_REQUEST_ARENA_BYTES (64u << 20)
 

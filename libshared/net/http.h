@@ -36,7 +36,9 @@ enum route_flags {
     ROUTE_OPTIONAL_BODY = 8, /* an absent body is validated as {} */
     ROUTE_DEPRECATED = 16,
     ROUTE_GZIP_BODY = 32, /* Content-Encoding: gzip is taken, bounded after decompression too */
-    ROUTE_NO_STORE_NEEDED = 64 /* answers even when the database is down */
+    ROUTE_NO_STORE_NEEDED = 64, /* answers even when the database is down */
+    ROUTE_INLINE = 128 /* public; answered on the I/O thread, so also under overload: must not
+                          block, has no context, no schemas, no parking */
 };
 
 struct route {
@@ -140,7 +142,8 @@ size_t http_wake(struct http_server *s, const struct uuid *key, const void *data
 struct http_config {
     const char *listen; /* address; "::" takes IPv4 too */
     int port;           /* 0: any free one (http_port tells) */
-    int io_threads, handler_threads;
+    int io_threads;
+    int handler_threads; /* 0: every route is ROUTE_INLINE */
     int queue_max, connections_max, parked_max;
     const struct route_set *sets; /* borrowed */
     size_t set_count;
@@ -152,6 +155,8 @@ struct http_config {
     http_handler *authenticate;
     void *arg;               /* for ctx_new, and http_arg */
     const char *server_name; /* Server: header, "Tocsin" */
+    /* How long a client may take to send its headers and its body; 0: as limits.h says. */
+    int64_t header_ms, body_ms;
 };
 
 struct http_server;

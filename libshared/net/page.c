@@ -1,0 +1,124 @@
+/* Pages of lists: the window asked for, and the members and links that go with a reply. */
+#include "net/page.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+
+void page_init(struct page *p, const struct page_in *in, int64_t default_limit)
+{
+    *p = (struct page){0};
+    if (in->limit.set || in->offset.set) {
+        p->limit = in->limit.set ? in->limit.v : default_limit;
+        p->offset = in->offset.set ? in->offset.v : 0;
+    } else {
+        p->limit = in->per_page.set ? in->per_page.v : default_limit;
+        p->offset = in->page.set ? (in->page.v - 1) * p->limit : 0;
+    }
+    p->per_page = p->limit;
+    p->page = p->offset / p->limit + 1;
+}
+
+/* Whether a query parameter (name=value) is one of those that say which page. */
+static bool is_place(const char *param, size_t len)
+{
+    static const char *const places[] = {"page", "offset"};
+    size_t name = 0;
+    while (name < len && param[name] != '=')
+        name++;
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        if (name == strlen(places[i]) && strncmp(param, places[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The request's own target with another place in it: page=… as the client asked, else offset=…. */
+static void put_target(const struct req *r, struct buf *out, bool by_page, int64_t value)
+{
+    buf_str(out, r->path);
+    char between = '?';
+    const char *at = strchr(r->target, '?');
+    at = at ? at + 1 : "";
+    while (*at) {
+        size_t len = strcspn(at, "&");
+        if (len > 0 && !is_place(at, len)) {
+            buf_char(out, between);
+            buf_append(out, at, len);
+            between = '&';
+        }
+        at += len + (at[len] == '&');
+    }
+    buf_printf(out, "%c%s=%" PRId64, between, by_page ? "page" : "offset", value);
+}
+
+static bool asked_by_offset(const struct req *r)
+{
+    for (size_t i = 0; i < r->query_count; i++) {
+        if (str_eq(r->query[i].name, "limit") || str_eq(r->query[i].name, "offset"))
+            return true;
+    }
+    return false;
+}
+
+static void put_link(const struct req *r, struct buf *links, bool by_page, int64_t value,
+                     const char *rel)
+{
+    buf_str(links, links->len > 0 ? ", <" : "<");
+    put_target(r, links, by_page, value);
+    buf_printf(links, ">; rel=\"%s\"", rel);
+}
+
+void page_write_members(struct req *r, struct jw *w, size_t count, const struct page *p)
+{
+    bool by_page = !asked_by_offset(r);
+    int64_t pages = (p->total + p->limit - 1) / p->limit;
+    int64_t last = pages > 0 ? pages : 1;
+    bool has_next = p->offset + (int64_t)count < p->total && count > 0;
+    AUTO_BUF links;
+    AUTO_BUF next;
+    buf_init(&links, 4 * (LIMIT_HTTP_TARGET_BYTES + 64));
+    buf_init(&next, LIMIT_HTTP_TARGET_BYTES + 64);
+
+    put_link(r, &links, by_page, by_page ? 1 : 0, "first");
+    if (p->offset > 0)
+        put_link(r, &links, by_page,
+                 by_page ? MAX_OF(p->page - 1, (int64_t)1)
+                         : MAX_OF(p->offset - p->limit, (int64_t)0),
+                 "prev");
+    if (has_next) {
+        int64_t place = by_page ? p->page + 1 : p->offset + p->limit;
+        put_link(r, &links, by_page, place, "next");
+        put_target(r, &next, by_page, place);
+    }
+    put_link(r, &links, by_page, by_page ? last : (last - 1) * p->limit, "last");
+    /* A target near its limit four times over would not fit the connection's memory. */
+    if (buf_status(&links) == ST_OK && links.len <= LIMIT_HTTP_TARGET_BYTES)
+        reply_header(r, "Link", buf_cstr(&links));
+
+    jw_kv_i64(w, "total", p->total);
+    jw_kv_i64(w, "page", p->page);
+    jw_kv_i64(w, "per_page", p->per_page);
+    jw_kv_i64(w, "pages", pages);
+    jw_kv_i64(w, "limit", p->limit);
+    jw_kv_i64(w, "offset", p->offset);
+    jw_kv_i64(w, "count", (int64_t)count);
+    jw_kv_str(w, "next", has_next ? buf_cstr(&next) : NULL);
+}
+
+void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                size_t count, const struct page *p)
+{
+    struct jw *w = reply_json(r, 200);
+    const char *row = rows;
+    jw_object(w);
+    jw_key(w, list);
+    jw_array(w);
+    for (size_t i = 0; i < count; i++)
+        schema_write(w, schema, row + i * schema->size);
+    jw_end(w);
+    page_write_members(r, w, count, p);
+    jw_end(w);
+}
