@@ -15,6 +15,7 @@
 #define LIMIT_HTTP_PATH_PARAMS 4
 #define LIMIT_HTTP_PATH_SEGMENTS 16
 #define LIMIT_HTTP_BODIES_BYTES (256u << 20)      /* of all requests of a server that are being read */
+#define LIMIT_HTTP_DISCARD_BYTES 65536u           /* of a refused body that are read for politeness */
 #define LIMIT_HTTP_CONNECTION_BYTES (64u << 10)   /* a connection's memory: target, headers, reply headers */
 #define LIMIT_HTTP_REQUEST_ID_BYTES 64
 #define LIMIT_HTTP_GZIP_MIN_BYTES 1024u           /* a smaller reply is not worth compressing */

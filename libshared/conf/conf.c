@@ -231,7 +231,7 @@ void conf_done(struct conf *c)
 void conf_help(struct buf *out, const char *program, const char *summary, unsigned service)
 {
     buf_printf(out,
-               "%s: %s\n\nUsage: %s [--help] [--version] [--config FILE]\n\n"
+               "%s: %s\n\nUsage: %s [--help] [--version] [--self-test] [--config FILE]\n\n"
                "Settings come from FILE (NAME=value lines), then from the environment.\n"
                "NAME_FILE names a file that holds the value.\n\n",
                program, summary, program);

@@ -120,6 +120,18 @@ static enum MHD_Result fail(struct exchange *ex, enum status st)
     return send_reply(ex);
 }
 
+/* Whether a refusal can wait until the body was read and thrown away: answered before that,
+ * libmicrohttpd closes the connection, and the client may find a reset instead of the answer. */
+static bool can_wait(const struct exchange *ex)
+{
+    size_t len = 0;
+    uint64_t bytes = 0;
+    if (!ex->is_framed || http_field_find(ex->fields, ex->field_count, "Transfer-Encoding", &len))
+        return false;
+    const char *length = http_field_find(ex->fields, ex->field_count, "Content-Length", &len);
+    return !length || (str_to_u64(length, &bytes) == ST_OK && bytes <= LIMIT_HTTP_DISCARD_BYTES);
+}
+
 /* The first call: all headers are there, nothing of the body yet. */
 static enum MHD_Result on_headers(struct exchange *ex, const char *method, const char *version)
 {
@@ -129,8 +141,11 @@ static enum MHD_Result on_headers(struct exchange *ex, const char *method, const
     enum status st = collect_fields(ex);
     if (st == ST_OK)
         st = http_request_begin(ex, method, version);
-    if (st != ST_OK || !ex->req.route)
-        return fail(ex, st);
+    if (st != ST_OK || !ex->req.route) {
+        http_reply_finish(ex, st);
+        if (!can_wait(ex))
+            return send_reply(ex);
+    }
     ex->phase = EX_BODY;
     expect_within(ex->client, body_ms(ex->server));
     return MHD_YES;
@@ -141,6 +156,8 @@ static enum MHD_Result on_headers(struct exchange *ex, const char *method, const
 static enum MHD_Result on_body(struct exchange *ex, const char *data, size_t len)
 {
     ex->body_seen += len;
+    if (ex->response)
+        return MHD_YES; /* answered already, and no longer than can_wait allows */
     if (ex->body_seen / 4 > ex->body.limit)
         return MHD_NO;
     if (ex->refusal != ST_OK)
@@ -189,6 +206,8 @@ static enum MHD_Result dispatch(struct exchange *ex)
 static enum MHD_Result on_complete(struct exchange *ex)
 {
     expect_within(ex->client, 0);
+    if (ex->response)
+        return send_reply(ex);
     if (ex->refusal != ST_OK)
         return fail(ex, req_fail(&ex->req, ex->refusal, NULL, "%s", ex->refusal_text));
     if (!(ex->req.route->flags & ROUTE_INLINE))

@@ -56,6 +56,7 @@ struct exchange {
     size_t field_count;
     struct route_match match;
     char request_id[LIMIT_HTTP_REQUEST_ID_BYTES + 1];
+    bool is_framed; /* the headers passed: where the body ends is certain */
     struct buf body;
     size_t body_seen;
     enum status refusal; /* found while the body came in; answered when it has come */

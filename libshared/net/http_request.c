@@ -113,6 +113,7 @@ enum status http_request_begin(struct exchange *ex, const char *method, const ch
                      "close"); /* where the next request begins is anyone's guess */
         return req_fail(r, st, NULL, "%s", err.text);
     }
+    ex->is_framed = true;
     if (atomic_load(&ex->server->is_stopping))
         return req_fail(r, ST_STOPPED, NULL, "this server is shutting down");
     TRY(find_route(ex, method));

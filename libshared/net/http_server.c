@@ -191,7 +191,7 @@ static enum status start_handlers(struct http_server *s, struct errbuf *err)
         return ST_NO_MEMORY;
     for (int i = 0; i < s->config.handler_threads; i++) {
         struct handler_thread *t = &s->handlers[i];
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof(name), "http-%d", i);
         t->server = s;
         s->handler_count = i + 1;

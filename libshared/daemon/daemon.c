@@ -1,0 +1,199 @@
+/* A daemon's life: options, settings, self-test, start, wait for a signal, drain. */
+#include "daemon/daemon_internal.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/str.h"
+#include "json/parse.h"
+#include "log/log.h"
+
+const char tocsin_version[] = "0.1.0";
+
+enum { EXIT_USAGE = 2, EXIT_SECOND_SIGNAL = 130, HELP_BYTES = 65536 };
+enum { HEALTH_CONNECTIONS = 64 };
+
+struct options {
+    const char *config;
+    bool self_test_only;
+    bool done; /* --help, --version: printed */
+};
+
+static void print_help(const struct service *service, const char *program)
+{
+    AUTO_BUF text;
+    buf_init(&text, HELP_BYTES);
+    conf_help(&text, program, service->summary, service->bit);
+    (void)fputs(buf_cstr(&text), stdout);
+}
+
+/* false: the exit status is EXIT_USAGE. */
+static bool parse_options(int argc, char **argv, const struct service *service, struct options *out)
+{
+    char program[64];
+    (void)snprintf(program, sizeof(program), "tocsin-%s", service->name);
+    for (int i = 1; i < argc; i++) {
+        if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
+            print_help(service, program);
+            out->done = true;
+        } else if (str_eq(argv[i], "--version")) {
+            (void)printf("%s %s\n", program, tocsin_version);
+            out->done = true;
+        } else if (str_eq(argv[i], "--self-test")) {
+            out->self_test_only = true;
+        } else if (str_eq(argv[i], "--config") && i + 1 < argc) {
+            out->config = argv[++i];
+        } else if (str_starts(argv[i], "--config=")) {
+            out->config = argv[i] + strlen("--config=");
+        } else {
+            (void)fprintf(stderr, "%s: unknown option %s (see --help)\n", program, argv[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum status setup_log(const struct service *service, const struct conf *c,
+                             struct errbuf *err)
+{
+    static const struct {
+        const char *name;
+        enum log_format format;
+    } formats[] = {{"auto", LOG_FORMAT_AUTO}, {"json", LOG_FORMAT_JSON}, {"text", LOG_FORMAT_TEXT}};
+    enum log_level level = LOG_LEVEL_INFO;
+    if (log_level_parse(c->log_level, &level) != ST_OK)
+        return err_set(err, ST_INVALID, "TOCSIN_LOG_LEVEL: not debug, info, warn or error");
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        if (!str_ieq(c->log_format, formats[i].name))
+            continue;
+        log_setup(service->name, level, formats[i].format);
+        return ST_OK;
+    }
+    return err_set(err, ST_INVALID, "TOCSIN_LOG_FORMAT: not json, text or auto");
+}
+
+/* What must be done once, before threads. */
+static enum status setup_process(const struct service *service, struct daemon *d,
+                                 struct errbuf *err)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    /* An arena a thread would cost more memory than the little contention costs time. */
+    (void)mallopt(M_ARENA_MAX, 2);
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    TRY(setup_log(service, &d->conf, err));
+    clock_set_offset_ms(d->conf.clock_offset);
+    crash_arm(d->conf.crash_at);
+    json_setup();
+    if (sodium_init() < 0)
+        return err_set(err, ST_INTERNAL, "libsodium did not start");
+    return self_test(err);
+}
+
+static enum status start_health(struct daemon *d, struct errbuf *err)
+{
+    const struct http_config config = {
+        .listen = d->conf.health_listen,
+        .port = (int)d->conf.health_port,
+        .io_threads = 1,
+        .connections_max = HEALTH_CONNECTIONS,
+        .sets = &daemon_health_routes,
+        .set_count = 1,
+    };
+    return http_start(&config, &d->health_http, err);
+}
+
+static void on_second_signal(int signal)
+{
+    (void)signal;
+    _exit(EXIT_SECOND_SIGNAL);
+}
+
+/* TERM and INT are waited for by main, never handled, until the drain: then one more ends it all.
+ */
+static void block_signals(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+    (void)signal(SIGHUP, SIG_IGN);
+}
+
+static void let_second_signal_kill(const sigset_t *set)
+{
+    struct sigaction action = {.sa_handler = on_second_signal};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
+static int serve(struct daemon *d, const struct service *service, int64_t began_us)
+{
+    struct errbuf err = {0};
+    sigset_t set;
+    void *state = NULL;
+    int signal_number = 0;
+    block_signals(&set);
+    enum status st = service->has_own_http ? ST_OK : start_health(d, &err);
+    if (st == ST_OK)
+        st = service->start(d, &state, &err);
+    if (st != ST_OK) {
+        log_error("start_failed", kv_status(st), kv_str("error", err.text));
+        http_stop(d->health_http, 0);
+        return EXIT_FAILURE;
+    }
+    log_info("ready", kv_str("version", tocsin_version), kv_i64("pid", getpid()),
+             kv_i64("took_ms", (clock_mono_us() - began_us) / 1000));
+
+    (void)sigwait(&set, &signal_number);
+    log_info("stopping", kv_i64("signal", signal_number), kv_i64("grace_ms", d->conf.drain_grace));
+    daemon_health_stopping();
+    let_second_signal_kill(&set);
+    service->stop(state, d->conf.drain_grace);
+    http_stop(d->health_http, 0);
+    log_info("stopped");
+    return EXIT_SUCCESS;
+}
+
+int daemon_main(int argc, char **argv, const struct service *service)
+{
+    struct options options = {0};
+    struct errbuf err = {0};
+    struct daemon d = {.name = service->name, .started_at_ms = clock_wall_ms()};
+    int64_t began_us = clock_mono_us();
+    if (!parse_options(argc, argv, service, &options))
+        return EXIT_USAGE;
+    if (options.done)
+        return EXIT_SUCCESS;
+
+    log_setup(service->name, LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    enum status st = conf_load(options.config, &d.conf, &err);
+    if (st == ST_OK)
+        st = setup_process(service, &d, &err);
+    if (st != ST_OK) {
+        log_error("start_refused", kv_status(st), kv_str("error", err.text));
+        conf_done(&d.conf);
+        return st == ST_INVALID ? EXIT_USAGE : EXIT_FAILURE;
+    }
+    int rc = EXIT_SUCCESS;
+    if (options.self_test_only) {
+        (void)puts("self-test passed");
+    } else {
+        daemon_health_setup(&d);
+        rc = serve(&d, service, began_us);
+    }
+    conf_done(&d.conf);
+    return rc;
+}
