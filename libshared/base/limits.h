@@ -29,6 +29,7 @@
 /* Tokens and passwords */
 #define LIMIT_TOKEN_BYTES 4096
 #define LIMIT_PASSWORD_BYTES 1024
+#define LIMIT_PASSWORD_MIN 8                      /* NIST SP 800-63B, 5.1.1.2 */
 #define LIMIT_KEY_MIN_BYTES 32
 
 /* Jobs */

@@ -15,7 +15,7 @@
 #include "obs/health.h"
 #include "redis/redis.h"
 
-struct auth_cache;  /* services/api/auth_cache.h */
+struct auth_cache;  /* auth/cache.h */
 struct rate_limit;  /* services/api/rate_limit.h */
 struct login_guard; /* services/api/login_guard.h */
 struct api_watch;   /* services/api/watch.h */

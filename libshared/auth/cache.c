@@ -1,0 +1,79 @@
+/* A direct-mapped table under one lock. */
+#include "auth/cache.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct auth_cache {
+    pthread_mutex_t lock;
+    int64_t forgot_us; /* answers asked for before are not taken */
+    size_t mask;
+    struct auth_entry entry[];
+};
+
+struct auth_cache *auth_cache_new(size_t entries)
+{
+    size_t count = 1;
+    while (count < entries)
+        count *= 2;
+    struct auth_cache *c = calloc(1, sizeof(*c) + count * sizeof(struct auth_entry));
+    if (!c)
+        return NULL;
+    c->mask = count - 1;
+    (void)pthread_mutex_init(&c->lock, NULL);
+    return c;
+}
+
+void auth_cache_free(struct auth_cache *c)
+{
+    if (!c)
+        return;
+    (void)pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+/* The key's last bytes are random in both kinds of keys (a hash, a version 7 id). */
+static struct auth_entry *slot(struct auth_cache *c, const unsigned char *key)
+{
+    uint64_t h = 0, g = 0;
+    memcpy(&h, key + 8, sizeof(h));
+    memcpy(&g, key + AUTH_CACHE_KEY_BYTES - sizeof(g), sizeof(g));
+    return &c->entry[((h ^ g) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & c->mask];
+}
+
+bool auth_cache_get(struct auth_cache *c, const unsigned char key[AUTH_CACHE_KEY_BYTES],
+                    int64_t now_us, struct auth_entry *out)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    const struct auth_entry *e = slot(c, key);
+    const bool found = e->found_us != 0 && now_us - e->found_us < AUTH_CACHE_LIFE_US &&
+                       memcmp(e->key, key, AUTH_CACHE_KEY_BYTES) == 0;
+    if (found)
+        *out = *e;
+    (void)pthread_mutex_unlock(&c->lock);
+    return found;
+}
+
+void auth_cache_put(struct auth_cache *c, const struct auth_entry *entry, int64_t asked_us)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    if (asked_us > c->forgot_us) {
+        struct auth_entry *e = slot(c, entry->key);
+        *e = *entry;
+        e->found_us = asked_us;
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+void auth_cache_forget(struct auth_cache *c, const struct uuid *user)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i <= c->mask; i++) {
+        if (!user || uuid_eq(&c->entry[i].who.user_id, user))
+            c->entry[i].found_us = 0;
+    }
+    c->forgot_us = clock_mono_us();
+    (void)pthread_mutex_unlock(&c->lock);
+}

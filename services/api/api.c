@@ -1,0 +1,156 @@
+/* Putting the API together: keys, limits, routes, the server; and taking it apart again. */
+#include "services/api/api.h"
+
+#include <string.h>
+
+#include "auth/cache.h"
+#include "base/str.h"
+#include "services/api/login_guard.h"
+#include "services/api/rate_limit.h"
+#include "services/api/routes/routes.h"
+#include "services/api/watch.h"
+
+enum { CACHE_ENTRIES = 4096, RATE_BUCKETS = 16384, GUARD_ENTRIES = 8192, PARKED_MAX = 4096 };
+
+static void context_free(void *arg)
+{
+    struct api_ctx *ctx = arg;
+    if (!ctx)
+        return;
+    db_free(ctx->db);
+    redis_free(ctx->redis);
+    free(ctx);
+}
+
+/* Connections are opened by their first use: a store that is down does not keep a thread away. */
+static enum status context_new(void *arg, void **out)
+{
+    struct api *api = arg;
+    struct api_ctx *ctx = calloc(1, sizeof(*ctx));
+    if (!ctx)
+        return ST_NO_MEMORY;
+    *ctx = (struct api_ctx){.api = api, .conf = api->conf, .seal = api->seal};
+    enum status st = db_new(api->conf->database_url, "tocsin-api", &ctx->db, NULL);
+    if (st == ST_OK)
+        st = redis_new(api->conf->redis_url, LIMIT_REDIS_COMMAND_MS, &ctx->redis, NULL);
+    if (st != ST_OK) {
+        context_free(ctx);
+        return st;
+    }
+    *out = ctx;
+    return ST_OK;
+}
+
+static bool is_loopback(const char *listen)
+{
+    return str_starts(listen, "127.") || str_eq(listen, "::1") || str_eq(listen, "localhost");
+}
+
+static enum status read_keys(struct api *api, struct errbuf *err)
+{
+    const struct conf *conf = api->conf;
+    api->jwt = (struct jwt_key){.secret = conf->jwt_secret, .len = strlen(conf->jwt_secret)};
+    if (api->jwt.len < LIMIT_KEY_MIN_BYTES)
+        return err_set(err, ST_INVALID,
+                       "TOCSIN_JWT_SECRET must have at least %d bytes: make one with `tocsin "
+                       "secret` and keep it",
+                       LIMIT_KEY_MIN_BYTES);
+    struct errbuf why = {""};
+    const enum status st = seal_keys_new(conf->secret_key, &api->seal, &why);
+    if (st != ST_OK)
+        return err_set(err, st,
+                       "TOCSIN_SECRET_KEY: %s: make one with `tocsin secret` and keep it, sealed "
+                       "secrets cannot be read without it",
+                       why.text);
+    return ST_OK;
+}
+
+static enum status read_auth_mode(struct api *api, struct errbuf *err)
+{
+    api->is_auth_off = str_eq(api->conf->auth, "none");
+    api->is_loopback = is_loopback(api->conf->listen);
+    if (!api->is_auth_off && !str_eq(api->conf->auth, "jwt"))
+        return err_set(err, ST_INVALID, "TOCSIN_AUTH must be jwt or none");
+    return ST_OK;
+}
+
+static enum status make_parts(struct api *api, struct errbuf *err)
+{
+    api->auth_cache = auth_cache_new(CACHE_ENTRIES);
+    api->rate_limit = rate_limit_new(RATE_BUCKETS);
+    /* Half of the handlers at most may be busy with passwords. */
+    api->login_guard = login_guard_new(GUARD_ENTRIES,
+                                       (int)MAX_OF(api->conf->http_handler_threads / 2, 1));
+    if (!api->auth_cache || !api->rate_limit || !api->login_guard)
+        return ST_NO_MEMORY;
+    return api_watch_start(api->conf, &api->watch, err);
+}
+
+static enum status serve(struct api *api, struct errbuf *err)
+{
+    static const struct route_set *const all[] = {
+        &daemon_health_routes,
+#define ROUTES(resource) &resource##_routes,
+#include "services/api/routes/routes.def"
+#undef ROUTES
+    };
+    static struct route_set sets[ARRAY_LEN(all)]; /* borrowed by the server */
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        sets[i] = *all[i];
+    const struct conf *conf = api->conf;
+    const struct http_config config = {
+        .listen = conf->listen,
+        .port = (int)conf->api_port,
+        .io_threads = (int)conf->http_io_threads,
+        .handler_threads = (int)conf->http_handler_threads,
+        .queue_max = (int)conf->http_queue,
+        .connections_max = (int)conf->http_connections,
+        .parked_max = PARKED_MAX,
+        .sets = sets,
+        .set_count = ARRAY_LEN(sets),
+        .ctx_new = context_new,
+        .ctx_free = context_free,
+        .authenticate = api_authenticate,
+        .arg = api,
+        .server_name = "Tocsin",
+    };
+    return http_start(&config, &api->server, err);
+}
+
+static void api_free(struct api *api)
+{
+    api_watch_stop(api->watch);
+    login_guard_free(api->login_guard);
+    rate_limit_free(api->rate_limit);
+    auth_cache_free(api->auth_cache);
+    seal_keys_free(api->seal);
+    free(api);
+}
+
+enum status api_start(struct daemon *d, void **state, struct errbuf *err)
+{
+    struct api *api = calloc(1, sizeof(*api));
+    if (!api)
+        return ST_NO_MEMORY;
+    api->conf = &d->conf;
+    enum status st = read_keys(api, err);
+    if (st == ST_OK)
+        st = read_auth_mode(api, err);
+    if (st == ST_OK)
+        st = make_parts(api, err);
+    if (st == ST_OK)
+        st = serve(api, err);
+    if (st != ST_OK) {
+        api_free(api);
+        return st;
+    }
+    *state = api;
+    return ST_OK;
+}
+
+void api_stop(void *state, int64_t grace_ms)
+{
+    struct api *api = state;
+    http_stop(api->server, grace_ms);
+    api_free(api);
+}

@@ -1,0 +1,255 @@
+/* Who is calling, may he do this, and has he been calling too often. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "auth/api_key.h"
+#include "auth/cache.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "services/api/api.h"
+#include "services/api/rate_limit.h"
+#include "store/api_keys.h"
+#include "store/tokens.h"
+#include "store/users.h"
+
+/* What nobody sees without signing in, even where reading is free. */
+#define PRIVATE_SCOPES                                                                  \
+    (SCOPE_BIT(SCOPE_SELF) | SCOPE_BIT(SCOPE_USERS_READ) | SCOPE_BIT(SCOPE_KEYS_READ) | \
+     SCOPE_BIT(SCOPE_CHANNELS_READ))
+
+struct credential {
+    const char *text; /* NULL: none */
+    bool is_api_key;
+};
+
+/* ST_UNAUTHENTICATED: an Authorization header that is not ours to understand. */
+static enum status read_credential(const struct req *r, struct credential *out)
+{
+    const char *key = req_header(r, "X-API-Key");
+    const char *authorization = req_header(r, "Authorization");
+    *out = (struct credential){0};
+    if (key) {
+        *out = (struct credential){.text = key, .is_api_key = true};
+        return ST_OK;
+    }
+    if (!authorization)
+        return ST_OK;
+    if (strncasecmp(authorization, "Bearer ", 7) != 0)
+        return ST_UNAUTHENTICATED;
+    const char *text = authorization + 7;
+    text += strspn(text, " ");
+    *out = (struct credential){.text = text, .is_api_key = str_starts(text, "tocsin_")};
+    return ST_OK;
+}
+
+static void rate_headers(struct req *r, const struct rate_state *s)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%lld", (long long)s->limit);
+    reply_header(r, "RateLimit-Limit", text);
+    (void)snprintf(text, sizeof(text), "%lld", (long long)s->remaining);
+    reply_header(r, "RateLimit-Remaining", text);
+    (void)snprintf(text, sizeof(text), "%lld", (long long)s->reset_s);
+    reply_header(r, "RateLimit-Reset", text);
+}
+
+static enum status too_many(struct req *r, const struct rate_state *s)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%lld", (long long)MAX_OF(s->retry_s, 1));
+    reply_header(r, "Retry-After", text);
+    return req_fail(r, ST_RATE_LIMITED, NULL, "more than %lld requests a minute; try again in %s s",
+                    (long long)s->limit, text);
+}
+
+/* Counts the request against a bucket. */
+static enum status spend(struct req *r, const struct rate_key *key, int64_t per_minute)
+{
+    struct rate_state s;
+    const bool passes = rate_limit_take(req_ctx(r)->api->rate_limit, key, per_minute,
+                                        r->received_mono_us, &s);
+    rate_headers(r, &s);
+    return passes ? ST_OK : too_many(r, &s);
+}
+
+static enum status spend_address(struct req *r, int64_t per_minute)
+{
+    if (r->route->flags & ROUTE_NO_RATE)
+        return ST_OK;
+    const struct rate_key key = rate_key_of_address(&r->peer);
+    return spend(r, &key, per_minute);
+}
+
+/* 401, counted against the address so that guessing is as slow as knocking. */
+static enum status refuse(struct req *r, bool had_credential, const char *why)
+{
+    const struct rate_key key = rate_key_of_address(&r->peer);
+    struct rate_state s;
+    if (!rate_limit_take(req_ctx(r)->api->rate_limit, &key, req_ctx(r)->conf->anonymous_rate,
+                         r->received_mono_us, &s)) {
+        rate_headers(r, &s);
+        return too_many(r, &s);
+    }
+    reply_header(r, "WWW-Authenticate",
+                 had_credential ? "Bearer realm=\"tocsin\", error=\"invalid_token\""
+                                : "Bearer realm=\"tocsin\"");
+    return req_fail(r, ST_UNAUTHENTICATED, had_credential ? "INVALID_CREDENTIALS" : NULL,
+                    "Could not validate credentials: %s", why);
+}
+
+/* A caller who has spent his tries must not cost a query. */
+static bool may_ask_store(struct req *r)
+{
+    const struct rate_key key = rate_key_of_address(&r->peer);
+    return rate_limit_has(req_ctx(r)->api->rate_limit, &key, req_ctx(r)->conf->anonymous_rate,
+                          r->received_mono_us, NULL);
+}
+
+static enum status by_token(struct req *r, const char *token, struct auth_entry *out,
+                            struct errbuf *why)
+{
+    const struct api_ctx *ctx = req_ctx(r);
+    struct jwt_claims claims;
+    TRY(jwt_verify(&ctx->api->jwt, token, clock_wall_us() / 1000000, &claims, why));
+
+    struct auth_entry e = {0};
+    memcpy(e.key, claims.session.b, sizeof(claims.session.b));
+    memcpy(e.key + sizeof(claims.session.b), claims.user_id.b, sizeof(claims.user_id.b));
+    const int64_t asked_us = clock_mono_us();
+    if (!auth_cache_get(ctx->api->auth_cache, e.key, asked_us, &e)) {
+        struct session s;
+        const enum status st = session_find(ctx->db, &claims.user_id, &claims.session, r->arena,
+                                            &s);
+        if (st == ST_NOT_FOUND)
+            return err_set(why, ST_UNAUTHENTICATED, "the user is gone");
+        TRY(st);
+        if (!s.is_active || !s.is_live)
+            return err_set(why, ST_UNAUTHENTICATED, "the session has ended");
+        e.who = (struct principal){.org_id = s.org_id,
+                                   .user_id = claims.user_id,
+                                   .role = s.role,
+                                   .scopes = role_scopes(s.role)};
+        e.epoch = s.epoch;
+        auth_cache_put(ctx->api->auth_cache, &e, asked_us);
+    }
+    if (e.epoch != claims.epoch || !uuid_eq(&e.who.org_id, &claims.org_id))
+        return err_set(why, ST_UNAUTHENTICATED, "the session has ended");
+    *out = e;
+    return ST_OK;
+}
+
+static enum status by_api_key(struct req *r, const char *text, struct auth_entry *out,
+                              struct errbuf *why)
+{
+    const struct api_ctx *ctx = req_ctx(r);
+    struct api_key key;
+    if (api_key_parse(text, &key) != ST_OK)
+        return err_set(why, ST_UNAUTHENTICATED, "not an API key");
+
+    struct auth_entry e = {0};
+    memcpy(e.key, key.hash, sizeof(e.key));
+    const int64_t asked_us = clock_mono_us();
+    if (!auth_cache_get(ctx->api->auth_cache, e.key, asked_us, &e)) {
+        if (!may_ask_store(r))
+            return err_set(why, ST_UNAUTHENTICATED, "too many attempts");
+        const enum status st = api_key_authenticate(ctx->db, &key, r->arena, &e.who, &e.expires_us);
+        if (st == ST_UNAUTHENTICATED)
+            return err_set(why, st, "the API key is unknown, revoked or expired");
+        TRY(st);
+        auth_cache_put(ctx->api->auth_cache, &e, asked_us);
+    }
+    if (e.expires_us != 0 && e.expires_us <= clock_wall_us())
+        return err_set(why, ST_UNAUTHENTICATED, "the API key has expired");
+    *out = e;
+    return ST_OK;
+}
+
+/* TOCSIN_AUTH=none: everybody is the owner on a loopback listener, elsewhere everybody may look. */
+static enum status by_nothing(struct req *r, struct auth_entry *out)
+{
+    const struct api_ctx *ctx = req_ctx(r);
+    struct auth_entry e = {0}; /* no session and no key has this cache key */
+    const int64_t asked_us = clock_mono_us();
+    if (!auth_cache_get(ctx->api->auth_cache, e.key, asked_us, &e)) {
+        struct user owner;
+        const enum status st = user_first_owner(ctx->db, r->arena, &owner);
+        if (st == ST_NOT_FOUND)
+            return req_fail(r, ST_UNAVAILABLE, "NOT_SET_UP",
+                            "there is no user yet; run `tocsin bootstrap`");
+        TRY(st);
+        e.who = (struct principal){.org_id = owner.org_id,
+                                   .user_id = ctx->api->is_loopback ? owner.id : (struct uuid){{0}},
+                                   .role = ctx->api->is_loopback ? ROLE_OWNER : ROLE_VIEWER,
+                                   .scopes = ctx->api->is_loopback
+                                                 ? role_scopes(ROLE_OWNER)
+                                                 : role_scopes(ROLE_VIEWER) & ~PRIVATE_SCOPES};
+        auth_cache_put(ctx->api->auth_cache, &e, asked_us);
+    }
+    *out = e;
+    return ST_OK;
+}
+
+/* Counts a signed-in request, and looks whether it is permitted. */
+static enum status admit(struct req *r, const struct principal *found)
+{
+    struct principal *who = arena_alloc(r->arena, sizeof(*who));
+    if (!who)
+        return ST_NO_MEMORY;
+    *who = *found;
+    r->who = who;
+
+    const struct uuid *id = uuid_is_nil(&who->api_key_id) ? &who->user_id : &who->api_key_id;
+    struct rate_key key = {.kind = RATE_CREDENTIAL};
+    memcpy(key.bytes, id->b, sizeof(key.bytes));
+    if (!(r->route->flags & ROUTE_NO_RATE))
+        TRY(spend(r, &key, req_ctx(r)->conf->credential_rate));
+
+    const enum scope scope = (enum scope)r->route->scope;
+    if (!principal_may(who, scope))
+        return req_fail(r, ST_FORBIDDEN, "INSUFFICIENT_SCOPE",
+                        "Not enough permissions: this needs the scope %s", scope_name(scope));
+    return ST_OK;
+}
+
+static enum status admit_anybody(struct req *r)
+{
+    const struct api_ctx *ctx = req_ctx(r);
+    struct auth_entry e;
+    TRY(by_nothing(r, &e));
+    if (!uuid_is_nil(&e.who.user_id))
+        return admit(r, &e.who);
+
+    TRY(spend_address(r, ctx->conf->anonymous_rate));
+    if (!principal_may(&e.who, (enum scope)r->route->scope))
+        return refuse(r, false, "this needs signing in");
+    r->who = arena_alloc(r->arena, sizeof(*r->who));
+    if (!r->who)
+        return ST_NO_MEMORY;
+    *r->who = e.who;
+    return ST_OK;
+}
+
+enum status api_authenticate(struct req *r)
+{
+    if (!r->route)
+        return ST_OK;
+    const struct api_ctx *ctx = req_ctx(r);
+    if (r->route->scope == SCOPE_PUBLIC)
+        return spend_address(r, ctx->conf->anonymous_rate);
+
+    struct credential c;
+    if (read_credential(r, &c) != ST_OK)
+        return refuse(r, true, "the Authorization scheme must be Bearer");
+    if (!c.text)
+        return ctx->api->is_auth_off ? admit_anybody(r) : refuse(r, false, "none given");
+
+    struct errbuf why = {""};
+    struct auth_entry e;
+    const enum status st = c.is_api_key ? by_api_key(r, c.text, &e, &why)
+                                        : by_token(r, c.text, &e, &why);
+    if (st == ST_UNAUTHENTICATED)
+        return refuse(r, true, why.text);
+    TRY(st);
+    return admit(r, &e.who);
+}

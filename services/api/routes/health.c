@@ -1,0 +1,90 @@
+/* Health of the API as two of the documents have it; neither needs a store or credentials. */
+#include "base/clock.h"
+#include "services/api/api.h"
+#include "services/api/routes/routes.h"
+
+struct health_reply {
+    const char *status, *service, *version;
+    int64_t unix_s, at;
+    bool has_redis, has_cache, has_database;
+};
+
+#define AT(member) offsetof(struct health_reply, member)
+static const struct field root_fields[] = {
+    {.name = "status", .type = FT_STRING, .offset = AT(status), .example = "\"healthy\""},
+    {.name = "service", .type = FT_STRING, .offset = AT(service), .example = "\"tocsin-api\""},
+    {.name = "timestamp",
+     .type = FT_INT,
+     .offset = AT(unix_s),
+     .example = "1769829882",
+     .help = "Seconds since 1970"},
+};
+static const struct schema root_schema = SCHEMA("Health", struct health_reply, root_fields);
+
+static const struct field api_fields[] = {
+    {.name = "status",
+     .type = FT_STRING,
+     .offset = AT(status),
+     .example = "\"healthy\"",
+     .help = "healthy, degraded (Redis is down) or unhealthy (PostgreSQL is down)"},
+    {.name = "timestamp", .type = FT_TIME, .offset = AT(at)},
+    {.name = "redis_available", .type = FT_BOOL, .offset = AT(has_redis)},
+    {.name = "cache_enabled", .type = FT_BOOL, .offset = AT(has_cache)},
+    {.name = "database_available", .type = FT_BOOL, .offset = AT(has_database)},
+    {.name = "version", .type = FT_STRING, .offset = AT(version), .example = "\"0.1.0\""},
+};
+#undef AT
+static const struct schema api_schema = SCHEMA("ApiHealth", struct health_reply, api_fields);
+
+static struct health_reply look(void)
+{
+    const int64_t now_us = clock_wall_us();
+    struct health_reply h = {.status = "healthy",
+                             .service = "tocsin-api",
+                             .version = tocsin_version,
+                             .unix_s = now_us / 1000000,
+                             .at = now_us,
+                             .has_redis = api_has_redis(),
+                             .has_database = api_has_database()};
+    h.has_cache = h.has_redis;
+    if (!h.has_database)
+        h.status = "unhealthy";
+    else if (!h.has_redis)
+        h.status = "degraded";
+    return h;
+}
+
+/* 200 whatever the state: the process answers; /readyz is for load balancers. */
+static enum status root_health(struct req *r)
+{
+    const struct health_reply h = look();
+    reply_object(r, 200, &root_schema, &h);
+    return ST_OK;
+}
+
+static enum status api_health(struct req *r)
+{
+    const struct health_reply h = look();
+    reply_object(r, 200, &api_schema, &h);
+    return ST_OK;
+}
+
+static const struct route routes[] = {
+    {.method = M_GET,
+     .path = "/health",
+     .summary = "Whether the API is well",
+     .scope = SCOPE_PUBLIC,
+     .reply = &root_schema,
+     .tag = "Health",
+     .flags = ROUTE_NO_RATE | ROUTE_NO_STORE_NEEDED,
+     .handler = root_health},
+    {.method = M_GET,
+     .path = "/api/v1/health",
+     .summary = "Whether the API and its stores are well",
+     .scope = SCOPE_PUBLIC,
+     .reply = &api_schema,
+     .tag = "Health",
+     .flags = ROUTE_NO_RATE | ROUTE_NO_STORE_NEEDED,
+     .handler = api_health},
+};
+const struct route_set health_routes = {routes, ARRAY_LEN(routes)};

@@ -1,0 +1,83 @@
+/* The stage that keeps the health items of the API up to date. */
+#include "services/api/watch.h"
+
+#include "base/stage.h"
+#include "log/log.h"
+
+enum { PERIOD_MS = 2000, REDIS_TIMEOUT_MS = 1000 };
+
+struct api_watch {
+    struct stage *stage;
+    struct db *db;
+    struct redis *redis;
+};
+
+/* Reachable by handlers of health routes, which have no way to the service's state. */
+static struct health_item database = {.name = "database", .is_required = true};
+static struct health_item redis = {.name = "redis", .is_required = false};
+
+bool api_has_database(void)
+{
+    return atomic_load(&database.is_ok);
+}
+
+bool api_has_redis(void)
+{
+    return atomic_load(&redis.is_ok);
+}
+
+static void note(struct health_item *item, bool ok, const char *why)
+{
+    if (atomic_load(&item->is_ok) == ok)
+        return;
+    health_set(item, ok);
+    if (ok)
+        log_info("store_up", kv_str("store", item->name));
+    else
+        log_warn("store_down", kv_str("store", item->name), kv_str("error", why));
+}
+
+static void run(struct stage *stage, void *arg)
+{
+    struct api_watch *w = arg;
+    do {
+        const bool has_db = db_ping(w->db) == ST_OK;
+        note(&database, has_db, db_error(w->db));
+        const bool has_redis = redis_ping(w->redis) == ST_OK;
+        note(&redis, has_redis, redis_error(w->redis));
+    } while (stage_sleep(stage, PERIOD_MS));
+}
+
+enum status api_watch_start(const struct conf *conf, struct api_watch **out, struct errbuf *err)
+{
+    static bool is_added; /* the registry keeps items for ever: a test may start a second API */
+    if (!is_added) {
+        health_add(&database);
+        health_add(&redis);
+        is_added = true;
+    }
+    struct api_watch *w = calloc(1, sizeof(*w));
+    if (!w)
+        return ST_NO_MEMORY;
+    enum status st = db_new(conf->database_url, "tocsin-api watch", &w->db, err);
+    if (st == ST_OK)
+        st = redis_new(conf->redis_url, REDIS_TIMEOUT_MS, &w->redis, err);
+    if (st == ST_OK)
+        st = stage_start("watch", run, w, &w->stage);
+    if (st != ST_OK) {
+        api_watch_stop(w);
+        return st;
+    }
+    *out = w;
+    return ST_OK;
+}
+
+void api_watch_stop(struct api_watch *w)
+{
+    if (!w)
+        return;
+    stage_join(w->stage);
+    db_free(w->db);
+    redis_free(w->redis);
+    free(w);
+}

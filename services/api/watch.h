@@ -1,0 +1,17 @@
+/*
+ * Asks both stores every two seconds whether they are there, on connections of its own, so that the
+ * health of the service can be told without touching them.
+ */
+#ifndef TOCSIN_API_WATCH_H
+#define TOCSIN_API_WATCH_H
+
+#include "base/status.h"
+#include "services/api/api.h"
+
+/* ST_INVALID: a store's URL is not understood. */
+NODISCARD enum status api_watch_start(const struct conf *conf, struct api_watch **out,
+                                      struct errbuf *err);
+/* NULL is fine. */
+void api_watch_stop(struct api_watch *w);
+
+#endif
