@@ -1,6 +1,13 @@
 -- Tenants, people, credentials, hosts, checks and what they yield, notifications, metrics.
 -- Forward only: a migration that ran is never changed, a new one follows it.
 
+-- A version 7 uuid (RFC 9562), for rows that a statement makes from other rows.
+CREATE FUNCTION uuid7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+        substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+        FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
+$$;
+
 CREATE TABLE organisations (
     id          uuid PRIMARY KEY,
     name        text NOT NULL,
@@ -118,7 +125,7 @@ CREATE TABLE checks (
     updated_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX checks_org_created ON checks (org_id, created_at DESC, id);
-CREATE INDEX checks_shard ON checks (shard) WHERE enabled;
+CREATE INDEX checks_shard ON checks (shard, id) WHERE enabled;
 
 CREATE TABLE check_channels (
     check_id   uuid NOT NULL REFERENCES checks ON DELETE CASCADE,
@@ -167,6 +174,17 @@ CREATE TABLE check_state (
     incident_id    uuid,                           -- the open one
     sequence       bigint NOT NULL DEFAULT 0       -- of transitions
 ) WITH (fillfactor = 70);
+
+-- What was not expected before is not missing: slots count from a check's newest schedule, or from
+-- when it was switched on again.
+CREATE FUNCTION checks_expect_from_now() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE check_state SET settled_to = greatest(settled_to, now()) WHERE check_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER checks_expect AFTER UPDATE ON checks FOR EACH ROW
+    WHEN (OLD.schedule IS DISTINCT FROM NEW.schedule OR (NEW.enabled AND NOT OLD.enabled))
+    EXECUTE FUNCTION checks_expect_from_now();
 
 -- At most one stored result per (check, slot, location, trigger). Partitioned by day of the slot.
 -- id is a version 7 uuid whose time part is the slot's, so that a look-up by id meets one partition.
@@ -272,6 +290,12 @@ CREATE TABLE scheduler_shards (
 );
 INSERT INTO scheduler_shards (shard) SELECT generate_series(0, 15);
 
+-- Schedulers that are alive, with or without shards: what a fair share is follows from their number.
+CREATE TABLE scheduler_members (
+    owner      text PRIMARY KEY,
+    seen_until timestamptz NOT NULL
+);
+
 -- Housekeeping tasks (partitions, retention) run by whichever scheduler gets there first.
 CREATE TABLE housekeeping (
     task     text PRIMARY KEY,
@@ -366,8 +390,11 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('partition:' || parent));
     IF to_regclass(child) IS NULL THEN
-        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-                       child, parent, lower_at, upper_at);
+        -- Attaching, unlike CREATE … PARTITION OF, lets readers and writers of the parent go on.
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
+                       child, parent);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                       parent, child, lower_at, upper_at);
     END IF;
 END $$;
 
