@@ -2,7 +2,13 @@
  * The one way a check's result becomes history. A batch is one transaction: insert the results (at
  * most one per check, slot, location and trigger), fold only the new ones into check_state in the
  * order of their slots, insert transitions, open or resolve incidents, write outbox rows for the
- * channels. Storing the same batch again changes nothing.
+ * channels. Storing the same batch again changes nothing. Slots more than a year old or a day ahead
+ * are refused.
+ *
+ * An outbox row's payload is all that a message needs:
+ *   event ("check.down", "check.up"), incident_id, sequence, severity, organisation {id, name},
+ *   check_id, check_name, kind, target, previous_state, state, message, at, started_at (of the
+ *   incident), duration_s (number; null in check.down)
  */
 #ifndef TOCSIN_STORE_RECORDER_H
 #define TOCSIN_STORE_RECORDER_H

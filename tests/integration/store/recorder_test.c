@@ -9,13 +9,15 @@
 
 #define MINUTE_US 60000000LL
 
+static const char *database;
 static struct db *db;
 static struct uuid org;
 static int64_t base_us; /* a slot an hour ago */
 
 static int setup(void **state)
 {
-    db = kit_db_open(kit_database());
+    database = kit_database();
+    db = kit_db_open(database);
     org = kit_organisation(db);
     base_us = clock_wall_us() / MINUTE_US * MINUTE_US - 60 * MINUTE_US;
     return 0;
@@ -461,7 +463,7 @@ struct recorder_thread {
 static void *record_all(void *arg)
 {
     struct recorder_thread *t = arg;
-    struct db *own = kit_db_open(kit_database());
+    struct db *own = kit_db_open(database);
     struct record r[SHARED];
     struct record_outcome outcomes[SHARED];
     for (int round = 0; round < ROUNDS && t->status == ST_OK; round++) {
@@ -493,7 +495,6 @@ static void test_recorders_in_parallel(void **state)
         (void)snprintf(name, sizeof(name), "parallel %d", i);
         checks[i] = make_check(name, 1, 1);
     }
-    (void)kit_database();
     for (unsigned i = 0; i < THREADS; i++) {
         threads[i] = (struct recorder_thread){.checks = checks, .seed = i + 1, .status = ST_OK};
         assert_int_equal(pthread_create(&threads[i].thread, NULL, record_all, &threads[i]), 0);
