@@ -36,6 +36,7 @@
 #define LIMIT_JOB_ARGS_BYTES 65536u
 #define LIMIT_JOB_CHECKS 64        /* due checks that one scheduled job carries */
 #define LIMIT_QUEUE_LENGTH 1000000 /* entries of one stream before it refuses */
+#define LIMIT_DEAD_LETTERS 100000  /* of one queue; the oldest go first */
 
 /* Checks */
 #define LIMIT_CHECK_NAME 200

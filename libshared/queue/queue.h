@@ -59,7 +59,9 @@ NODISCARD enum status job_decode(redisReply *fields, struct arena *arena, struct
 /* Fills id, attempt, policy and times from the task table; ST_NOT_FOUND for an unknown task. */
 NODISCARD enum status job_init(struct job *job, const char *task, const char *args, int64_t now_ms);
 
-struct queue; /* a named queue on one shard; borrows no connection */
+/* A named queue on one shard (names of a–z, 0–9, '_', '-', '.'); borrows no connection. Threads may
+ * share one, but only one of them may fetch. */
+struct queue;
 NODISCARD enum status queue_new(const char *name, int shard, struct queue **out);
 void queue_free(struct queue *q);
 /* "{q:checks:0}:p1": borrowed. */
@@ -86,22 +88,29 @@ NODISCARD enum status queue_fetch(struct queue *q, struct redis *r, const char *
 NODISCARD enum status queue_ack(struct queue *q, struct redis *r, const struct job *jobs,
                                 size_t count);
 /* Moves a failed job to :delayed with backoff, or to :dead after max_attempts; one script, and only
- * while the entry is still this consumer's. */
+ * while the entry is still this consumer's: else ST_CONFLICT, and nothing is done. */
 NODISCARD enum status queue_retry(struct queue *q, struct redis *r, const char *consumer,
                                   const struct job *job, const char *reason, int64_t now_ms);
-/* Gives a prefetched job back at once (drain): re-added, then acknowledged, in one script. */
+/* Gives a prefetched job back at once (drain): re-added, then acknowledged, in one script.
+ * ST_CONFLICT when it is not this consumer's any more. */
 NODISCARD enum status queue_hand_back(struct queue *q, struct redis *r, const char *consumer,
                                       const struct job *job);
 
-/* Lease of a consumer: SET heartbeat with TTL, and its place in the set of consumers. */
+/* Lease of a consumer (any text up to 100 bytes, never used by two incarnations): SET heartbeat
+ * with TTL, and its place in the set of consumers. Beat before the first fetch, then at a third of
+ * the lease. */
 NODISCARD enum status queue_heartbeat(struct queue *q, struct redis *r, const char *consumer,
                                       const char *info_json, int64_t lease_ms);
+/* Ends the lease at once; what the consumer still holds goes back to the queue. */
 NODISCARD enum status queue_leave(struct queue *q, struct redis *r, const char *consumer);
 /* One housekeeping pass: promotes due delayed jobs; takes the pending entries of consumers without
  * a heartbeat over to be fetched again, and deletes those consumers when nothing of theirs is left.
  * *moved (may be NULL): how many jobs. Safe to run in every worker. */
 NODISCARD enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms,
                                      size_t *moved);
+
+/* Registers the queue's counters (obs/metrics.h); once, before threads start. */
+void queue_metrics_add(void);
 
 struct queue_stats {
     int64_t waiting, pending, delayed, dead;

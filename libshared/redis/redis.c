@@ -49,6 +49,7 @@ void rargs_init(struct rargs *a, const char *command)
 {
     a->count = 0;
     a->numbers = 0;
+    a->uuids = 0;
     a->failed = false;
     if (command)
         rargs_str(a, command);
@@ -78,6 +79,17 @@ void rargs_i64(struct rargs *a, int64_t v)
     }
     char *text = a->number[a->numbers++];
     (void)snprintf(text, sizeof(a->number[0]), "%" PRId64, v);
+    rargs_str(a, text);
+}
+
+void rargs_uuid(struct rargs *a, const struct uuid *id)
+{
+    if ((size_t)a->uuids >= ARRAY_LEN(a->uuid)) {
+        a->failed = true;
+        return;
+    }
+    char *text = a->uuid[a->uuids++];
+    uuid_format(id, text);
     rargs_str(a, text);
 }
 
@@ -161,10 +173,10 @@ static enum status status_of(const char *error)
         const char *prefix;
         enum status status;
     } rows[] = {
-        {"NOGROUP", ST_CONFLICT}, {"BUSYGROUP", ST_CONFLICT}, {"OOM", ST_OVERLOADED},
-        {"LOADING", ST_IO},       {"READONLY", ST_IO},        {"MISCONF", ST_IO},
-        {"MASTERDOWN", ST_IO},    {"CLUSTERDOWN", ST_IO},     {"TRYAGAIN", ST_IO},
-        {"NOREPLICAS", ST_IO},    {"BUSY ", ST_IO},
+        {"NOGROUP", ST_CONFLICT}, {"BUSYGROUP", ST_CONFLICT}, {"UNBLOCKED", ST_CONFLICT},
+        {"OOM", ST_OVERLOADED},   {"LOADING", ST_IO},         {"READONLY", ST_IO},
+        {"MISCONF", ST_IO},       {"MASTERDOWN", ST_IO},      {"CLUSTERDOWN", ST_IO},
+        {"TRYAGAIN", ST_IO},      {"NOREPLICAS", ST_IO},      {"BUSY ", ST_IO},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (str_starts(error, rows[i].prefix))
@@ -309,16 +321,26 @@ enum status redis_ping(struct redis *r)
     return redis_do(r, NULL, "PING");
 }
 
+enum status redis_append_argv(struct redis *r, int count, const char *const *value,
+                              const size_t *length)
+{
+    /* A connection lost in the middle of a pipeline must not be replaced by another one there. */
+    if (r->pending == 0)
+        TRY(ready(r));
+    if (!r->c)
+        return ST_UNAVAILABLE;
+    TRY(set_timeout(r, r->timeout_ms));
+    if (redisAppendCommandArgv(r->c, count, (const char **)(uintptr_t)value, length) != REDIS_OK)
+        return lost(r);
+    r->pending++;
+    return ST_OK;
+}
+
 enum status redis_append(struct redis *r, const struct rargs *args)
 {
     if (args->failed)
         return ST_TOO_LARGE;
-    TRY(ready(r));
-    TRY(set_timeout(r, r->timeout_ms));
-    if (redisAppendCommandArgv(r->c, args->count, values_of(args), args->length) != REDIS_OK)
-        return lost(r);
-    r->pending++;
-    return ST_OK;
+    return redis_append_argv(r, args->count, args->value, args->length);
 }
 
 enum status redis_fetch(struct redis *r, redisReply **out)

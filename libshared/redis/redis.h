@@ -10,6 +10,7 @@
 
 #include "base/defs.h"
 #include "base/status.h"
+#include "base/uuid.h"
 #include "redis/script.h"
 
 struct redis;
@@ -38,8 +39,8 @@ static inline void redis_reply_freep(redisReply **r)
 }
 #define AUTO_REPLY CLEANUP(redis_reply_freep) redisReply *
 
-/* An argument vector on the caller's stack, at most 64 arguments; longer ones are built with
- * rargs_new. Numbers are written into its own storage. */
+/* An argument vector on the caller's stack, at most 64 arguments. Texts are borrowed; numbers and
+ * uuids are written into its own storage, so it must not be copied. */
 struct rargs {
     int count;
     bool failed;
@@ -47,16 +48,19 @@ struct rargs {
     size_t length[64];
     char number[24][24];
     int numbers;
+    char uuid[4][UUID_TEXT_BYTES];
+    int uuids;
 };
 void rargs_init(struct rargs *a, const char *command);
 void rargs_str(struct rargs *a, const char *s);
 void rargs_bytes(struct rargs *a, const void *data, size_t len);
 void rargs_i64(struct rargs *a, int64_t v);
+void rargs_uuid(struct rargs *a, const struct uuid *id);
 
-/* ST_UNAVAILABLE: no connection, lost, or timed out (outcome unknown). ST_CONFLICT: NOGROUP or
- * BUSYGROUP; ST_OVERLOADED: OOM; ST_IO: LOADING, READONLY, MISCONF …; ST_INTERNAL: another error
- * reply (its text in redis_error). *out (may be NULL) is the caller's to free, never an error
- * reply. */
+/* ST_UNAVAILABLE: no connection, lost, or timed out (outcome unknown). ST_CONFLICT: NOGROUP,
+ * BUSYGROUP or UNBLOCKED (the stream one waits for was deleted); ST_OVERLOADED: OOM; ST_IO:
+ * LOADING, READONLY, MISCONF …; ST_INTERNAL: another error reply (its text in redis_error). *out
+ * (may be NULL) is the caller's to free, never an error reply. */
 NODISCARD enum status redis_call(struct redis *r, const struct rargs *args, redisReply **out);
 /* Fixed-arity short form: redis_do(r, &reply, "XLEN", key). The list ends with NULL. */
 NODISCARD enum status redis_do_(struct redis *r, redisReply **out, ...) __attribute__((sentinel));
@@ -68,6 +72,9 @@ NODISCARD enum status redis_call_blocking(struct redis *r, const struct rargs *a
 /* Pipelining: append any number (bounded by the caller), then fetch as many replies, in order. An
  * error reply is returned as a reply of type REDIS_REPLY_ERROR here. */
 NODISCARD enum status redis_append(struct redis *r, const struct rargs *args);
+/* The same for a vector of any length. */
+NODISCARD enum status redis_append_argv(struct redis *r, int count, const char *const *value,
+                                        const size_t *length);
 NODISCARD enum status redis_fetch(struct redis *r, redisReply **out);
 
 /* EVALSHA, loading the script when the server does not know it. */

@@ -1,0 +1,186 @@
+/*
+ * Leases and housekeeping. A consumer lives as long as its heartbeat key; what a dead one held goes
+ * back into the stream in one script that looks at the heartbeat itself.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "gen/scripts.h"
+#include "log/log.h"
+#include "queue/internal.h"
+
+struct metric queue_reaped_metric = {.name = "tocsin_queue_reaped_total",
+                                     .help = "Jobs taken from workers whose lease ended",
+                                     .type = METRIC_COUNTER};
+
+enum {
+    REAP_EVERY_MS = 250, /* by whichever worker comes first */
+    /* A worker that fetches right after Redis lost its heartbeat renews it within this time. */
+    REAP_IDLE_MS = 1000
+};
+
+enum status queue_heartbeat_key(const struct queue *q, const char *consumer, char *out, size_t cap)
+{
+    int n = snprintf(out, cap, "%sworker:%s", q->prefix, consumer);
+    return n > 0 && (size_t)n < cap ? ST_OK : ST_INVALID;
+}
+
+enum status queue_heartbeat(struct queue *q, struct redis *r, const char *consumer,
+                            const char *info_json, int64_t lease_ms)
+{
+    char key[QUEUE_KEY_BYTES + QUEUE_CONSUMER_BYTES];
+    TRY(queue_heartbeat_key(q, consumer, key, sizeof(key)));
+    struct rargs set, add;
+    rargs_init(&set, "SET");
+    rargs_str(&set, key);
+    rargs_str(&set, info_json);
+    rargs_str(&set, "PX");
+    rargs_i64(&set, lease_ms);
+    rargs_init(&add, "SADD");
+    rargs_str(&add, q->consumers);
+    rargs_str(&add, consumer);
+    TRY(redis_call(r, &set, NULL));
+    return redis_call(r, &add, NULL);
+}
+
+/* --- the dead --- */
+
+/* Moves everything that the consumer holds of one stream, a batch a script. */
+static enum status reap_stream(struct redis *r, const char *stream, const char *heartbeat,
+                               const char *consumer, int64_t idle_ms, size_t *moved)
+{
+    const char *const keys[] = {stream, heartbeat};
+    for (int round = 0; round < QUEUE_ROUNDS_MAX; round++) {
+        struct rargs args;
+        rargs_init(&args, NULL);
+        rargs_str(&args, QUEUE_GROUP);
+        rargs_str(&args, consumer);
+        rargs_i64(&args, QUEUE_SCRIPT_BATCH);
+        rargs_i64(&args, idle_ms);
+        AUTO_REPLY reply = NULL;
+        enum status st = redis_script(r, &SCRIPT_REAP, keys, ARRAY_LEN(keys), &args, &reply);
+        if (st == ST_CONFLICT)
+            return ST_OK; /* no group, nothing held */
+        TRY(st);
+        *moved += (size_t)reply->integer;
+        if (reply->integer < QUEUE_SCRIPT_BATCH)
+            return ST_OK;
+    }
+    return ST_OK;
+}
+
+static void reaped(const char *consumer, size_t moved)
+{
+    if (moved == 0)
+        return;
+    metric_add(&queue_reaped_metric, (int64_t)moved);
+    log_warn("worker_reaped", kv_str("consumer", consumer), kv_i64("jobs", (int64_t)moved));
+}
+
+enum status queue_leave(struct queue *q, struct redis *r, const char *consumer)
+{
+    char key[QUEUE_KEY_BYTES + QUEUE_CONSUMER_BYTES];
+    TRY(queue_heartbeat_key(q, consumer, key, sizeof(key)));
+    TRY(redis_do(r, NULL, "DEL", key));
+    TRY(redis_do(r, NULL, "SREM", q->consumers, consumer));
+    size_t moved = 0;
+    for (int p = 0; p < QUEUE_PRIORITIES; p++)
+        TRY(reap_stream(r, q->stream[p], key, consumer, 0, &moved));
+    reaped(consumer, moved);
+    return ST_OK;
+}
+
+/* The value of `name` in one element of XINFO CONSUMERS' reply; NULL without one. */
+static const redisReply *info_get(const redisReply *info, const char *name)
+{
+    for (size_t i = 0; i + 1 < info->elements; i += 2) {
+        if (info->element[i]->str && str_eq(info->element[i]->str, name))
+            return info->element[i + 1];
+    }
+    return NULL;
+}
+
+static enum status reap_if_dead(struct queue *q, struct redis *r, const char *stream,
+                                const char *consumer, size_t *moved)
+{
+    char key[QUEUE_KEY_BYTES + QUEUE_CONSUMER_BYTES];
+    if (queue_heartbeat_key(q, consumer, key, sizeof(key)) != ST_OK)
+        return ST_OK;
+    AUTO_REPLY alive = NULL;
+    TRY(redis_do(r, &alive, "EXISTS", key));
+    if (alive->integer == 1)
+        return ST_OK;
+    size_t n = 0;
+    TRY(reap_stream(r, stream, key, consumer, REAP_IDLE_MS, &n));
+    TRY(redis_do(r, NULL, "SREM", q->consumers, consumer));
+    reaped(consumer, n);
+    *moved += n;
+    return ST_OK;
+}
+
+static enum status reap_all(struct queue *q, struct redis *r, size_t *moved)
+{
+    for (int p = 0; p < QUEUE_PRIORITIES; p++) {
+        AUTO_REPLY consumers = NULL;
+        /* The group knows who holds entries, even when the set of consumers was lost. */
+        enum status st = redis_do(r, &consumers, "XINFO", "CONSUMERS", q->stream[p], QUEUE_GROUP);
+        if (st == ST_CONFLICT || (st == ST_INTERNAL && strstr(redis_error(r), "no such key")))
+            continue;
+        TRY(st);
+        for (size_t i = 0; i < consumers->elements; i++) {
+            const redisReply *name = info_get(consumers->element[i], "name");
+            if (name && name->str)
+                TRY(reap_if_dead(q, r, q->stream[p], name->str, moved));
+        }
+    }
+    return ST_OK;
+}
+
+/* One worker at a time is enough. ST_OK with *ours false when another one had its turn just now. */
+static enum status take_turn(struct queue *q, struct redis *r, bool *ours)
+{
+    struct rargs args;
+    rargs_init(&args, "SET");
+    rargs_str(&args, q->reaper);
+    rargs_str(&args, "1");
+    rargs_str(&args, "NX");
+    rargs_str(&args, "PX");
+    rargs_i64(&args, REAP_EVERY_MS);
+    AUTO_REPLY reply = NULL;
+    TRY(redis_call(r, &args, &reply));
+    *ours = reply->type == REDIS_REPLY_STATUS;
+    return ST_OK;
+}
+
+static enum status promote(struct queue *q, struct redis *r, int64_t now_ms, size_t *moved)
+{
+    const char *keys[2 + QUEUE_PRIORITIES] = {q->delayed, q->dead};
+    for (int p = 0; p < QUEUE_PRIORITIES; p++)
+        keys[2 + p] = q->stream[p];
+    for (int round = 0; round < QUEUE_ROUNDS_MAX; round++) {
+        struct rargs args;
+        rargs_init(&args, NULL);
+        rargs_i64(&args, now_ms);
+        rargs_i64(&args, QUEUE_SCRIPT_BATCH);
+        AUTO_REPLY reply = NULL;
+        TRY(redis_script(r, &SCRIPT_PROMOTE, keys, ARRAY_LEN(keys), &args, &reply));
+        *moved += (size_t)reply->integer;
+        if (reply->integer < QUEUE_SCRIPT_BATCH)
+            break;
+    }
+    return ST_OK;
+}
+
+enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms, size_t *moved)
+{
+    size_t n = 0;
+    bool ours = false;
+    TRY(promote(q, r, now_ms, &n));
+    TRY(take_turn(q, r, &ours));
+    if (ours)
+        TRY(reap_all(q, r, &n));
+    if (moved)
+        *moved = n;
+    return ST_OK;
+}
