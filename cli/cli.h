@@ -1,0 +1,71 @@
+/*
+ * The command-line tool. Each command is a file of its own that ends in one const entry; its table
+ * of options parses, checks and documents them. Exit status: 0 done, 1 failed, 2 wrong usage.
+ */
+#ifndef TOCSIN_CLI_CLI_H
+#define TOCSIN_CLI_CLI_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/defs.h"
+#include "base/status.h"
+#include "conf/conf.h"
+#include "db/db.h"
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ARGUMENTS_MAX = 8, CLI_OPTIONS_MAX = 12 };
+
+/* --name, or --name VALUE when `value` (what stands for it in the help) is given. */
+struct cli_option {
+    const char *name;
+    const char *value;
+    const char *help;
+};
+
+struct command;
+struct cli {
+    struct conf conf;
+    struct arena *arena;
+    const struct command *command;
+    /* of the command: its options by their place in the table, and what is left */
+    const char *option[CLI_OPTIONS_MAX]; /* NULL: not given; "" for one without a value */
+    const char *argument[CLI_ARGUMENTS_MAX];
+    int argument_count;
+};
+
+struct command {
+    const char *name;      /* "user" */
+    const char *arguments; /* "list|add|passwd [EMAIL]", or "" */
+    const char *summary;
+    const char *details; /* more for --help, or NULL */
+    const struct cli_option *options;
+    size_t option_count;
+    int arguments_min, arguments_max;
+    bool needs_no_settings; /* runs even when they are wrong */
+    int (*run)(struct cli *cli);
+};
+
+/* All commands, in the order of commands.def. */
+extern const struct command *const cli_commands[];
+extern const size_t cli_commands_count;
+
+/* Takes argv apart by the command's table: CLI_OK, CLI_USAGE (said why), or -1 when --help was
+ * answered. */
+int cli_parse(struct cli *cli, int argc, char **argv);
+void cli_help(const struct command *command, struct buf *out);
+
+/* Says "tocsin: …" on standard error; returns CLI_FAILED, so that `return cli_fail(…)` reads. */
+int cli_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* The same with CLI_USAGE and a hint at --help. */
+int cli_usage(const struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A status with what the database says about it. */
+int cli_fail_db(const char *what, enum status st, const struct db *db);
+/* Writes the buffer to standard output; CLI_FAILED when that is not possible. */
+int cli_print(const struct buf *out);
+
+/* A connection to the database of the settings, waiting for it up to wait_ms. NULL (said why). */
+struct db *cli_database(struct cli *cli, int64_t wait_ms);
+/* A password in the arena: the file's first line, or asked for on the terminal without echo, or
+ * the first line of standard input. NULL (said why). */
+const char *cli_password(struct cli *cli, const char *file);
+
+#endif
