@@ -15,6 +15,8 @@
 #include "log/log.h"
 #include "queue/internal.h"
 
+enum { GROUP_TRIES = 2 };
+
 struct metric queue_dead_metric = {.name = "tocsin_queue_dead_letters_total",
                                    .help = "Jobs set aside as dead letters",
                                    .type = METRIC_COUNTER};
@@ -297,10 +299,11 @@ enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer, 
     struct fetch f = {
         .q = q, .r = r, .consumer = consumer, .max = max, .now_ms = clock_wall_ms(), .out = out};
     enum status st = fetch_once(&f, block_ms);
-    /* No group: the first start, or everything was flushed. What came so far is kept. */
-    if (st == ST_CONFLICT) {
+    /* No group: the first start, or everything was flushed, perhaps one after the other. What came
+     * so far is kept. */
+    for (int i = 0; i < GROUP_TRIES && st == ST_CONFLICT && out->count == 0; i++) {
         TRY(queue_make_groups(q, r));
-        st = out->count > 0 ? ST_OK : fetch_once(&f, block_ms);
+        st = fetch_once(&f, block_ms);
     }
     if (out->count > 0) {
         CRASH_AT("queue.after_fetch");
