@@ -86,7 +86,8 @@ struct httpc_reply {
 typedef void httpc_done_fn(const struct httpc_reply *reply, void *arg);
 
 NODISCARD enum status httpc_start(const struct httpc_config *config, struct httpc **out);
-/* Copies what it needs of the request. done is called exactly once if this returned ST_OK.
+/* Copies what it needs of the request. done is called exactly once if this returned ST_OK, perhaps
+ * before this returns. ST_INVALID: a method or header that would break the request;
  * ST_OVERLOADED when max_requests run, ST_STOPPED. From any thread. *id (may be NULL) for cancel.
  */
 NODISCARD enum status httpc_submit(struct httpc *c, const struct httpc_request *request,
@@ -94,7 +95,9 @@ NODISCARD enum status httpc_submit(struct httpc *c, const struct httpc_request *
 /* done comes with HTTPC_CANCELLED, unless it was called already. */
 void httpc_cancel(struct httpc *c, uint64_t id);
 size_t httpc_running(struct httpc *c);
-/* Runs fn on the client's thread soon / after delay_ms: for retries without another thread. */
+/* Runs fn on the client's thread soon / after delay_ms: for retries without another thread. What
+ * still waits when the client stops runs at that moment, so that it can free what it owns.
+ * ST_STOPPED, ST_NO_MEMORY. */
 NODISCARD enum status httpc_later(struct httpc *c, int64_t delay_ms, void (*fn)(void *), void *arg);
 /* Cancels all, waits for the thread. */
 void httpc_stop(struct httpc *c);
