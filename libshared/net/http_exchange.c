@@ -143,7 +143,7 @@ static enum MHD_Result on_headers(struct exchange *ex, const char *method, const
         st = http_request_begin(ex, method, version);
     if (st != ST_OK || !ex->req.route) {
         http_reply_finish(ex, st);
-        if (!can_wait(ex))
+        if (!ex->response || !can_wait(ex))
             return send_reply(ex);
     }
     ex->phase = EX_BODY;

@@ -1,0 +1,132 @@
+/* Windows of lists in each style, and the links to the neighbours. */
+#include "tests/kit/kit.h"
+
+#include "base/str.h"
+#include "net/page.h"
+
+static struct in_i64 given(int64_t v)
+{
+    return (struct in_i64){.set = v >= 0, .v = v};
+}
+
+static void test_window(void **state)
+{
+    static const struct {
+        int64_t page, per_page, limit, offset; /* -1: not given */
+        int64_t want_page, want_per_page, want_limit, want_offset;
+    } cases[] = {
+        {-1, -1, -1, -1, 1, 20, 20, 0},
+        {2, -1, -1, -1, 2, 20, 20, 20},
+        {3, 10, -1, -1, 3, 10, 10, 20},
+        {-1, 50, -1, -1, 1, 50, 50, 0},
+        {-1, -1, 5, -1, 1, 5, 5, 0},
+        {-1, -1, 5, 10, 3, 5, 5, 10},
+        {-1, -1, -1, 30, 2, 20, 20, 30},
+        {4, 10, 5, -1, 1, 5, 5, 0},
+        {1000000, 100, -1, -1, 1000000, 100, 100, 99999900},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct page_in in = {.page = given(cases[i].page),
+                                   .per_page = given(cases[i].per_page),
+                                   .limit = given(cases[i].limit),
+                                   .offset = given(cases[i].offset)};
+        struct page p;
+        page_init(&p, &in, 20);
+        assert_int_equal(p.page, cases[i].want_page);
+        assert_int_equal(p.per_page, cases[i].want_per_page);
+        assert_int_equal(p.limit, cases[i].want_limit);
+        assert_int_equal(p.offset, cases[i].want_offset);
+    }
+}
+
+struct link_case {
+    const char *target;
+    struct page page;
+    size_t count;
+    int64_t pages;
+    const char *next; /* NULL: null */
+    const char *link;
+};
+
+static void check_links(const struct link_case *c)
+{
+    AUTO_ARENA arena = arena_new(65536);
+    struct req r = {.arena = arena, .target = c->target};
+    size_t len = strcspn(c->target, "?");
+    r.path = arena_strndup(arena, c->target, len);
+    /* Only which names are there matters. */
+    const struct query_param by_offset[] = {{"limit", "1"}};
+    r.query = by_offset;
+    r.query_count = strstr(c->target, "limit=") ? 1 : 0;
+    AUTO_BUF out;
+    buf_init(&out, 65536);
+    struct jw w;
+    jw_init(&w, &out);
+    jw_object(&w);
+    page_write_members(&r, &w, c->count, &c->page);
+    jw_end(&w);
+
+    AUTO_JSON json = NULL;
+    assert_ok(json_parse(out.data, out.len, &json, NULL));
+    assert_int_equal(json_integer_value(json_object_get(json, "pages")), c->pages);
+    assert_int_equal(json_integer_value(json_object_get(json, "count")), c->count);
+    assert_int_equal(json_integer_value(json_object_get(json, "total")), c->page.total);
+    const json_t *next = json_object_get(json, "next");
+    assert_true(c->next ? str_eq(json_string_value(next), c->next) : json_is_null(next));
+    assert_int_equal(r.reply_header_count, 1);
+    assert_string_equal(r.reply_headers[0].name, "Link");
+    assert_string_equal(r.reply_headers[0].value, c->link);
+}
+
+static void test_links(void **state)
+{
+    static const struct link_case cases[] = {
+        {"/c",
+         {1, 20, 20, 0, 0},
+         0,
+         0,
+         NULL,
+         "</c?page=1>; rel=\"first\", </c?page=1>; rel=\"last\""},
+        {"/c",
+         {1, 20, 20, 0, 20},
+         20,
+         1,
+         NULL,
+         "</c?page=1>; rel=\"first\", </c?page=1>; rel=\"last\""},
+        {"/c?q=a%20b",
+         {1, 20, 20, 0, 21},
+         20,
+         2,
+         "/c?q=a%20b&page=2",
+         "</c?q=a%20b&page=1>; rel=\"first\", </c?q=a%20b&page=2>; rel=\"next\", "
+         "</c?q=a%20b&page=2>; rel=\"last\""},
+        {"/c?page=2&per_page=5&&pages=x",
+         {2, 5, 5, 5, 12},
+         5,
+         3,
+         "/c?per_page=5&pages=x&page=3",
+         "</c?per_page=5&pages=x&page=1>; rel=\"first\", </c?per_page=5&pages=x&page=1>; rel=\"prev\", "
+         "</c?per_page=5&pages=x&page=3>; rel=\"next\", </c?per_page=5&pages=x&page=3>; rel=\"last\""},
+        {"/c?limit=5&offset=5",
+         {2, 5, 5, 5, 12},
+         5,
+         3,
+         "/c?limit=5&offset=10",
+         "</c?limit=5&offset=0>; rel=\"first\", </c?limit=5&offset=0>; rel=\"prev\", "
+         "</c?limit=5&offset=10>; rel=\"next\", </c?limit=5&offset=10>; rel=\"last\""},
+        {"/c?page=9",
+         {9, 20, 20, 160, 5},
+         0,
+         1,
+         NULL,
+         "</c?page=1>; rel=\"first\", </c?page=8>; rel=\"prev\", </c?page=1>; rel=\"last\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        check_links(&cases[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window), cmocka_unit_test(test_links)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
