@@ -153,21 +153,27 @@ static enum status take_turn(struct queue *q, struct redis *r, bool *ours)
     return ST_OK;
 }
 
+static enum status promote_batch(struct queue *q, struct redis *r, int64_t now_ms, int64_t *moved)
+{
+    const char *const keys[] = {q->delayed,   q->dead,      q->stream[0],
+                                q->stream[1], q->stream[2], q->stream[3]};
+    _Static_assert(ARRAY_LEN(keys) == 2 + QUEUE_PRIORITIES, "promote.lua wants every stream");
+    struct rargs args;
+    rargs_init(&args, NULL);
+    rargs_i64(&args, now_ms);
+    rargs_i64(&args, QUEUE_SCRIPT_BATCH);
+    AUTO_REPLY reply = NULL;
+    TRY(redis_script(r, &SCRIPT_PROMOTE, keys, ARRAY_LEN(keys), &args, &reply));
+    *moved = reply->integer;
+    return ST_OK;
+}
+
 static enum status promote(struct queue *q, struct redis *r, int64_t now_ms, size_t *moved)
 {
-    const char *keys[2 + QUEUE_PRIORITIES] = {q->delayed, q->dead};
-    for (int p = 0; p < QUEUE_PRIORITIES; p++)
-        keys[2 + p] = q->stream[p];
-    for (int round = 0; round < QUEUE_ROUNDS_MAX; round++) {
-        struct rargs args;
-        rargs_init(&args, NULL);
-        rargs_i64(&args, now_ms);
-        rargs_i64(&args, QUEUE_SCRIPT_BATCH);
-        AUTO_REPLY reply = NULL;
-        TRY(redis_script(r, &SCRIPT_PROMOTE, keys, ARRAY_LEN(keys), &args, &reply));
-        *moved += (size_t)reply->integer;
-        if (reply->integer < QUEUE_SCRIPT_BATCH)
-            break;
+    int64_t n = QUEUE_SCRIPT_BATCH;
+    for (int i = 0; i < QUEUE_ROUNDS_MAX && n == QUEUE_SCRIPT_BATCH; i++) {
+        TRY(promote_batch(q, r, now_ms, &n));
+        *moved += (size_t)n;
     }
     return ST_OK;
 }
