@@ -119,21 +119,27 @@ static enum status reap_if_dead(struct queue *q, struct redis *r, const char *st
     return ST_OK;
 }
 
+static enum status reap_priority(struct queue *q, struct redis *r, int priority, size_t *moved)
+{
+    const char *stream = q->stream[priority];
+    AUTO_REPLY consumers = NULL;
+    /* The group knows who holds entries, even when the set of consumers was lost. */
+    enum status st = redis_do(r, &consumers, "XINFO", "CONSUMERS", stream, QUEUE_GROUP);
+    if (st == ST_CONFLICT || (st == ST_INTERNAL && strstr(redis_error(r), "no such key")))
+        return ST_OK;
+    TRY(st);
+    for (size_t i = 0; i < consumers->elements; i++) {
+        const redisReply *name = info_get(consumers->element[i], "name");
+        if (name && name->str)
+            TRY(reap_if_dead(q, r, stream, name->str, moved));
+    }
+    return ST_OK;
+}
+
 static enum status reap_all(struct queue *q, struct redis *r, size_t *moved)
 {
-    for (int p = 0; p < QUEUE_PRIORITIES; p++) {
-        AUTO_REPLY consumers = NULL;
-        /* The group knows who holds entries, even when the set of consumers was lost. */
-        enum status st = redis_do(r, &consumers, "XINFO", "CONSUMERS", q->stream[p], QUEUE_GROUP);
-        if (st == ST_CONFLICT || (st == ST_INTERNAL && strstr(redis_error(r), "no such key")))
-            continue;
-        TRY(st);
-        for (size_t i = 0; i < consumers->elements; i++) {
-            const redisReply *name = info_get(consumers->element[i], "name");
-            if (name && name->str)
-                TRY(reap_if_dead(q, r, q->stream[p], name->str, moved));
-        }
-    }
+    for (int p = 0; p < QUEUE_PRIORITIES; p++)
+        TRY(reap_priority(q, r, p, moved));
     return ST_OK;
 }
 
