@@ -14,11 +14,12 @@
 #define LIMIT_HTTP_IDLE_S 60u      /* keep-alive without a request */
 #define LIMIT_HTTP_PATH_PARAMS 4
 #define LIMIT_HTTP_PATH_SEGMENTS 16
-#define LIMIT_HTTP_BODIES_BYTES (256u << 20)      /* of all requests of a server that are being read */
-#define LIMIT_HTTP_DISCARD_BYTES 65536u           /* of a refused body that are read for politeness */
-#define LIMIT_HTTP_CONNECTION_BYTES (64u << 10)   /* a connection's memory: target, headers, reply headers */
+#define LIMIT_HTTP_BODIES_BYTES (256u << 20) /* of all requests of a server that are being read */
+#define LIMIT_HTTP_DISCARD_BYTES 65536u      /* of a refused body that are read for politeness */
+#define LIMIT_HTTP_CONNECTION_BYTES \
+    (64u << 10) /* a connection's memory: target, headers, reply headers */
 #define LIMIT_HTTP_REQUEST_ID_BYTES 64
-#define LIMIT_HTTP_GZIP_MIN_BYTES 1024u           /* a smaller reply is not worth compressing */
+#define LIMIT_HTTP_GZIP_MIN_BYTES 1024u /* a smaller reply is not worth compressing */
 #define LIMIT_HTTP_QUERY_PARAMS 64
 #define LIMIT_REQUEST_ARENA_BYTES (64u << 20)
 
@@ -29,7 +30,7 @@
 /* Tokens and passwords */
 #define LIMIT_TOKEN_BYTES 4096
 #define LIMIT_PASSWORD_BYTES 1024
-#define LIMIT_PASSWORD_MIN 8                      /* NIST SP 800-63B, 5.1.1.2 */
+#define LIMIT_PASSWORD_MIN 8 /* NIST SP 800-63B, 5.1.1.2 */
 #define LIMIT_KEY_MIN_BYTES 32
 
 /* Jobs */
