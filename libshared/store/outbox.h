@@ -4,9 +4,8 @@
  * claims it for a while, sends, and records the attempt. A claim that was not renewed is taken
  * over, hence at least once.
  *
- * `payload` is the "data" object of what receivers get. For check.down, check.up and the like it
- * has incident_id, check_id, check_name, kind, state, previous_state, severity, message,
- * started_at, at (RFC 3339) as far as known; a reader takes any of them to be absent.
+ * `payload` is the "data" object of what receivers get; store/recorder.h says what is in it. A reader
+ * takes any member to be absent.
  */
 #ifndef TOCSIN_STORE_OUTBOX_H
 #define TOCSIN_STORE_OUTBOX_H
@@ -51,7 +50,8 @@ struct outbox_claim {
     int64_t lease_ms;
     const char *channel_type; /* only these */
     size_t limit;
-    /* Endpoints that have no room now: channel ids, and targets of rows without a channel. */
+    /* Endpoints that have no room now: channel ids (their tests come all the same), and targets of
+     * rows without a channel. */
     const struct uuid *skip_channels;
     size_t skip_channel_count;
     const char *const *skip_targets;

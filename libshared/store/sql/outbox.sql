@@ -5,7 +5,7 @@ WITH due AS (
     SELECT id FROM outbox
     WHERE status = 'pending' AND next_at <= now() AND channel_type = $3
       AND (claimed_until IS NULL OR claimed_until <= now())
-      AND (channel_id IS NULL OR channel_id <> ALL ($5::uuid[]))
+      AND (channel_id IS NULL OR channel_id <> ALL ($5::uuid[]) OR event = 'channel.test')
       AND (channel_id IS NOT NULL OR target IS NULL OR target <> ALL ($6::text[]))
     ORDER BY next_at
     LIMIT $4::bigint
