@@ -34,13 +34,12 @@ void auth_cache_free(struct auth_cache *c)
     free(c);
 }
 
-/* The key's last bytes are random in both kinds of keys (a hash, a version 7 id). */
+/* The key is a hash already. */
 static struct auth_entry *slot(struct auth_cache *c, const unsigned char *key)
 {
-    uint64_t h = 0, g = 0;
-    memcpy(&h, key + 8, sizeof(h));
-    memcpy(&g, key + AUTH_CACHE_KEY_BYTES - sizeof(g), sizeof(g));
-    return &c->entry[((h ^ g) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & c->mask];
+    uint64_t h = 0;
+    memcpy(&h, key, sizeof(h));
+    return &c->entry[h & c->mask];
 }
 
 bool auth_cache_get(struct auth_cache *c, const unsigned char key[AUTH_CACHE_KEY_BYTES],

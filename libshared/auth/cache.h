@@ -1,7 +1,7 @@
 /*
- * What authentication found out, kept for 5 s: a session or an API key costs one query then, and a
- * revocation takes effect everywhere within that time (at once in the process that made it).
- * Bounded: a full slot is overwritten. Only good outcomes are kept.
+ * What authentication found out, kept for 5 s: a token or an API key costs one check and one
+ * query then, and a revocation takes effect everywhere within that time (at once in the process that
+ * made it). Bounded: a full slot is overwritten. Only good outcomes are kept.
  */
 #ifndef TOCSIN_AUTH_CACHE_H
 #define TOCSIN_AUTH_CACHE_H
@@ -15,10 +15,9 @@ struct auth_cache;
 enum { AUTH_CACHE_LIFE_US = 5 * 1000000, AUTH_CACHE_KEY_BYTES = 32 };
 
 struct auth_entry {
-    unsigned char key[AUTH_CACHE_KEY_BYTES]; /* SHA-256 of an API key; or session and user id */
+    unsigned char key[AUTH_CACHE_KEY_BYTES]; /* SHA-256 of the credential */
     struct principal who;
-    int64_t epoch;      /* of the user, for sessions */
-    int64_t expires_us; /* wall clock: of the API key; 0: never */
+    int64_t expires_us; /* wall clock; 0: never */
     int64_t found_us;   /* monotonic: set by auth_cache_put */
 };
 

@@ -85,12 +85,7 @@ static enum status spend_address(struct req *r, int64_t per_minute)
 static enum status refuse(struct req *r, bool had_credential, const char *why)
 {
     const struct rate_key key = rate_key_of_address(&r->peer);
-    struct rate_state s;
-    if (!rate_limit_take(req_ctx(r)->api->rate_limit, &key, req_ctx(r)->conf->anonymous_rate,
-                         r->received_mono_us, &s)) {
-        rate_headers(r, &s);
-        return too_many(r, &s);
-    }
+    TRY(spend(r, &key, req_ctx(r)->conf->anonymous_rate));
     reply_header(r, "WWW-Authenticate",
                  had_credential ? "Bearer realm=\"tocsin\", error=\"invalid_token\""
                                 : "Bearer realm=\"tocsin\"");
@@ -111,56 +106,54 @@ static enum status by_token(struct req *r, const char *token, struct auth_entry 
 {
     const struct api_ctx *ctx = req_ctx(r);
     struct jwt_claims claims;
+    struct session s;
     TRY(jwt_verify(&ctx->api->jwt, token, clock_wall_us() / 1000000, &claims, why));
-
-    struct auth_entry e = {0};
-    memcpy(e.key, claims.session.b, sizeof(claims.session.b));
-    memcpy(e.key + sizeof(claims.session.b), claims.user_id.b, sizeof(claims.user_id.b));
-    const int64_t asked_us = clock_mono_us();
-    if (!auth_cache_get(ctx->api->auth_cache, e.key, asked_us, &e)) {
-        struct session s;
-        const enum status st = session_find(ctx->db, &claims.user_id, &claims.session, r->arena,
-                                            &s);
-        if (st == ST_NOT_FOUND)
-            return err_set(why, ST_UNAUTHENTICATED, "the user is gone");
-        TRY(st);
-        if (!s.is_active || !s.is_live)
-            return err_set(why, ST_UNAUTHENTICATED, "the session has ended");
-        e.who = (struct principal){.org_id = s.org_id,
-                                   .user_id = claims.user_id,
-                                   .role = s.role,
-                                   .scopes = role_scopes(s.role)};
-        e.epoch = s.epoch;
-        auth_cache_put(ctx->api->auth_cache, &e, asked_us);
-    }
-    if (e.epoch != claims.epoch || !uuid_eq(&e.who.org_id, &claims.org_id))
+    const enum status st = session_find(ctx->db, &claims.user_id, &claims.session, r->arena, &s);
+    if (st == ST_NOT_FOUND)
+        return err_set(why, ST_UNAUTHENTICATED, "the user is gone");
+    TRY(st);
+    if (!s.is_active || !s.is_live || s.epoch != claims.epoch ||
+        !uuid_eq(&s.org_id, &claims.org_id))
         return err_set(why, ST_UNAUTHENTICATED, "the session has ended");
-    *out = e;
+    out->who = (struct principal){.org_id = s.org_id,
+                                  .user_id = claims.user_id,
+                                  .role = s.role,
+                                  .scopes = role_scopes(s.role)};
+    out->expires_us = claims.expires_at_s * 1000000;
     return ST_OK;
 }
 
 static enum status by_api_key(struct req *r, const char *text, struct auth_entry *out,
                               struct errbuf *why)
 {
-    const struct api_ctx *ctx = req_ctx(r);
     struct api_key key;
     if (api_key_parse(text, &key) != ST_OK)
         return err_set(why, ST_UNAUTHENTICATED, "not an API key");
+    if (!may_ask_store(r))
+        return err_set(why, ST_UNAUTHENTICATED, "too many attempts");
+    const enum status st = api_key_authenticate(req_ctx(r)->db, &key, r->arena, &out->who,
+                                                &out->expires_us);
+    if (st == ST_UNAUTHENTICATED)
+        return err_set(why, st, "the API key is unknown, revoked or expired");
+    return st;
+}
 
+/* By the hash of the whole credential: what was proved once is believed for 5 s. */
+static enum status identify(struct req *r, const struct credential *c, struct auth_entry *out,
+                            struct errbuf *why)
+{
+    struct auth_cache *cache = req_ctx(r)->api->auth_cache;
     struct auth_entry e = {0};
-    memcpy(e.key, key.hash, sizeof(e.key));
+    if (strlen(c->text) > LIMIT_TOKEN_BYTES)
+        return err_set(why, ST_UNAUTHENTICATED, "token is too long");
+    secret_hash(c->text, e.key);
     const int64_t asked_us = clock_mono_us();
-    if (!auth_cache_get(ctx->api->auth_cache, e.key, asked_us, &e)) {
-        if (!may_ask_store(r))
-            return err_set(why, ST_UNAUTHENTICATED, "too many attempts");
-        const enum status st = api_key_authenticate(ctx->db, &key, r->arena, &e.who, &e.expires_us);
-        if (st == ST_UNAUTHENTICATED)
-            return err_set(why, st, "the API key is unknown, revoked or expired");
-        TRY(st);
-        auth_cache_put(ctx->api->auth_cache, &e, asked_us);
+    if (!auth_cache_get(cache, e.key, asked_us, &e)) {
+        TRY(c->is_api_key ? by_api_key(r, c->text, &e, why) : by_token(r, c->text, &e, why));
+        auth_cache_put(cache, &e, asked_us);
     }
     if (e.expires_us != 0 && e.expires_us <= clock_wall_us())
-        return err_set(why, ST_UNAUTHENTICATED, "the API key has expired");
+        return err_set(why, ST_UNAUTHENTICATED, "the token or key has expired");
     *out = e;
     return ST_OK;
 }
@@ -169,7 +162,7 @@ static enum status by_api_key(struct req *r, const char *text, struct auth_entry
 static enum status by_nothing(struct req *r, struct auth_entry *out)
 {
     const struct api_ctx *ctx = req_ctx(r);
-    struct auth_entry e = {0}; /* no session and no key has this cache key */
+    struct auth_entry e = {0}; /* no credential hashes to this key */
     const int64_t asked_us = clock_mono_us();
     if (!auth_cache_get(ctx->api->auth_cache, e.key, asked_us, &e)) {
         struct user owner;
@@ -246,8 +239,7 @@ enum status api_authenticate(struct req *r)
 
     struct errbuf why = {""};
     struct auth_entry e;
-    const enum status st = c.is_api_key ? by_api_key(r, c.text, &e, &why)
-                                        : by_token(r, c.text, &e, &why);
+    const enum status st = identify(r, &c, &e, &why);
     if (st == ST_UNAUTHENTICATED)
         return refuse(r, true, why.text);
     TRY(st);
