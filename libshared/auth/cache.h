@@ -1,7 +1,7 @@
 /*
  * What authentication found out, kept for 5 s: a token or an API key costs one check and one
- * query then, and a revocation takes effect everywhere within that time (at once in the process that
- * made it). Bounded: a full slot is overwritten. Only good outcomes are kept.
+ * query then, and a revocation takes effect everywhere within that time (at once in the process
+ * that made it). Bounded: a full slot is overwritten. Only good outcomes are kept.
  */
 #ifndef TOCSIN_AUTH_CACHE_H
 #define TOCSIN_AUTH_CACHE_H
