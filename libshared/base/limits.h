@@ -16,8 +16,9 @@
 #define LIMIT_HTTP_PATH_SEGMENTS 16
 #define LIMIT_HTTP_BODIES_BYTES (256u << 20) /* of all requests of a server that are being read */
 #define LIMIT_HTTP_DISCARD_BYTES 65536u      /* of a refused body that are read for politeness */
-#define LIMIT_HTTP_CONNECTION_BYTES \
-    (64u << 10) /* a connection's memory: target, headers, reply headers */
+/* A connection's memory: target, headers, reply headers. libmicrohttpd clears all of it after each
+ * request, so no more than the limits above need. */
+#define LIMIT_HTTP_CONNECTION_BYTES (40u << 10)
 #define LIMIT_HTTP_REQUEST_ID_BYTES 64
 #define LIMIT_HTTP_GZIP_MIN_BYTES 1024u /* a smaller reply is not worth compressing */
 #define LIMIT_HTTP_QUERY_PARAMS 64

@@ -373,6 +373,12 @@ static void test_sizes(void **state)
     fill(text, sizeof(text), "GET /x/1 HTTP/1.1\r\n" H "X: ", 17000, "\r\n\r\n");
     ask(text);
     assert_problem(431, "HEADERS_TOO_LARGE");
+    /* The longest target and the longest headers at once. */
+    fill(text, sizeof(text), "GET /x/", 8100, " HTTP/1.1\r\n" H "X: ");
+    size_t n = strlen(text);
+    fill(text + n, sizeof(text) - n, "", 16000, "\r\n\r\n");
+    ask(text);
+    assert_int_equal(reply.status, 200);
     /* Beyond the connection's memory libmicrohttpd answers by itself. */
     fill(text, sizeof(text), "GET /x/1 HTTP/1.1\r\n" H "X: ", 200000, "\r\n\r\n");
     ask(text);
