@@ -8,8 +8,8 @@ cd "$(dirname "$0")/../.."
 
 tocsin=${1:-build/debug/bin/tocsin}
 page=docs/configuration.md
-# What scripts/run.sh reads itself, and the tests' own variables.
-runner_only='TOCSIN_(WORKERS|ADMIN_EMAIL|ADMIN_PASSWORD|DATA_DIR|TEST_[A-Z_]+)'
+# What the settings are read from, what scripts/run.sh reads itself, and the tests' own variables.
+runner_only='TOCSIN_(CONFIG|WORKERS|DATA_DIR|TEST_[A-Z_]+)'
 
 if [ ! -x "$tocsin" ] || ! "$tocsin" docs-config >/dev/null 2>&1; then
     [ -e "$page" ] || exit 0
