@@ -45,3 +45,8 @@ check: format-check
 	$(Q)scripts/check/layering.sh
 	$(Q)scripts/check/hygiene.sh
 	$(Q)scripts/check/drift.sh $(B)/bin/tocsin
+
+## docs: write the pages that are generated: docs/configuration.md
+.PHONY: docs
+docs: bins
+	$(Q)$(B)/bin/tocsin docs-config >docs/configuration.md
