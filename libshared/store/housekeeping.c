@@ -1,0 +1,155 @@
+/* One table of tasks; each is a query or two. */
+#include "store/housekeeping.h"
+
+#include "gen/queries.h"
+#include "log/log.h"
+
+enum { ARENA_BYTES = 4096 };
+#define MINUTE_MS 60000LL
+#define HOUR_MS (60 * MINUTE_MS)
+
+struct task;
+typedef enum status task_fn(struct db *db, const struct task *t, const struct housekeeping *h);
+
+struct task {
+    const char *name;
+    int64_t every_ms;
+    task_fn *run;
+    const char *table, *unit;  /* of partitions */
+    int64_t ahead;             /* units */
+    size_t retention;          /* offset in struct housekeeping */
+    const struct query *query; /* of deletions */
+};
+
+static enum status make_ahead(struct db *db, const struct task *t, const struct housekeeping *h)
+{
+    (void)h;
+    AUTO_ARENA arena = arena_new(ARENA_BYTES);
+    if (!arena)
+        return ST_NO_MEMORY;
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, t->table);
+    db_arg_str(&args, t->unit);
+    db_arg_i64(&args, t->ahead);
+    return db_query(db, &Q_HOUSEKEEPING_AHEAD, &args, NULL);
+}
+
+static int64_t retention_of(const struct task *t, const struct housekeeping *h)
+{
+    return *(const int64_t *)(const void *)((const char *)h + t->retention);
+}
+
+/* Dropping locks the whole table for a moment: it must not queue up behind a long reader and so
+ * hold up everybody, hence the short lock time-out; the task comes again. */
+static enum status drop_in_transaction(struct db *db, void *arg)
+{
+    const struct {
+        const struct task *task;
+        int64_t retention_ms;
+    } *what = arg;
+    AUTO_ARENA arena = arena_new(ARENA_BYTES);
+    if (!arena)
+        return ST_NO_MEMORY;
+    TRY(db_exec(db, "SET LOCAL lock_timeout = '2s'"));
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, what->task->table);
+    db_arg_i64(&args, what->retention_ms);
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_HOUSEKEEPING_DROP, &args, &r));
+    int64_t dropped = row_i64(r, 0, "dropped");
+    if (dropped > 0)
+        log_info("partitions_dropped", kv_str("table", what->task->table),
+                 kv_i64("count", dropped));
+    return ST_OK;
+}
+
+static enum status drop_old(struct db *db, const struct task *t, const struct housekeeping *h)
+{
+    struct {
+        const struct task *task;
+        int64_t retention_ms;
+    } what = {t, retention_of(t, h)};
+    return db_transact(db, drop_in_transaction, &what);
+}
+
+static enum status delete_rows(struct db *db, const struct task *t, const struct housekeeping *h)
+{
+    (void)h;
+    /* In pieces, so that each statement is short; what is left comes next time. */
+    for (int i = 0; i < 20; i++) {
+        AUTO_RESULT r = NULL;
+        TRY(db_query(db, t->query, NULL, &r));
+        if (db_affected(r) < 1000)
+            break;
+    }
+    return ST_OK;
+}
+
+#define AHEAD(table_, unit_, n)                                                             \
+    {                                                                                       \
+        .name = "ahead:" table_, .every_ms = HOUR_MS, .run = make_ahead, .table = (table_), \
+        .unit = (unit_), .ahead = (n)                                                       \
+    }
+#define RETENTION(table_, member)                                                             \
+    {                                                                                         \
+        .name = "retention:" table_, .every_ms = HOUR_MS, .run = drop_old, .table = (table_), \
+        .retention = offsetof(struct housekeeping, member)                                    \
+    }
+#define DELETION(name_, every, query_)                                                       \
+    {                                                                                        \
+        .name = "delete:" name_, .every_ms = (every), .run = delete_rows, .query = &(query_) \
+    }
+static const struct task tasks[] = {
+    AHEAD("results", "day", 7),
+    AHEAD("disk_samples", "day", 7),
+    AHEAD("network_samples", "day", 7),
+    AHEAD("process_samples", "day", 7),
+    AHEAD("scrapes", "hour", 48),
+    RETENTION("results", results_ms),
+    RETENTION("disk_samples", metrics_ms),
+    RETENTION("network_samples", metrics_ms),
+    RETENTION("process_samples", metrics_ms),
+    RETENTION("scrapes", metrics_ms),
+    DELETION("check_changes", 10 * MINUTE_MS, Q_HOUSEKEEPING_CHANGES),
+    DELETION("outbox", HOUR_MS, Q_HOUSEKEEPING_OUTBOX),
+    DELETION("refresh_tokens", HOUR_MS, Q_HOUSEKEEPING_TOKENS),
+    DELETION("scheduler_members", HOUR_MS, Q_HOUSEKEEPING_MEMBERS),
+};
+
+static enum status claim(struct db *db, const struct task *t, const struct query *q)
+{
+    AUTO_ARENA arena = arena_new(ARENA_BYTES);
+    if (!arena)
+        return ST_NO_MEMORY;
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, t->name);
+    db_arg_i64(&args, t->every_ms);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, q, &args, &r));
+    return PQntuples(r) > 0 ? ST_OK : ST_NOT_FOUND;
+}
+
+enum status housekeeping_run(struct db *db, const struct housekeeping *h, int *ran)
+{
+    *ran = 0;
+    for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
+        enum status st = claim(db, &tasks[i], &Q_HOUSEKEEPING_CLAIM);
+        if (st == ST_NOT_FOUND)
+            continue;
+        TRY(st);
+        st = tasks[i].run(db, &tasks[i], h);
+        if (st == ST_OK) {
+            (*ran)++;
+            continue;
+        }
+        log_warn("housekeeping_failed", kv_str("task", tasks[i].name), kv_status(st),
+                 kv_str("error", db_error(db)));
+        st = claim(db, &tasks[i], &Q_HOUSEKEEPING_FAIL);
+        if (st != ST_NOT_FOUND)
+            TRY(st);
+    }
+    return ST_OK;
+}

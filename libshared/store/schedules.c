@@ -1,0 +1,181 @@
+/* Pages of checks, and the change log. */
+#include "store/schedules.h"
+
+#include "gen/queries.h"
+
+/* Rows that one pass may remember. Past that it forgets, and reads some changes twice, which does
+ * no harm. */
+enum { SEEN_MAX = 50000, ARGS_ARENA_BYTES = 4 << 20 };
+
+static enum status read_rows(const PGresult *r, struct arena *arena, struct schedule_row **rows,
+                             size_t *count)
+{
+    size_t n = (size_t)PQntuples(r);
+    struct schedule_row *list = arena_array(arena, MAX_OF(n, (size_t)1), sizeof(*list));
+    if (!list)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        int row = (int)i;
+        list[i] = (struct schedule_row){
+            .id = row_uuid(r, row, "id"),
+            .shard = (int)row_i64(r, row, "shard"),
+            .is_enabled = row_bool(r, row, "enabled"),
+            .schedule = row_str(r, row, "schedule", arena),
+            .settled_ms = row_time(r, row, "settled_to") / 1000,
+        };
+        if (list[i].is_enabled && !list[i].schedule)
+            return ST_NO_MEMORY;
+    }
+    *rows = list;
+    *count = n;
+    return ST_OK;
+}
+
+enum status schedules_page(struct db *db, struct arena *arena, int shard, const struct uuid *after,
+                           struct schedule_row **rows, size_t *count)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_i64(&args, shard);
+    db_arg_uuid(&args, after);
+    db_arg_i64(&args, SCHEDULES_PAGE);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_SCHEDULES_PAGE, &args, &r));
+    return read_rows(r, arena, rows, count);
+}
+
+/* --- the change log --- */
+
+static void begin_pass(struct schedule_cursor *c, int64_t from_xid)
+{
+    c->from_xid = c->at_xid = from_xid;
+    c->at_id = 0;
+    c->horizon_xid = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < c->seen.count; i++) {
+        if (c->seen.xid[i] < from_xid)
+            continue;
+        c->seen.xid[kept] = c->seen.xid[i];
+        c->seen.id[kept++] = c->seen.id[i];
+    }
+    c->seen.count = kept;
+}
+
+static enum status remember(struct schedule_cursor *c, int64_t xid, int64_t id)
+{
+    if (c->seen.count == SEEN_MAX)
+        c->seen.count = 0;
+    if (c->seen.count == c->seen.cap) {
+        size_t cap = MAX_OF(c->seen.cap * 2, (size_t)64);
+        int64_t *xids = realloc(c->seen.xid, cap * sizeof(*xids));
+        if (!xids)
+            return ST_NO_MEMORY;
+        c->seen.xid = xids;
+        int64_t *ids = realloc(c->seen.id, cap * sizeof(*ids));
+        if (!ids)
+            return ST_NO_MEMORY;
+        c->seen.id = ids;
+        c->seen.cap = cap;
+    }
+    c->seen.xid[c->seen.count] = xid;
+    c->seen.id[c->seen.count++] = id;
+    return ST_OK;
+}
+
+enum status schedules_cursor_init(struct schedule_cursor *c, struct db *db)
+{
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_SCHEDULES_HORIZON, NULL, &r));
+    c->seen.count = 0;
+    begin_pass(c, row_i64(r, 0, "xid"));
+    return ST_OK;
+}
+
+void schedules_cursor_done(struct schedule_cursor *c)
+{
+    free(c->seen.xid);
+    free(c->seen.id);
+    *c = (struct schedule_cursor){0};
+}
+
+static enum status fetch_log(struct db *db, const struct schedule_cursor *c, PGresult **out)
+{
+    AUTO_ARENA arena = arena_new(ARGS_ARENA_BYTES);
+    char *xid = arena ? arena_printf(arena, "%lld", (long long)c->at_xid) : NULL;
+    if (!xid)
+        return ST_NO_MEMORY;
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, xid);
+    db_arg_i64(&args, c->at_id);
+    db_arg_i64s(&args, c->seen.id, c->seen.count);
+    db_arg_i64(&args, SCHEDULES_PAGE);
+    return db_query(db, &Q_SCHEDULES_CHANGES, &args, out);
+}
+
+static enum status fetch_checks(struct db *db, struct arena *arena, const struct uuid *ids,
+                                size_t id_count, struct schedule_row **rows, size_t *count)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuids(&args, ids, id_count);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_SCHEDULES_GET, &args, &r));
+    return read_rows(r, arena, rows, count);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return uuid_cmp(a, b);
+}
+
+/* The different checks of a page of the log. */
+static enum status collect_ids(const PGresult *log, struct arena *arena, struct uuid **out,
+                               size_t *count)
+{
+    size_t n = (size_t)PQntuples(log);
+    struct uuid *ids = arena_array(arena, n, sizeof(*ids));
+    if (!ids)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = row_uuid(log, (int)i, "check_id");
+    qsort(ids, n, sizeof(*ids), compare_ids);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || !uuid_eq(&ids[kept - 1], &ids[i]))
+            ids[kept++] = ids[i];
+    }
+    *out = ids;
+    *count = kept;
+    return ST_OK;
+}
+
+enum status schedules_changed(struct db *db, struct arena *arena, struct schedule_cursor *c,
+                              struct schedule_row **rows, size_t *count, bool *more)
+{
+    AUTO_RESULT log = NULL;
+    TRY(fetch_log(db, c, &log));
+    int64_t horizon = row_i64(log, 0, "horizon");
+    int n = row_is_null(log, 0, "id") ? 0 : PQntuples(log);
+    *rows = NULL;
+    *count = 0;
+    if (n > 0) {
+        struct uuid *ids = NULL;
+        size_t id_count = 0;
+        TRY(collect_ids(log, arena, &ids, &id_count));
+        TRY(fetch_checks(db, arena, ids, id_count, rows, count));
+    }
+    /* Only now: a failure above must not lose a change. */
+    if (c->horizon_xid == 0)
+        c->horizon_xid = horizon;
+    for (int i = 0; i < n; i++)
+        TRY(remember(c, row_i64(log, i, "xid"), row_i64(log, i, "id")));
+    *more = n == SCHEDULES_PAGE;
+    if (*more) {
+        c->at_xid = row_i64(log, n - 1, "xid");
+        c->at_id = row_i64(log, n - 1, "id");
+    } else {
+        begin_pass(c, c->horizon_xid);
+    }
+    return ST_OK;
+}

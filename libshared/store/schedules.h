@@ -1,0 +1,43 @@
+/* What the scheduler reads of checks: pages of a shard's enabled ones, and the log of changes. */
+#ifndef TOCSIN_STORE_SCHEDULES_H
+#define TOCSIN_STORE_SCHEDULES_H
+
+#include "db/db.h"
+
+enum { SCHEDULES_PAGE = 5000 };
+
+struct schedule_row {
+    struct uuid id;
+    int shard;
+    bool is_enabled;      /* false as well when the check is gone */
+    const char *schedule; /* text; NULL when gone */
+    int64_t settled_ms;   /* slots up to there have results, or are not expected */
+};
+
+/* Enabled checks of a shard, by id, after `after` (nil: from the start); at most SCHEDULES_PAGE.
+ * Rows live in the arena. */
+NODISCARD enum status schedules_page(struct db *db, struct arena *arena, int shard,
+                                     const struct uuid *after, struct schedule_row **rows,
+                                     size_t *count);
+
+/* A reader of the change log. A row's number says nothing about when it is committed, so each pass
+ * starts at the oldest transaction that was still running when the last one began, and leaves out
+ * what it has seen of those. Late commits are met, and a long transaction hides nobody else's. */
+struct schedule_cursor {
+    int64_t from_xid;      /* older transactions are over and read */
+    int64_t at_xid, at_id; /* how far this pass is */
+    int64_t horizon_xid;   /* from_xid of the next pass; 0: this one has not begun */
+    struct {
+        int64_t *xid, *id;
+        size_t count, cap;
+    } seen;
+};
+NODISCARD enum status schedules_cursor_init(struct schedule_cursor *c, struct db *db);
+void schedules_cursor_done(struct schedule_cursor *c);
+/* Checks that changed since the last call, as they are now: at most SCHEDULES_PAGE, more wait for
+ * the next call (*more). */
+NODISCARD enum status schedules_changed(struct db *db, struct arena *arena,
+                                        struct schedule_cursor *c, struct schedule_row **rows,
+                                        size_t *count, bool *more);
+
+#endif

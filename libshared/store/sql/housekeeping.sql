@@ -1,0 +1,41 @@
+-- Housekeeping.
+
+-- Taken by whoever comes first: the row says that it ran, before it does, so that nobody runs it twice.
+-- name: housekeeping_claim
+INSERT INTO housekeeping (task, ran_at) VALUES ($1, now())
+ON CONFLICT (task) DO UPDATE SET ran_at = now()
+WHERE housekeeping.ran_at <= now() - $2::bigint * interval '1 millisecond'
+RETURNING task
+
+-- After a failure: due again in a minute.
+-- name: housekeeping_fail
+UPDATE housekeeping
+SET ran_at = now() - ($2::bigint - 60000) * interval '1 millisecond'
+WHERE task = $1
+
+-- name: housekeeping_ahead
+SELECT partition_ensure($1, $2, now() + n * ('1 ' || $2)::interval)
+FROM generate_series(0, $3::bigint) n
+
+-- name: housekeeping_drop
+SELECT partition_drop_before($1, now() - $2::bigint * interval '1 millisecond') AS dropped
+
+-- A scheduler without the database for this long has lost its shards and loads them anew.
+-- name: housekeeping_changes
+DELETE FROM check_changes WHERE id IN (
+    SELECT id FROM check_changes WHERE at < now() - interval '1 hour' ORDER BY id LIMIT 20000)
+
+-- name: housekeeping_outbox
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM outbox WHERE status <> 'pending' AND finished_at < now() - interval '30 days'
+    LIMIT 5000)
+
+-- name: housekeeping_tokens
+DELETE FROM refresh_tokens WHERE id IN (
+    SELECT id FROM refresh_tokens
+    WHERE expires_at < now() - interval '1 day'
+       OR coalesce(revoked_at, used_at) < now() - interval '30 days'
+    LIMIT 5000)
+
+-- name: housekeeping_members
+DELETE FROM scheduler_members WHERE seen_until < now() - interval '1 day'
