@@ -376,11 +376,13 @@ void sched_done(struct sched *s, int shard)
 
 int64_t sched_deadline(const struct sched *s)
 {
-    int64_t at = SCHED_IDLE;
+    int64_t at = SCHED_FOREVER;
     for (int i = 0; i < SCHED_SHARDS; i++) {
         const struct shard *sh = &s->shards[i];
         const struct heap_node *top = heap_top(&sh->heap);
-        if (sh->is_running && !sh->is_pending && top)
+        if (sh->is_pending)
+            at = MIN_OF(at, sh->batch.tick_ms);
+        else if (sh->is_running && top)
             at = MIN_OF(at, MAX_OF(top->at, sh->mark_ms + 1));
     }
     return at;

@@ -27,7 +27,7 @@ enum {
 
 /* No time: no watermark, nothing due. */
 #define SCHED_NEVER INT64_MIN
-#define SCHED_IDLE INT64_MAX
+#define SCHED_FOREVER INT64_MAX
 
 struct sched_due {
     struct uuid check_id;
@@ -80,7 +80,7 @@ NODISCARD enum status sched_tick(struct sched *s, int shard, int64_t now_ms,
                                  const struct sched_batch **out);
 /* The current batch was published. */
 void sched_done(struct sched *s, int shard);
-/* When something of a running shard without a current batch is due next; SCHED_IDLE. */
+/* When a running shard has something due next, its current batch included; SCHED_FOREVER. */
 int64_t sched_deadline(const struct sched *s);
 
 #endif

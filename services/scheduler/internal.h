@@ -1,0 +1,100 @@
+/* What the scheduler's files share. */
+#ifndef TOCSIN_SCHEDULER_INTERNAL_H
+#define TOCSIN_SCHEDULER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/stage.h"
+#include "obs/health.h"
+#include "obs/metrics.h"
+#include "services/scheduler/dispatch.h"
+#include "services/scheduler/scheduler.h"
+#include "services/scheduler/timeline.h"
+#include "store/leases.h"
+#include "store/schedules.h"
+
+enum { OWNER_BYTES = 160 };
+
+/* Work on a shard that takes several turns of the loop. */
+enum shard_phase {
+    SHARD_CLOSED,
+    SHARD_CLAIMING, /* leased; Redis must learn of it and say how far the last owner came */
+    SHARD_LOADING,
+    SHARD_RUNNING
+};
+
+struct shard_work {
+    enum shard_phase phase;
+    int64_t epoch;
+    bool is_forced; /* the mark in Redis is from a nonsensical time: the first batch may pass it */
+    struct uuid after;    /* of the pages loaded */
+    bool is_republishing; /* Redis lost what was published: look what has no result */
+    int64_t lost_to_ms;
+    struct uuid republish_after;
+};
+
+/* The dispatching thread's own. */
+struct dispatching {
+    struct db *db;
+    struct redis *redis;
+    struct dispatcher *dispatcher;
+    struct sched *sched;
+    struct timeline timeline;
+    struct arena *arena; /* of one page */
+    struct schedule_cursor cursor;
+    bool has_cursor;
+    struct shard_work shards[SCHED_SHARDS];
+    /* instants, monotonic */
+    int64_t lease_until, renew_at, poll_at, redis_after, db_after;
+};
+
+/* What the house-keeping thread must know of the other one. */
+struct ownership {
+    pthread_mutex_t lock;
+    bool is_mine[SCHED_SHARDS];
+    int64_t gap_from_ms[SCHED_SHARDS], gap_to_ms[SCHED_SHARDS];
+};
+
+struct scheduler {
+    const struct conf *conf;
+    char owner[OWNER_BYTES]; /* host:pid:uuid, never used again */
+    struct dispatching run;
+    struct ownership owned;
+    struct stage *dispatch_stage, *keeper_stage;
+};
+
+/* --- leases.c --- */
+
+/* Renews, takes and gives shards; sets when to come again. */
+void scheduler_turn_leases(struct scheduler *s, int64_t mono_ms);
+bool scheduler_has_lease(const struct scheduler *s);
+/* Gives a shard up here; its lease is another matter. */
+void scheduler_close_shard(struct scheduler *s, int shard);
+
+/* --- shards.c --- */
+
+/* One step of what shards need beside ticking: claiming, loading a page, looking for what was lost.
+ * True when there is more to do at once. */
+bool scheduler_work_shards(struct scheduler *s);
+/* What is done twice a second: a page of the log of changes, and a look whether Redis still knows
+ * us. True when there is more to do at once. */
+bool scheduler_poll(struct scheduler *s);
+/* Redis forgot what it was told: everything open looks for what may be gone. */
+void scheduler_redis_lost(struct scheduler *s);
+/* A call about a shard failed: ST_CONFLICT means that it has a newer owner. */
+void scheduler_shard_failed(struct scheduler *s, int shard, enum status st);
+
+/* --- loop.c, keeper.c --- */
+
+void scheduler_dispatch_loop(struct stage *stage, void *arg);
+void scheduler_keeper_loop(struct stage *stage, void *arg);
+
+/* --- metrics.c --- */
+
+/* Once a process, however many schedulers a test starts in it. */
+void scheduler_metrics_add(void);
+extern struct metric scheduler_checks_metric, scheduler_shards_metric, scheduler_dispatched_metric,
+    scheduler_ticks_metric, scheduler_lag_metric, scheduler_missed_metric;
+extern struct health_item scheduler_db_health, scheduler_redis_health, scheduler_lease_health;
+
+#endif

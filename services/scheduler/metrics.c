@@ -1,0 +1,43 @@
+/* What the scheduler shows of itself. */
+#include "services/scheduler/internal.h"
+
+struct metric scheduler_checks_metric = {.name = "tocsin_scheduler_checks",
+                                         .help = "Enabled checks of the shards owned",
+                                         .type = METRIC_GAUGE};
+struct metric scheduler_shards_metric = {.name = "tocsin_scheduler_shards_owned",
+                                         .help = "Shards of schedules that this scheduler owns",
+                                         .type = METRIC_GAUGE};
+struct metric scheduler_dispatched_metric = {.name = "tocsin_scheduler_dispatched_total",
+                                             .help = "Due checks put into the job queue",
+                                             .type = METRIC_COUNTER};
+struct metric scheduler_ticks_metric = {.name = "tocsin_scheduler_ticks_total",
+                                        .help = "Batches put into the job queue",
+                                        .type = METRIC_COUNTER};
+struct metric scheduler_lag_metric = {.name = "tocsin_scheduler_dispatch_lag_seconds",
+                                      .help = "From a slot's time to its being in the job queue",
+                                      .type = METRIC_HISTOGRAM};
+struct metric scheduler_missed_metric = {.name = "tocsin_scheduler_missed_total",
+                                         .help = "Slots recorded as missed",
+                                         .type = METRIC_COUNTER};
+
+struct health_item scheduler_db_health = {.name = "database", .is_required = true};
+struct health_item scheduler_redis_health = {.name = "redis", .is_required = true};
+/* Leading its shards, or standing by with the leases in sight. */
+struct health_item scheduler_lease_health = {.name = "leases", .is_required = true};
+
+void scheduler_metrics_add(void)
+{
+    static bool is_done;
+    if (is_done)
+        return;
+    is_done = true;
+    metrics_add(&scheduler_checks_metric);
+    metrics_add(&scheduler_shards_metric);
+    metrics_add(&scheduler_dispatched_metric);
+    metrics_add(&scheduler_ticks_metric);
+    metrics_add(&scheduler_lag_metric);
+    metrics_add(&scheduler_missed_metric);
+    health_add(&scheduler_db_health);
+    health_add(&scheduler_redis_health);
+    health_add(&scheduler_lease_health);
+}

@@ -1,0 +1,338 @@
+/* Whole schedulers as processes: what they put into the queue is the ledger. */
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "base/vec.h"
+#include "json/parse.h"
+#include "tests/kit/kit.h"
+
+#define STREAM "{q:checks:0}:p1"
+
+static const char *database, *redis_url;
+static struct db *db;
+static struct redis *redis;
+static struct uuid org;
+
+struct line {
+    char id[UUID_TEXT_BYTES];
+    int64_t slot_ms, prev_ms;
+};
+typedef VEC(struct line) ledger_t;
+
+static int setup(void **state)
+{
+    database = kit_database();
+    redis_url = kit_redis();
+    db = kit_db_open(database);
+    redis = kit_redis_open(redis_url);
+    org = kit_organisation(db);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    redis_free(redis);
+    db_free(db);
+    return 0;
+}
+
+/* Each test starts with nothing. */
+static int clean(void **state)
+{
+    AUTO_REPLY reply = NULL;
+    kit_sql(db, "DELETE FROM checks; UPDATE scheduler_shards SET owner = NULL, leased_until ="
+                " '-infinity'; DELETE FROM scheduler_members");
+    assert_ok(redis_do(redis, &reply, "FLUSHDB"));
+    return 0;
+}
+
+/* --- processes --- */
+
+static pid_t start_with(const char *name, const char *value)
+{
+    const char *bin = getenv("TOCSIN_TEST_BIN");
+    char path[512];
+    assert_non_null(bin);
+    (void)snprintf(path, sizeof(path), "%s/tocsin-scheduler", bin);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    (void)setenv("TOCSIN_DATABASE_URL", database, 1);
+    (void)setenv("TOCSIN_REDIS_URL", redis_url, 1);
+    (void)setenv("TOCSIN_HEALTH_PORT", "0", 1);
+    (void)setenv("TOCSIN_SCHEDULER_LEASE", "1s", 1);
+    (void)setenv("TOCSIN_LOG_LEVEL", "warn", 1);
+    if (name)
+        (void)setenv(name, value, 1);
+    (void)execl(path, path, (char *)NULL);
+    _exit(127);
+}
+
+static pid_t start(void)
+{
+    return start_with(NULL, NULL);
+}
+
+static void end(pid_t pid, int signal)
+{
+    int status = 0;
+    assert_int_equal(kill(pid, signal), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (signal == SIGTERM)
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static int64_t shards_leased(void)
+{
+    return kit_sql_i64(db, "SELECT count(*) FROM scheduler_shards WHERE leased_until > now()");
+}
+
+static int64_t owners(void)
+{
+    return kit_sql_i64(db, "SELECT count(DISTINCT owner) FROM scheduler_shards"
+                           " WHERE leased_until > now()");
+}
+
+static int64_t smallest_share(void)
+{
+    return kit_sql_i64(db, "SELECT min(n) FROM (SELECT count(*) n FROM scheduler_shards"
+                           " WHERE leased_until > now() GROUP BY owner) s");
+}
+
+/* --- the ledger --- */
+
+static struct uuid make_check(const char *schedule)
+{
+    struct uuid id = kit_check(db, &org, "scheduled");
+    char text[UUID_TEXT_BYTES];
+    uuid_format(&id, text);
+    kit_sql(db, "UPDATE checks SET schedule = '%s' WHERE id = '%s'", schedule, text);
+    return id;
+}
+
+static void add_job(ledger_t *ledger, const redisReply *entry)
+{
+    const redisReply *fields = entry->element[1];
+    const char *args = NULL;
+    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+        if (str_eq(fields->element[i]->str, "args"))
+            args = fields->element[i + 1]->str;
+    }
+    assert_non_null(args);
+    json_t *json = json_loads(args, 0, NULL);
+    assert_non_null(json);
+    assert_string_equal(json_string_value(json_object_get(json, "trigger")), "schedule");
+    size_t i = 0;
+    json_t *due = NULL;
+    json_array_foreach (json_object_get(json, "checks"), i, due) {
+        struct line line = {
+            .slot_ms = json_integer_value(json_object_get(due, "slot")),
+            .prev_ms = json_integer_value(json_object_get(due, "prev")),
+        };
+        (void)str_copy(line.id, sizeof(line.id), json_string_value(json_object_get(due, "id")));
+        assert_ok(vec_push(ledger, line));
+    }
+    json_decref(json);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    const struct line *x = a, *y = b;
+    int by_id = strcmp(x->id, y->id);
+    return by_id ? by_id : x->slot_ms < y->slot_ms ? -1 : x->slot_ms > y->slot_ms;
+}
+
+/* By check, then by slot. */
+static void read_ledger(ledger_t *ledger)
+{
+    AUTO_REPLY reply = NULL;
+    ledger->count = 0;
+    assert_ok(redis_do(redis, &reply, "XRANGE", STREAM, "-", "+"));
+    for (size_t i = 0; i < reply->elements; i++)
+        add_job(ledger, reply->element[i]);
+    if (ledger->count > 0)
+        qsort(ledger->at, ledger->count, sizeof(*ledger->at), compare_lines);
+}
+
+static size_t count_of(const char *id)
+{
+    ledger_t ledger = {0};
+    size_t n = 0;
+    read_ledger(&ledger);
+    for (size_t i = 0; i < ledger.count; i++)
+        n += id == NULL || strcmp(ledger.at[i].id, id) == 0;
+    vec_done(&ledger);
+    return n;
+}
+
+/* No slot twice, none left out between the first and the last of each check; how many checks. */
+static size_t audit(void)
+{
+    ledger_t ledger = {0};
+    size_t checks = 0;
+    read_ledger(&ledger);
+    for (size_t i = 0; i < ledger.count; i++) {
+        if (i == 0 || strcmp(ledger.at[i - 1].id, ledger.at[i].id) != 0) {
+            checks++;
+            continue;
+        }
+        if (ledger.at[i].prev_ms != ledger.at[i - 1].slot_ms)
+            fail_msg("%s: slot %lld follows %lld, not %lld", ledger.at[i].id,
+                     (long long)ledger.at[i].slot_ms, (long long)ledger.at[i - 1].slot_ms,
+                     (long long)ledger.at[i].prev_ms);
+    }
+    vec_done(&ledger);
+    return checks;
+}
+
+/* --- tests --- */
+
+static void test_share_and_takeover(void **state)
+{
+    enum { CHECKS = 64 };
+    for (int i = 0; i < CHECKS; i++)
+        (void)make_check(i % 2 ? "every 3 seconds" : "every 4 seconds");
+    pid_t a = start();
+    assert_true(kit_wait(shards_leased() == 16, 10000));
+    pid_t b = start();
+    assert_true(kit_wait(owners() == 2 && smallest_share() == 8, 10000));
+    assert_true(kit_wait(count_of(NULL) > CHECKS, 10000));
+    end(a, SIGKILL);
+    size_t before = count_of(NULL);
+    assert_true(kit_wait(owners() == 1 && shards_leased() == 16, 5000));
+    assert_true(kit_wait(count_of(NULL) > before + CHECKS * 2, 15000));
+    end(b, SIGTERM);
+    assert_int_equal(shards_leased(), 0); /* at once, not when the lease runs out */
+    assert_int_equal(audit(), CHECKS);
+
+    /* A restart goes on where it was. */
+    before = count_of(NULL);
+    a = start();
+    assert_true(kit_wait(count_of(NULL) > before + CHECKS, 15000));
+    end(a, SIGTERM);
+    assert_int_equal(audit(), CHECKS);
+}
+
+static void test_death_around_a_dispatch(void **state)
+{
+    static const char *const points[] = {"scheduler.before_dispatch:9",
+                                         "scheduler.after_dispatch:9"};
+    enum { CHECKS = 40 };
+    for (int i = 0; i < CHECKS; i++)
+        (void)make_check("every 3 seconds");
+    for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+        int status = 0;
+        pid_t pid = start_with("TOCSIN_CRASH_AT", points[i]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    }
+    size_t before = count_of(NULL);
+    pid_t pid = start();
+    assert_true(kit_wait(count_of(NULL) > before + CHECKS, 15000));
+    end(pid, SIGTERM);
+    assert_int_equal(audit(), CHECKS);
+}
+
+static void test_redis_loses_its_memory(void **state)
+{
+    enum { CHECKS = 20 };
+    for (int i = 0; i < CHECKS; i++)
+        (void)make_check("every 3 seconds");
+    pid_t pid = start();
+    assert_true(kit_wait(count_of(NULL) > CHECKS, 15000));
+    AUTO_REPLY reply = NULL;
+    assert_ok(redis_do(redis, &reply, "FLUSHDB"));
+    /* What was lost without a result comes again, and then it goes on. */
+    assert_true(kit_wait(count_of(NULL) > (size_t)2 * CHECKS, 15000));
+    end(pid, SIGTERM);
+    assert_int_equal(audit(), CHECKS);
+}
+
+static void test_edits_are_seen(void **state)
+{
+    pid_t pid = start();
+    assert_true(kit_wait(shards_leased() == 16, 10000));
+    struct uuid id = make_check("every 1 second");
+    char text[UUID_TEXT_BYTES];
+    uuid_format(&id, text);
+    assert_true(kit_wait(count_of(text) >= 2, 10000));
+
+    kit_sql(db, "UPDATE checks SET enabled = false WHERE id = '%s'", text);
+    struct uuid other = make_check("every 1 second"); /* seen after the change above */
+    char other_text[UUID_TEXT_BYTES];
+    uuid_format(&other, other_text);
+    assert_true(kit_wait(count_of(other_text) >= 2, 10000));
+    size_t stopped_at = count_of(text);
+    assert_true(kit_wait(count_of(other_text) >= 4, 10000));
+    assert_int_equal(count_of(text), stopped_at);
+
+    kit_sql(db, "UPDATE checks SET enabled = true WHERE id = '%s'", text);
+    assert_true(kit_wait(count_of(text) > stopped_at, 10000));
+    kit_sql(db, "DELETE FROM checks WHERE id = '%s'", other_text);
+    end(pid, SIGTERM);
+}
+
+static void test_lost_lease_stops_dispatch(void **state)
+{
+    struct uuid id = make_check("every 1 second");
+    char text[UUID_TEXT_BYTES];
+    uuid_format(&id, text);
+    pid_t pid = start();
+    assert_true(kit_wait(count_of(text) >= 1, 10000));
+    kit_sql(db, "UPDATE scheduler_shards SET owner = 'someone', epoch = epoch + 1,"
+                " leased_until = now() + interval '1 hour'");
+    /* At its next renewal it knows. */
+    int64_t renewed = kit_sql_i64(db, "SELECT (extract(epoch FROM max(seen_until)) * 1000)::bigint"
+                                      " FROM scheduler_members");
+    assert_true(
+        kit_wait(kit_sql_i64(db, "SELECT (extract(epoch FROM max(seen_until)) * 1000)::bigint"
+                                 " FROM scheduler_members") > renewed + 400,
+                 5000));
+    size_t before = count_of(text);
+    assert_false(kit_wait(count_of(text) > before, 2500));
+
+    /* Free again: taken over within the wait for a lease, and what was due meanwhile runs once. */
+    kit_sql(db, "UPDATE scheduler_shards SET owner = NULL");
+    assert_true(kit_wait(count_of(text) > before, 5000));
+    end(pid, SIGTERM);
+}
+
+static void test_old_epoch_is_fenced(void **state)
+{
+    struct uuid id = make_check("every 1 second");
+    char text[UUID_TEXT_BYTES];
+    uuid_format(&id, text);
+    pid_t pid = start();
+    assert_true(kit_wait(count_of(text) >= 1, 10000));
+    /* Somebody with a newer epoch has claimed all shards in Redis, while the database still says
+     * that they are this one's: it gives them back, and gets a newer epoch yet. */
+    for (int i = 0; i < 16; i++) {
+        AUTO_REPLY reply = NULL;
+        char key[64];
+        (void)snprintf(key, sizeof(key), "{q:checks:0}:fence:%d", i);
+        assert_ok(redis_do(redis, &reply, "HINCRBY", key, "epoch", "1"));
+    }
+    size_t before = count_of(text);
+    assert_true(kit_wait(count_of(text) >= before + 3, 10000));
+    end(pid, SIGTERM);
+    assert_int_equal(audit(), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_share_and_takeover, clean),
+        cmocka_unit_test_setup(test_death_around_a_dispatch, clean),
+        cmocka_unit_test_setup(test_redis_loses_its_memory, clean),
+        cmocka_unit_test_setup(test_edits_are_seen, clean),
+        cmocka_unit_test_setup(test_lost_lease_stops_dispatch, clean),
+        cmocka_unit_test_setup(test_old_epoch_is_fenced, clean),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

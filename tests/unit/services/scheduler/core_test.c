@@ -1,0 +1,400 @@
+/* The scheduler's core under a fake clock, against a brute-force oracle: every slot once. */
+#include "services/scheduler/core.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rand.h"
+#include "base/vec.h"
+#include "model/schedule.h"
+
+#define T0 1700000000000LL
+
+static int64_t slot_before(const struct uuid *id, int64_t interval_ms, int64_t at_ms)
+{
+    const struct schedule s = {interval_ms};
+    return schedule_slot_at(&s, schedule_phase(&s, uuid_hash(id)), at_ms);
+}
+
+static struct sched *open_one(int64_t mark_ms)
+{
+    struct sched *s = sched_new();
+    assert_non_null(s);
+    sched_open(s, 3, mark_ms);
+    sched_run(s, 3);
+    return s;
+}
+
+static const struct sched_batch *tick_at(struct sched *s, int64_t now_ms)
+{
+    const struct sched_batch *b = NULL;
+    assert_int_equal(sched_tick(s, 3, now_ms, &b), ST_OK);
+    return b;
+}
+
+static void test_one_check(void **state)
+{
+    struct uuid id = uuid_new();
+    int64_t slot = slot_before(&id, 60000, T0) + 60000;
+    struct sched *s = open_one(T0);
+    assert_true(sched_deadline(s) == SCHED_FOREVER);
+    assert_int_equal(sched_load(s, 3, &id, 60000, T0, T0), ST_OK);
+    assert_true(sched_deadline(s) == slot);
+    assert_null(tick_at(s, slot - 1));
+    const struct sched_batch *b = tick_at(s, slot + 5);
+    assert_non_null(b);
+    assert_true(b->count == 1 && b->tick_ms == slot + 5);
+    assert_true(uuid_eq(&b->due[0].check_id, &id));
+    assert_true(b->due[0].slot_ms == slot && b->due[0].prev_ms == slot - 60000);
+    /* Not done: the same again, however late it is. */
+    assert_ptr_equal(tick_at(s, slot + 500000), b);
+    assert_true(b->count == 1 && b->tick_ms == slot + 5);
+    sched_done(s, 3);
+    assert_true(sched_mark(s, 3) == slot + 5);
+    assert_true(sched_deadline(s) == slot + 60000);
+    assert_null(tick_at(s, slot + 5));
+    sched_remove(s, &id);
+    assert_true(sched_count(s) == 0 && sched_deadline(s) == SCHED_FOREVER);
+    sched_free(s);
+}
+
+static void test_what_is_owed_at_load(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t mark, settled; /* relative to the newest slot; NEVER: none */
+        bool is_owed;
+    } rows[] = {
+        {"nothing known", SCHED_NEVER, -60000, true},
+        {"has its result", SCHED_NEVER, 0, false},
+        {"made after the slot", SCHED_NEVER, 10, false},
+        {"dispatched", 0, -60000, false},
+        {"dispatched, a later tick", 3, -60000, false},
+        {"not dispatched", -1, -60000, true},
+        {"not dispatched, but has its result", -1, 0, false},
+    };
+    struct uuid id = uuid_new();
+    int64_t slot = slot_before(&id, 60000, T0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sched *s = open_one(rows[i].mark == SCHED_NEVER ? SCHED_NEVER : slot + rows[i].mark);
+        assert_int_equal(sched_load(s, 3, &id, 60000, slot + rows[i].settled, slot + 20), ST_OK);
+        const struct sched_batch *b = tick_at(s, slot + 20);
+        if ((b != NULL) != rows[i].is_owed)
+            fail_msg("%s", rows[i].name);
+        if (b)
+            assert_true(b->due[0].slot_ms == slot);
+        sched_free(s);
+    }
+}
+
+static void test_edits(void **state)
+{
+    struct uuid id = uuid_new();
+    struct sched *s = open_one(T0);
+    assert_int_equal(sched_put(s, 3, &id, 60000, T0), ST_OK);
+    int64_t first = sched_deadline(s);
+    assert_true(first == slot_before(&id, 60000, T0) + 60000);
+    assert_int_equal(sched_put(s, 3, &id, 60000, T0 + 1), ST_OK); /* a new name */
+    assert_true(sched_deadline(s) == first);
+    assert_int_equal(sched_put(s, 3, &id, 5000, T0 + 2), ST_OK);
+    assert_true(sched_deadline(s) == slot_before(&id, 5000, T0 + 2) + 5000);
+    assert_true(sched_count(s) == 1);
+    sched_close(s, 3);
+    assert_true(sched_count(s) == 0);
+    assert_false(sched_is_open(s, 3));
+    sched_free(s);
+}
+
+static void test_closed_and_loading_shards_are_silent(void **state)
+{
+    struct uuid id = uuid_new();
+    const struct sched_batch *b = NULL;
+    struct sched *s = sched_new();
+    sched_open(s, 3, SCHED_NEVER);
+    assert_int_equal(sched_load(s, 3, &id, 1000, 0, T0), ST_OK);
+    assert_int_equal(sched_tick(s, 3, T0 + 5000, &b), ST_OK);
+    assert_null(b);
+    assert_true(sched_deadline(s) == SCHED_FOREVER);
+    sched_run(s, 3);
+    assert_int_equal(sched_tick(s, 3, T0 + 5000, &b), ST_OK);
+    assert_non_null(b);
+    sched_free(s);
+}
+
+static void test_republish(void **state)
+{
+    struct uuid id = uuid_new();
+    int64_t slot = slot_before(&id, 60000, T0) + 60000;
+    struct sched *s = open_one(T0);
+    assert_int_equal(sched_load(s, 3, &id, 60000, T0, T0), ST_OK);
+    assert_non_null(tick_at(s, slot));
+    sched_done(s, 3);
+    /* It has its result by now. */
+    assert_int_equal(sched_republish(s, &id, slot, slot, slot + 100), ST_OK);
+    assert_null(tick_at(s, slot + 100));
+    /* It has none: again, once. */
+    assert_int_equal(sched_republish(s, &id, slot, slot - 60000, slot + 100), ST_OK);
+    const struct sched_batch *b = tick_at(s, slot + 100);
+    assert_non_null(b);
+    assert_true(b->count == 1 && b->due[0].slot_ms == slot);
+    sched_done(s, 3);
+    assert_true(sched_deadline(s) == slot + 60000);
+    /* A slot after what was lost is in the queue already. */
+    assert_int_equal(sched_republish(s, &id, slot - 1, slot - 60000, slot + 100), ST_OK);
+    assert_true(sched_deadline(s) == slot + 60000);
+    sched_free(s);
+}
+
+/* --- the oracle --- */
+
+enum { CHECKS = 150, MAX_LOG = 400000 };
+
+struct sim_check {
+    struct uuid id;
+    bool exists;
+    int64_t interval_ms;
+    int64_t since_ms; /* slots after this are expected */
+};
+struct log_line {
+    struct uuid id;
+    int64_t slot_ms;
+};
+/* Redis, the database and the ledger of what was published. */
+struct sim {
+    struct sim_check checks[CHECKS];
+    int64_t mark_ms;
+    struct log_line *log;
+    size_t log_count;
+    size_t expected;
+    int64_t now_ms;
+    struct sched *sched;
+};
+
+/* The script: a tick that is known is ignored. */
+static void publish(struct sim *m, const struct sched_batch *b)
+{
+    if (b->tick_ms <= m->mark_ms)
+        return;
+    m->mark_ms = b->tick_ms;
+    for (size_t i = 0; i < b->count; i++) {
+        assert_true(m->log_count < MAX_LOG);
+        m->log[m->log_count++] = (struct log_line){b->due[i].check_id, b->due[i].slot_ms};
+    }
+}
+
+static void take_over(struct sim *m)
+{
+    sched_free(m->sched);
+    m->sched = sched_new();
+    sched_open(m->sched, 3, m->mark_ms);
+    for (int i = 0; i < CHECKS; i++) {
+        const struct sim_check *c = &m->checks[i];
+        if (c->exists)
+            assert_int_equal(
+                sched_load(m->sched, 3, &c->id, c->interval_ms, c->since_ms, m->now_ms), ST_OK);
+    }
+    sched_run(m->sched, 3);
+}
+
+/* Ticks until nothing is due; now and then a reply is lost or the scheduler dies on the way. */
+static void drain(struct sim *m)
+{
+    const struct sched_batch *b = NULL;
+    for (;;) {
+        assert_int_equal(sched_tick(m->sched, 3, m->now_ms, &b), ST_OK);
+        if (!b)
+            return;
+        uint64_t luck = rand_below(20);
+        if (luck == 0) { /* dies before publishing */
+            take_over(m);
+            continue;
+        }
+        publish(m, b);
+        if (luck == 1) { /* dies after publishing */
+            take_over(m);
+            continue;
+        }
+        if (luck == 2) /* the reply is lost: once more */
+            publish(m, b);
+        sched_done(m->sched, 3);
+    }
+}
+
+/* Slots of a check's present life until now join the expectation. */
+static void settle_life(struct sim *m, struct sim_check *c)
+{
+    if (!c->exists)
+        return;
+    int64_t slot = slot_before(&c->id, c->interval_ms, c->since_ms);
+    for (slot += c->interval_ms; slot <= m->now_ms; slot += c->interval_ms) {
+        size_t hits = 0;
+        for (size_t i = 0; i < m->log_count; i++)
+            hits += m->log[i].slot_ms == slot && uuid_eq(&m->log[i].id, &c->id);
+        if (hits != 1)
+            fail_msg("a slot of every %lld ms was dispatched %zu times", (long long)c->interval_ms,
+                     hits);
+        m->expected++;
+    }
+    c->since_ms = m->now_ms;
+}
+
+static void edit(struct sim *m)
+{
+    struct sim_check *c = &m->checks[rand_below(CHECKS)];
+    settle_life(m, c);
+    if (c->exists && rand_below(3) == 0) {
+        c->exists = false;
+        sched_remove(m->sched, &c->id);
+        return;
+    }
+    int64_t interval_ms = 3000 + (int64_t)rand_below(60000);
+    if (!c->exists)
+        c->since_ms = m->now_ms;
+    c->exists = true;
+    c->interval_ms = interval_ms;
+    assert_int_equal(sched_put(m->sched, 3, &c->id, interval_ms, m->now_ms), ST_OK);
+}
+
+static void test_every_slot_once(void **state)
+{
+    struct sim m = {.mark_ms = T0, .now_ms = T0};
+    m.log = calloc(MAX_LOG, sizeof(*m.log));
+    for (int i = 0; i < CHECKS; i++)
+        m.checks[i] = (struct sim_check){.id = uuid_new(),
+                                         .exists = i % 5 != 0,
+                                         .interval_ms = 3000 + (int64_t)rand_below(90000),
+                                         .since_ms = T0};
+    take_over(&m);
+    for (int i = 0; i < 4000; i++) {
+        /* Gaps shorter than the shortest interval: nothing may be skipped. */
+        m.now_ms += 1 + (int64_t)rand_below(rand_below(10) == 0 ? 2900 : 200);
+        drain(&m);
+        if (rand_below(30) == 0)
+            edit(&m);
+        if (rand_below(100) == 0)
+            take_over(&m);
+    }
+    for (int i = 0; i < CHECKS; i++)
+        settle_life(&m, &m.checks[i]);
+    assert_true(m.expected == m.log_count);
+    assert_true(m.expected > 1000);
+    sched_free(m.sched);
+    free(m.log);
+}
+
+/* --- many at once --- */
+
+static int compare_lines(const void *a, const void *b)
+{
+    const struct log_line *x = a, *y = b;
+    return uuid_cmp(&x->id, &y->id);
+}
+
+static void test_death_between_batches(void **state)
+{
+    enum { MANY = 9000 };
+    static struct uuid ids[MANY];
+    static struct log_line log[MANY];
+    size_t count = 0;
+    int64_t now = T0 + 5000;
+    int64_t mark = T0; /* half of the checks have a slot in these 5 of 10 s */
+    size_t owed = 0;
+    for (int i = 0; i < MANY; i++) {
+        ids[i] = uuid_new();
+        owed += slot_before(&ids[i], 10000, now) > T0;
+    }
+    for (int life = 0; life < 10; life++) { /* each dies after one batch */
+        struct sched *s = sched_new();
+        sched_open(s, 3, mark);
+        for (int i = 0; i < MANY; i++)
+            assert_int_equal(sched_load(s, 3, &ids[i], 10000, T0 - 10000, now), ST_OK);
+        sched_run(s, 3);
+        const struct sched_batch *b = tick_at(s, now);
+        if (b) {
+            assert_true(b->tick_ms > mark && b->tick_ms <= now);
+            assert_true(b->count < SCHED_BATCH_CHECKS + 100);
+            mark = b->tick_ms;
+            for (size_t i = 0; i < b->count && count < MANY; i++)
+                log[count++] = (struct log_line){b->due[i].check_id, b->due[i].slot_ms};
+        }
+        sched_free(s);
+    }
+    assert_true(count == owed);
+    qsort(log, count, sizeof(*log), compare_lines);
+    for (size_t i = 1; i < count; i++)
+        assert_true(uuid_cmp(&log[i - 1].id, &log[i].id) < 0);
+}
+
+/* After an hour asleep the newest slot of each check runs once, spread, beside the regular ones. */
+static void test_no_herd_after_a_long_sleep(void **state)
+{
+    enum { MANY = 12000, INTERVAL = 300000 };
+    struct sched *s = open_one(T0);
+    size_t in_second = 0, worst = 0, total = 0;
+    for (int i = 0; i < MANY; i++) {
+        struct uuid id = uuid_new();
+        assert_int_equal(sched_load(s, 3, &id, INTERVAL, T0, T0), ST_OK);
+    }
+    int64_t wake = T0 + 3600000;
+    for (int64_t now = wake; now < wake + INTERVAL; now += 20) {
+        const struct sched_batch *b = NULL;
+        while ((b = tick_at(s, now))) {
+            in_second += b->count;
+            total += b->count;
+            sched_done(s, 3);
+        }
+        if ((now - wake) % 1000 == 980) {
+            worst = MAX_OF(worst, in_second);
+            in_second = 0;
+        }
+    }
+    /* Regular load is 40 a second, the owed ones add 200 for a minute, those of the last 10 s 400.
+     */
+    assert_true(worst < 800);
+    assert_true(total >= MANY && total <= 2 * MANY);
+    sched_free(s);
+}
+
+/* A clock that stands or went back gives nothing, and nothing twice when it comes again. */
+static void test_clock_that_goes_back(void **state)
+{
+    struct uuid id = uuid_new();
+    struct sched *s = open_one(T0);
+    size_t dispatched = 0;
+    int64_t last_slot = 0;
+    assert_int_equal(sched_load(s, 3, &id, 1000, T0, T0), ST_OK);
+    static const int steps[] = {5000, -3000, 1000, 1000, 1500, -400, 900, 0, 2000};
+    int64_t now = T0;
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        now += steps[i];
+        const struct sched_batch *b = tick_at(s, now);
+        if (!b)
+            continue;
+        assert_true(b->due[0].slot_ms > last_slot);
+        last_slot = b->due[0].slot_ms;
+        dispatched += b->count;
+        sched_done(s, 3);
+    }
+    assert_true(dispatched >= 3 && dispatched <= 5);
+    sched_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_check),
+        cmocka_unit_test(test_what_is_owed_at_load),
+        cmocka_unit_test(test_edits),
+        cmocka_unit_test(test_closed_and_loading_shards_are_silent),
+        cmocka_unit_test(test_republish),
+        cmocka_unit_test(test_every_slot_once),
+        cmocka_unit_test(test_death_between_batches),
+        cmocka_unit_test(test_no_herd_after_a_long_sleep),
+        cmocka_unit_test(test_clock_that_goes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
