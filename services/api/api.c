@@ -8,6 +8,7 @@
 #include "services/api/login_guard.h"
 #include "services/api/rate_limit.h"
 #include "services/api/routes/routes.h"
+#include "services/api/waiter.h"
 #include "services/api/watch.h"
 
 enum { CACHE_ENTRIES = 4096, RATE_BUCKETS = 16384, GUARD_ENTRIES = 8192, PARKED_MAX = 4096 };
@@ -140,7 +141,11 @@ enum status api_start(struct daemon *d, void **state, struct errbuf *err)
         st = make_parts(api, err);
     if (st == ST_OK)
         st = serve(api, err);
+    if (st == ST_OK)
+        st = waiter_start(api->conf, api->server, &api->waiter, err);
     if (st != ST_OK) {
+        if (api->server)
+            http_stop(api->server, 0);
         api_free(api);
         return st;
     }
@@ -151,6 +156,7 @@ enum status api_start(struct daemon *d, void **state, struct errbuf *err)
 void api_stop(void *state, int64_t grace_ms)
 {
     struct api *api = state;
+    waiter_stop(api->waiter); /* it wakes requests of the server */
     http_stop(api->server, grace_ms);
     api_free(api);
 }

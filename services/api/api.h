@@ -19,6 +19,7 @@ struct auth_cache;  /* auth/cache.h */
 struct rate_limit;  /* services/api/rate_limit.h */
 struct login_guard; /* services/api/login_guard.h */
 struct api_watch;   /* services/api/watch.h */
+struct waiter;      /* services/api/waiter.h */
 
 struct api {
     const struct conf *conf;
@@ -29,6 +30,7 @@ struct api {
     struct rate_limit *rate_limit;
     struct login_guard *login_guard;
     struct api_watch *watch; /* keeps the health of the stores up to date */
+    struct waiter *waiter;   /* wakes the requests that wait for a job */
     bool is_auth_off;        /* TOCSIN_AUTH=none */
     bool is_loopback;        /* bound to loopback only: with is_auth_off everybody is the owner */
 };

@@ -1,0 +1,272 @@
+/* Checks in PostgreSQL. */
+#include "store/checks.h"
+
+#include "base/str.h"
+#include "gen/queries.h"
+
+enum { SHARDS = 16 };
+
+const char *const checks_sorts[] = {"created_at", "-created_at", "updated_at", "-updated_at",
+                                    "name",       "-name",       "state",      "-state",
+                                    "last_run",   "-last_run",   NULL};
+
+/* --- reading --- */
+
+static enum status read_lists(const PGresult *r, int row, struct arena *arena, struct check *c)
+{
+    const char **tags = NULL;
+    const char **ids = NULL;
+    TRY(row_strs(r, row, "tags", arena, &tags, &c->tag_count));
+    TRY(row_strs(r, row, "channels", arena, &ids, &c->channel_count));
+    struct uuid *channels = arena_array(arena, c->channel_count, sizeof(*channels));
+    if (!channels)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < c->channel_count; i++) {
+        if (uuid_parse(ids[i], &channels[i]) != ST_OK)
+            return ST_CORRUPT;
+    }
+    c->tags = tags;
+    c->channels = channels;
+    return ST_OK;
+}
+
+static enum status read_row(const PGresult *r, int row, struct arena *arena, struct check *out)
+{
+    struct check c = {
+        .id = row_uuid(r, row, "id"),
+        .legacy_id = row_i64(r, row, "legacy_id"),
+        .name = row_str(r, row, "name", arena),
+        .kind = row_str(r, row, "kind", arena),
+        .plugin_type = row_str(r, row, "plugin_type", arena),
+        .config = row_str(r, row, "config", arena),
+        .enabled = row_bool(r, row, "enabled"),
+        .schedule = row_str(r, row, "schedule", arena),
+        .timeout_ms = row_i64(r, row, "timeout_ms"),
+        .retries = row_i64(r, row, "retries"),
+        .recoveries = row_i64(r, row, "recoveries"),
+        .retry_interval = row_str(r, row, "retry_interval", arena),
+        .webhook_url = row_str(r, row, "webhook_url", arena),
+        .group = row_str(r, row, "group_name", arena),
+        .revision = row_i64(r, row, "revision"),
+        .created_us = row_time(r, row, "created_at"),
+        .updated_us = row_time(r, row, "updated_at"),
+        .state = row_str(r, row, "state", arena),
+        .since_us = row_time(r, row, "since"),
+        .last_run_us = row_time(r, row, "last_run_at"),
+        .last_status = row_str(r, row, "last_status", arena),
+        .last_message = row_str(r, row, "last_message", arena),
+        .last_response_s = row_f64(r, row, "last_response_us") / 1e6,
+        .incident_id = row_uuid(r, row, "incident_id"),
+    };
+    if (!c.name || !c.kind || !c.plugin_type || !c.config || !c.schedule || !c.state)
+        return ST_NO_MEMORY;
+    TRY(read_lists(r, row, arena, &c));
+    *out = c;
+    return ST_OK;
+}
+
+static void filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+                        const struct check_filter *filter)
+{
+    db_args_init(args, arena);
+    db_arg_uuid(args, org_id);
+    if (filter->has_enabled)
+        db_arg_bool(args, filter->enabled);
+    else
+        db_arg_null(args);
+    db_arg_str(args, filter->kind);
+    db_arg_str(args, filter->tag);
+    db_arg_str(args, filter->group);
+    db_arg_str(args, filter->state);
+    db_arg_str(args, filter->q);
+}
+
+enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
+                        const struct check_filter *filter, struct page *page, struct check **rows,
+                        size_t *count)
+{
+    struct db_args args;
+    AUTO_RESULT total = NULL;
+    filter_args(&args, arena, org_id, filter);
+    TRY(db_query_one(db, &Q_CHECK_COUNT, &args, &total));
+
+    /* The usual order has an index of its own. */
+    bool is_default = !filter->sort || str_eq(filter->sort, "-created_at");
+    AUTO_RESULT r = NULL;
+    filter_args(&args, arena, org_id, filter);
+    db_arg_i64(&args, page->limit);
+    db_arg_i64(&args, page->offset);
+    if (!is_default)
+        db_arg_str(&args, filter->sort);
+    TRY(db_query(db, is_default ? &Q_CHECK_LIST : &Q_CHECK_LIST_SORTED, &args, &r));
+
+    size_t n = (size_t)PQntuples(r);
+    struct check *list = arena_array(arena, n, sizeof(*list));
+    if (!list)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        TRY(read_row(r, (int)i, arena, &list[i]));
+    page->total = row_i64(total, 0, "total");
+    *rows = list;
+    *count = n;
+    return ST_OK;
+}
+
+static void key_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+                     const struct uuid *id)
+{
+    db_args_init(args, arena);
+    db_arg_uuid(args, org_id);
+    db_arg_uuid(args, id);
+}
+
+enum status checks_get(struct db *db, struct arena *arena, const struct uuid *org_id,
+                       const struct uuid *id, struct check *out)
+{
+    struct db_args args;
+    key_args(&args, arena, org_id, id);
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_CHECK_GET, &args, &r));
+    return read_row(r, 0, arena, out);
+}
+
+enum status checks_exists(struct db *db, struct arena *arena, const struct uuid *org_id,
+                          const struct uuid *id)
+{
+    struct db_args args;
+    key_args(&args, arena, org_id, id);
+    return db_query_one(db, &Q_CHECK_EXISTS, &args, NULL);
+}
+
+/* --- writing --- */
+
+static void value_args(struct db_args *args, const struct check *c)
+{
+    db_arg_str(args, c->name);
+    db_arg_str(args, c->kind);
+    db_arg_str(args, c->plugin_type);
+    db_arg_str(args, c->config);
+    db_arg_bool(args, c->enabled);
+    db_arg_str(args, c->schedule);
+    db_arg_i64(args, c->timeout_ms);
+    db_arg_i64(args, c->retries);
+    db_arg_str(args, c->retry_interval);
+    db_arg_i64(args, c->recoveries);
+    db_arg_str(args, c->webhook_url);
+    db_arg_strs(args, c->tags, c->tag_count);
+    db_arg_str(args, c->group);
+}
+
+/* ST_INVALID unless every channel is the organisation's; naming one twice is naming it once. */
+static enum status write_channels(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                  const struct check *c)
+{
+    if (c->channel_count == 0)
+        return ST_OK;
+    size_t distinct = 0;
+    for (size_t i = 0; i < c->channel_count; i++) {
+        bool is_new = true;
+        for (size_t j = 0; j < i; j++)
+            is_new &= !uuid_eq(&c->channels[i], &c->channels[j]);
+        distinct += is_new;
+    }
+    struct db_args args;
+    key_args(&args, arena, &c->id, org_id);
+    db_arg_uuids(&args, c->channels, c->channel_count);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_CHECK_ADD_CHANNELS, &args, &r));
+    return (size_t)db_affected(r) == distinct ? ST_OK : ST_INVALID;
+}
+
+/* What a transaction works on. */
+struct work {
+    struct arena *arena;
+    const struct uuid *org_id, *user_id, *id;
+    struct check *c;
+    check_change_fn *change;
+    void *arg;
+};
+
+static enum status insert_in_transaction(struct db *db, void *arg)
+{
+    struct work *w = arg;
+    struct check *c = w->c;
+    struct db_args args;
+    key_args(&args, w->arena, &c->id, w->org_id);
+    value_args(&args, c);
+    db_arg_i64(&args, (int64_t)(uuid_hash(&c->id) % SHARDS));
+    db_arg_uuid(&args, w->user_id);
+    TRY(db_query(db, &Q_CHECK_INSERT, &args, NULL));
+    TRY(write_channels(db, w->arena, w->org_id, c));
+    return checks_get(db, w->arena, w->org_id, &c->id, c);
+}
+
+enum status checks_insert(struct db *db, struct arena *arena, const struct uuid *org_id,
+                          const struct uuid *user_id, struct check *c)
+{
+    struct work w = {.arena = arena, .org_id = org_id, .user_id = user_id, .c = c};
+    return db_transact(db, insert_in_transaction, &w);
+}
+
+static enum status set_state(struct db *db, const struct work *w, bool enabled)
+{
+    struct db_args args;
+    key_args(&args, w->arena, w->org_id, w->id);
+    db_arg_str(&args, enabled ? "pending" : "paused");
+    db_arg_str(&args, enabled ? "resumed" : "paused");
+    return db_query(db, &Q_CHECK_SET_STATE, &args, NULL);
+}
+
+static enum status update_in_transaction(struct db *db, void *arg)
+{
+    struct work *w = arg;
+    struct db_args args;
+    key_args(&args, w->arena, w->org_id, w->id);
+    TRY(db_query_one(db, &Q_CHECK_LOCK, &args, NULL));
+    struct check before;
+    TRY(checks_get(db, w->arena, w->org_id, w->id, &before));
+    struct check after = before;
+    TRY(w->change(&after, w->arg));
+
+    key_args(&args, w->arena, w->org_id, w->id);
+    value_args(&args, &after);
+    TRY(db_query(db, &Q_CHECK_UPDATE, &args, NULL));
+    if (after.channels != before.channels) {
+        db_args_init(&args, w->arena);
+        db_arg_uuid(&args, w->id);
+        TRY(db_query(db, &Q_CHECK_CLEAR_CHANNELS, &args, NULL));
+        TRY(write_channels(db, w->arena, w->org_id, &after));
+    }
+    if (after.enabled != before.enabled)
+        TRY(set_state(db, w, after.enabled));
+    return checks_get(db, w->arena, w->org_id, w->id, w->c);
+}
+
+enum status checks_update(struct db *db, struct arena *arena, const struct uuid *org_id,
+                          const struct uuid *id, check_change_fn *change, void *arg,
+                          struct check *out)
+{
+    struct work w = {
+        .arena = arena, .org_id = org_id, .id = id, .c = out, .change = change, .arg = arg};
+    return db_transact(db, update_in_transaction, &w);
+}
+
+static enum status delete_in_transaction(struct db *db, void *arg)
+{
+    struct work *w = arg;
+    struct db_args args;
+    key_args(&args, w->arena, w->org_id, w->id);
+    TRY(db_query_one(db, &Q_CHECK_LOCK, &args, NULL));
+    key_args(&args, w->arena, w->org_id, w->id);
+    db_arg_uuid(&args, w->user_id);
+    TRY(db_query(db, &Q_CHECK_RESOLVE_INCIDENTS, &args, NULL));
+    key_args(&args, w->arena, w->org_id, w->id);
+    return db_query(db, &Q_CHECK_DELETE, &args, NULL);
+}
+
+enum status checks_delete(struct db *db, struct arena *arena, const struct uuid *org_id,
+                          const struct uuid *user_id, const struct uuid *id)
+{
+    struct work w = {.arena = arena, .org_id = org_id, .user_id = user_id, .id = id};
+    return db_transact(db, delete_in_transaction, &w);
+}

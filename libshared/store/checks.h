@@ -1,0 +1,78 @@
+/*
+ * Checks in PostgreSQL: what is to be checked, how often, whom it alerts, and how it stands. Every
+ * function sees one organisation's rows only. Strings of a struct check live in the caller's arena.
+ */
+#ifndef TOCSIN_STORE_CHECKS_H
+#define TOCSIN_STORE_CHECKS_H
+
+#include "base/arena.h"
+#include "base/uuid.h"
+#include "db/db.h"
+#include "net/page.h"
+
+struct check {
+    struct uuid id;
+    int64_t legacy_id; /* small number for the uptime API; by the database */
+    const char *name;
+    const char *kind;        /* canonical: "website" */
+    const char *plugin_type; /* as the user wrote it */
+    const char *config;      /* JSON object */
+    bool enabled;
+    const char *schedule; /* as the user wrote it */
+    int64_t timeout_ms;
+    int64_t retries, recoveries;
+    const char *retry_interval; /* schedule text; NULL: as the schedule */
+    const char *webhook_url;    /* NULL */
+    const char *group;          /* NULL */
+    const char *const *tags;
+    size_t tag_count;
+    const struct uuid *channels; /* none: the organisation's default ones */
+    size_t channel_count;
+    int64_t revision;
+    int64_t created_us, updated_us;
+    /* How it stands (check_state); not written by these functions. */
+    const char *state;
+    int64_t since_us;
+    int64_t last_run_us;     /* 0: never */
+    const char *last_status; /* NULL: never */
+    const char *last_message;
+    double last_response_s;  /* NaN: nothing was measured */
+    struct uuid incident_id; /* the open one, or nil */
+};
+
+struct check_filter {
+    bool has_enabled, enabled;
+    const char *kind; /* canonical; these: NULL for any */
+    const char *tag, *group, *state;
+    const char *q;    /* part of the name, any case */
+    const char *sort; /* NULL: newest first; one of checks_sorts */
+};
+/* "name", "-name" …; ends with NULL. */
+extern const char *const checks_sorts[];
+
+/* One page of the list; page->total is set. */
+NODISCARD enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                  const struct check_filter *filter, struct page *page,
+                                  struct check **rows, size_t *count);
+NODISCARD enum status checks_get(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                 const struct uuid *id, struct check *out);
+NODISCARD enum status checks_exists(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                    const struct uuid *id);
+/* Stores a new check with its state ('pending', or 'paused' when not enabled) in one transaction
+ * and reads it back into *c. user_id may be nil. ST_INVALID: a channel that the organisation has
+ * not. */
+NODISCARD enum status checks_insert(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                    const struct uuid *user_id, struct check *c);
+
+/* Changes a check in one transaction: `change` sees it as it is and writes what it shall be; any
+ * status of its own ends the transaction without effect. Switching it off or on moves its state to
+ * 'paused' or 'pending', with a transition. *out is read back. May run `change` more than once. */
+typedef enum status check_change_fn(struct check *c, void *arg);
+NODISCARD enum status checks_update(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                    const struct uuid *id, check_change_fn *change, void *arg,
+                                    struct check *out);
+/* Deletes it, resolving its incident in the name of the user (may be nil). Its results stay. */
+NODISCARD enum status checks_delete(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                    const struct uuid *user_id, const struct uuid *id);
+
+#endif

@@ -1,0 +1,125 @@
+/* Results of checks, read from PostgreSQL. */
+#include "store/results.h"
+
+#include "gen/queries.h"
+
+static enum status read_row(const PGresult *r, int row, struct arena *arena, struct result *out)
+{
+    struct result x = {
+        .id = row_uuid(r, row, "id"),
+        .check_id = row_uuid(r, row, "check_id"),
+        .slot_us = row_time(r, row, "slot_at"),
+        .location = row_str(r, row, "location", arena),
+        .trigger = row_str(r, row, "trigger", arena),
+        .status = row_str(r, row, "status", arena),
+        .message = row_str(r, row, "message", arena),
+        .response_s = row_f64(r, row, "response_us") / 1e6,
+        .lag_s = row_f64(r, row, "lag_us") / 1e6,
+        .raw_data = row_str(r, row, "raw_data", arena),
+        .executed_us = row_time(r, row, "executed_at"),
+    };
+    if (!x.location || !x.trigger || !x.status || !x.message || !x.raw_data)
+        return ST_NO_MEMORY;
+    *out = x;
+    return ST_OK;
+}
+
+static void filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+                        const struct result_filter *filter)
+{
+    db_args_init(args, arena);
+    db_arg_uuid(args, org_id);
+    db_arg_time(args, filter->from_us);
+    db_arg_time(args, filter->to_us);
+    db_arg_str(args, filter->status);
+    db_arg_bool(args, filter->include_missed);
+}
+
+static enum status count_rows(struct db *db, struct arena *arena, const struct uuid *org_id,
+                              const struct result_filter *filter, int64_t *total)
+{
+    struct db_args args;
+    filter_args(&args, arena, org_id, filter);
+    db_arg_i64(&args, LIMIT_LIST_COUNT);
+    if (filter->check_id)
+        db_arg_uuid(&args, filter->check_id);
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, filter->check_id ? &Q_RESULT_COUNT_CHECK : &Q_RESULT_COUNT, &args, &r));
+    *total = row_i64(r, 0, "total");
+    return ST_OK;
+}
+
+enum status results_list(struct db *db, struct arena *arena, const struct uuid *org_id,
+                         const struct result_filter *filter, struct page *page,
+                         struct result **rows, size_t *count)
+{
+    int64_t total = 0;
+    TRY(count_rows(db, arena, org_id, filter, &total));
+
+    struct db_args args;
+    filter_args(&args, arena, org_id, filter);
+    db_arg_i64(&args, page->limit);
+    db_arg_i64(&args, page->offset);
+    if (filter->check_id)
+        db_arg_uuid(&args, filter->check_id);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, filter->check_id ? &Q_RESULT_LIST_CHECK : &Q_RESULT_LIST, &args, &r));
+
+    size_t n = (size_t)PQntuples(r);
+    struct result *list = arena_array(arena, n, sizeof(*list));
+    if (!list)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        TRY(read_row(r, (int)i, arena, &list[i]));
+    page->total = total;
+    *rows = list;
+    *count = n;
+    return ST_OK;
+}
+
+enum status results_get(struct db *db, struct arena *arena, const struct uuid *org_id,
+                        const struct uuid *id, struct result *out)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuid(&args, id);
+    /* An id that is no version 7 has any time; 0 would be taken for null. */
+    db_arg_time(&args, MAX_OF(uuid_time_ms(id) * 1000, (int64_t)1));
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_RESULT_GET, &args, &r));
+    return read_row(r, 0, arena, out);
+}
+
+enum status results_get_manual(struct db *db, struct arena *arena, const struct uuid *org_id,
+                               const struct uuid *check_id, int64_t slot_us, struct result *out)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuid(&args, check_id);
+    db_arg_time(&args, slot_us);
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_RESULT_GET_MANUAL, &args, &r));
+    return read_row(r, 0, arena, out);
+}
+
+enum status results_summary(struct db *db, struct arena *arena, const struct uuid *org_id,
+                            int64_t from_us, int64_t to_us, struct result_summary *out)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_time(&args, from_us);
+    db_arg_time(&args, to_us);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_RESULT_SUMMARY, &args, &r));
+    struct result_summary summary = {{0}};
+    for (int i = 0; i < PQntuples(r); i++) {
+        enum result_status status = RESULT_SUCCESS;
+        TRY(result_status_parse(row_str(r, i, "status", arena), &status));
+        summary.count[status] = row_i64(r, i, "count");
+    }
+    *out = summary;
+    return ST_OK;
+}

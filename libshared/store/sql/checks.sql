@@ -1,0 +1,127 @@
+-- Checks as people see them: what was asked for, and the state that came of it.
+
+-- The first queries of each pair differ in their order alone.
+-- name: check_list
+SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.enabled, c.schedule,
+       c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+       c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
+       s.last_message, s.last_response_us, s.incident_id,
+       ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
+FROM checks c
+JOIN check_state s ON s.check_id = c.id
+WHERE c.org_id = $1
+  AND ($2::boolean IS NULL OR c.enabled = $2)
+  AND ($3::text IS NULL OR c.kind = $3)
+  AND ($4::text IS NULL OR $4 = ANY (c.tags))
+  AND ($5::text IS NULL OR c.group_name = $5)
+  AND ($6::text IS NULL OR s.state = $6)
+  AND ($7::text IS NULL OR strpos(lower(c.name), lower($7)) > 0)
+ORDER BY c.created_at DESC, c.id
+LIMIT $8::bigint OFFSET $9::bigint
+
+-- name: check_list_sorted
+SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.enabled, c.schedule,
+       c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+       c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
+       s.last_message, s.last_response_us, s.incident_id,
+       ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
+FROM checks c
+JOIN check_state s ON s.check_id = c.id
+WHERE c.org_id = $1
+  AND ($2::boolean IS NULL OR c.enabled = $2)
+  AND ($3::text IS NULL OR c.kind = $3)
+  AND ($4::text IS NULL OR $4 = ANY (c.tags))
+  AND ($5::text IS NULL OR c.group_name = $5)
+  AND ($6::text IS NULL OR s.state = $6)
+  AND ($7::text IS NULL OR strpos(lower(c.name), lower($7)) > 0)
+ORDER BY CASE WHEN $10::text = 'name' THEN lower(c.name) END,
+         CASE WHEN $10 = '-name' THEN lower(c.name) END DESC,
+         CASE WHEN $10 = 'state' THEN s.state END,
+         CASE WHEN $10 = '-state' THEN s.state END DESC,
+         CASE $10 WHEN 'created_at' THEN c.created_at
+                  WHEN 'updated_at' THEN c.updated_at
+                  WHEN 'last_run' THEN s.last_run_at END NULLS FIRST,
+         CASE $10 WHEN '-updated_at' THEN c.updated_at
+                  WHEN '-last_run' THEN s.last_run_at END DESC NULLS LAST,
+         c.created_at DESC, c.id
+LIMIT $8::bigint OFFSET $9::bigint
+
+-- The states are joined only where they decide: the count of all checks is an index scan.
+-- name: check_count
+SELECT count(*) AS total
+FROM checks c
+WHERE c.org_id = $1
+  AND ($2::boolean IS NULL OR c.enabled = $2)
+  AND ($3::text IS NULL OR c.kind = $3)
+  AND ($4::text IS NULL OR $4 = ANY (c.tags))
+  AND ($5::text IS NULL OR c.group_name = $5)
+  AND ($6::text IS NULL OR EXISTS (SELECT FROM check_state s WHERE s.check_id = c.id AND s.state = $6))
+  AND ($7::text IS NULL OR strpos(lower(c.name), lower($7)) > 0)
+
+-- name: check_get
+SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.enabled, c.schedule,
+       c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+       c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
+       s.last_message, s.last_response_us, s.incident_id,
+       ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
+FROM checks c
+JOIN check_state s ON s.check_id = c.id
+WHERE c.org_id = $1 AND c.id = $2
+
+-- Recorders, which lock a check FOR KEY SHARE and then its state, go on meanwhile.
+-- name: check_lock
+SELECT id FROM checks WHERE org_id = $1 AND id = $2 FOR NO KEY UPDATE
+
+-- name: check_insert
+WITH new_check AS (
+    INSERT INTO checks (id, org_id, name, kind, plugin_type, config, enabled, schedule, timeout_ms,
+                        retries, retry_interval, recoveries, webhook_url, tags, group_name, shard,
+                        created_by)
+    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    RETURNING id, enabled
+)
+INSERT INTO check_state (check_id, state)
+SELECT id, CASE WHEN enabled THEN 'pending' ELSE 'paused' END FROM new_check
+
+-- name: check_update
+UPDATE checks
+SET name = $3, kind = $4, plugin_type = $5, config = $6::jsonb, enabled = $7, schedule = $8,
+    timeout_ms = $9, retries = $10, retry_interval = $11, recoveries = $12, webhook_url = $13,
+    tags = $14, group_name = $15, revision = revision + 1, updated_at = now()
+WHERE org_id = $1 AND id = $2
+
+-- Pausing and resuming. Nothing happens where the state is that already.
+-- name: check_set_state
+WITH before AS (
+    SELECT s.check_id, s.state, s.sequence, s.incident_id, c.org_id
+    FROM check_state s
+    JOIN checks c ON c.id = s.check_id
+    WHERE c.org_id = $1 AND s.check_id = $2 AND s.state <> $3
+    FOR UPDATE OF s
+), moved AS (
+    UPDATE check_state s
+    SET state = $3, since = now(), failures = 0, successes = 0, sequence = b.sequence + 1
+    FROM before b
+    WHERE s.check_id = b.check_id
+)
+INSERT INTO transitions (check_id, sequence, org_id, at, from_state, to_state, reason, incident_id)
+SELECT check_id, sequence + 1, org_id, now(), state, $3, $4, incident_id FROM before
+
+-- name: check_clear_channels
+DELETE FROM check_channels WHERE check_id = $1
+
+-- name: check_add_channels
+INSERT INTO check_channels (check_id, channel_id)
+SELECT $1::uuid, id FROM channels WHERE org_id = $2 AND id = ANY ($3::uuid[])
+
+-- Nobody will ever tell that it recovered.
+-- name: check_resolve_incidents
+UPDATE incidents
+SET status = 'resolved', resolved_at = now(), resolved_by = $3, updated_at = now()
+WHERE org_id = $1 AND check_id = $2 AND status <> 'resolved'
+
+-- name: check_delete
+DELETE FROM checks WHERE org_id = $1 AND id = $2
+
+-- name: check_exists
+SELECT 1 AS one FROM checks WHERE org_id = $1 AND id = $2

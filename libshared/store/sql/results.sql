@@ -1,0 +1,72 @@
+-- Results of checks. Bounds on slot_at, beside those on executed_at, keep the look to few partitions:
+-- a result is taken at its slot or, behind a backlog, some time later.
+
+-- name: result_list
+SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
+       executed_at
+FROM results
+WHERE org_id = $1
+  AND slot_at >= coalesce($2::timestamptz - interval '1 day', '-infinity')
+  AND slot_at <= coalesce($3::timestamptz + interval '1 hour', 'infinity')
+  AND ($2::timestamptz IS NULL OR executed_at >= $2)
+  AND ($3::timestamptz IS NULL OR executed_at <= $3)
+  AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
+ORDER BY slot_at DESC, id
+LIMIT $6::bigint OFFSET $7::bigint
+
+-- Counting stops at a limit: nobody reads that many pages, and the count of a year takes seconds.
+-- name: result_count
+SELECT count(*) AS total
+FROM (SELECT FROM results
+      WHERE org_id = $1
+        AND slot_at >= coalesce($2::timestamptz - interval '1 day', '-infinity')
+        AND slot_at <= coalesce($3::timestamptz + interval '1 hour', 'infinity')
+        AND ($2::timestamptz IS NULL OR executed_at >= $2)
+        AND ($3::timestamptz IS NULL OR executed_at <= $3)
+        AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
+      LIMIT $6::bigint) AS found
+
+-- name: result_list_check
+SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
+       executed_at
+FROM results
+WHERE org_id = $1 AND check_id = $8
+  AND slot_at >= coalesce($2::timestamptz - interval '1 day', '-infinity')
+  AND slot_at <= coalesce($3::timestamptz + interval '1 hour', 'infinity')
+  AND ($2::timestamptz IS NULL OR executed_at >= $2)
+  AND ($3::timestamptz IS NULL OR executed_at <= $3)
+  AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
+ORDER BY slot_at DESC, id
+LIMIT $6::bigint OFFSET $7::bigint
+
+-- name: result_count_check
+SELECT count(*) AS total
+FROM (SELECT FROM results
+      WHERE org_id = $1 AND check_id = $7
+        AND slot_at >= coalesce($2::timestamptz - interval '1 day', '-infinity')
+        AND slot_at <= coalesce($3::timestamptz + interval '1 hour', 'infinity')
+        AND ($2::timestamptz IS NULL OR executed_at >= $2)
+        AND ($3::timestamptz IS NULL OR executed_at <= $3)
+        AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
+      LIMIT $6::bigint) AS found
+
+-- The time part of the id is its slot's millisecond.
+-- name: result_get
+SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
+       executed_at
+FROM results
+WHERE org_id = $1 AND id = $2
+  AND slot_at >= $3::timestamptz AND slot_at < $3::timestamptz + interval '1 millisecond'
+
+-- name: result_get_manual
+SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
+       executed_at
+FROM results
+WHERE org_id = $1 AND check_id = $2 AND slot_at = $3 AND trigger = 'manual'
+LIMIT 1
+
+-- name: result_summary
+SELECT status, count(*) AS count
+FROM results
+WHERE org_id = $1 AND slot_at >= $2 AND slot_at <= $3
+GROUP BY status

@@ -1,0 +1,225 @@
+/*
+ * Running a check now. The request is parked under the id of the job and woken by the waiter, so
+ * that a thousand callers who wait hold no thread. Whether a check was run is asked of the
+ * database, not of the message: a message can get lost.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "json/parse.h"
+#include "queue/check_jobs.h"
+#include "services/api/api.h"
+#include "services/api/routes/checks.h"
+#include "services/api/routes/results.h"
+#include "services/api/routes/routes.h"
+
+/* What a run may take beyond its own time limit: waiting for a worker, and being recorded. */
+enum { RUN_GRACE_MS = 15000 };
+
+struct run {
+    struct uuid check_id; /* nil: ad hoc */
+    int64_t slot_us;
+    int64_t timeout_ms;
+};
+
+static enum status timed_out(struct req *r, const struct run *run)
+{
+    return req_fail(r, ST_TIMEOUT, "CHECK_RUN_TIMEOUT",
+                    "The check did not finish within %d ms and %d s of waiting for a worker",
+                    (int)run->timeout_ms, RUN_GRACE_MS / 1000);
+}
+
+static enum status failed(struct req *r, const json_t *done)
+{
+    const char *why = json_string_value(json_object_get(done, "error"));
+    return req_fail(r, ST_IO, "CHECK_RUN_FAILED", "The check could not be run: %.500s",
+                    why ? why : "the worker's answer is not understood");
+}
+
+/* What the worker said; NULL when it said nothing. */
+static json_t *message_of(const struct req *r)
+{
+    json_t *done = NULL;
+    if (r->timed_out || r->wake_len == 0 ||
+        json_parse(r->wake_data, r->wake_len, &done, NULL) != ST_OK)
+        return NULL;
+    return done;
+}
+
+/* --- starting --- */
+
+static enum status queue_failed(struct req *r, enum status st)
+{
+    if (st == ST_OVERLOADED)
+        return req_fail(r, st, "QUEUE_FULL", "Too many jobs wait already");
+    if (st == ST_TOO_LARGE)
+        return req_fail(r, st, NULL, "The configuration is larger than a job may be");
+    if (st == ST_NO_MEMORY)
+        return st;
+    return req_fail(r, ST_UNAVAILABLE, "QUEUE_UNAVAILABLE",
+                    "The job queue cannot be reached; stored data can still be read");
+}
+
+static enum status enqueue(struct req *r, const struct job *job)
+{
+    struct queue *q = NULL;
+    TRY(queue_new(task_find(job->task)->queue, 0, &q));
+    enum status st = queue_enqueue(q, req_ctx(r)->redis, job);
+    queue_free(q);
+    return st;
+}
+
+static enum status start(struct req *r, const struct run *run, const char *task,
+                         const struct buf *args, http_handler *resume)
+{
+    if (buf_status(args) != ST_OK)
+        return queue_failed(r, ST_TOO_LARGE);
+    struct job job;
+    int64_t wait_ms = run->timeout_ms + RUN_GRACE_MS;
+    TRY(job_init(&job, task, buf_cstr(args), clock_wall_ms()));
+    job.reply = CHECK_DONE_CHANNEL;
+    /* Nobody waits after that. */
+    job.expires_at_ms = job.enqueued_at_ms + wait_ms;
+    struct run *state = arena_alloc(r->arena, sizeof(*state));
+    if (!state)
+        return ST_NO_MEMORY;
+    *state = *run;
+    r->state = state;
+    TRY(req_park(r, &job.id, wait_ms, resume));
+    enum status st = enqueue(r, &job);
+    if (st == ST_OK)
+        return ST_OK;
+    req_unpark(r);
+    return queue_failed(r, st);
+}
+
+/* --- a stored check --- */
+
+static enum status run_done(struct req *r)
+{
+    const struct run *run = r->state;
+    AUTO_JSON done = message_of(r);
+    struct result result;
+    enum status st = results_get_manual(req_ctx(r)->db, r->arena, &r->who->org_id, &run->check_id,
+                                        run->slot_us, &result);
+    if (st == ST_NOT_FOUND)
+        return done ? failed(r, done) : timed_out(r, run);
+    TRY(st);
+    reply_object(r, 200, &result_schema, &result);
+    return ST_OK;
+}
+
+static enum status check_run(struct req *r)
+{
+    struct check c;
+    TRY(check_of_path(r, &c));
+    const struct run run = {
+        .check_id = c.id, .slot_us = clock_wall_us(), .timeout_ms = c.timeout_ms};
+    AUTO_BUF args;
+    buf_init(&args, LIMIT_JOB_ARGS_BYTES);
+    check_run_encode(&(struct check_run){.check_id = run.check_id, .slot_us = run.slot_us}, &args);
+    return start(r, &run, "check.run", &args, run_done);
+}
+
+/* --- ad hoc --- */
+
+struct adhoc_in {
+    struct in_str plugin_type;
+    struct in_json config;
+    struct in_f64 timeout;
+};
+#define AT(member) offsetof(struct adhoc_in, member)
+static const struct field adhoc_fields[] = {
+    {.name = "plugin_type",
+     .type = FT_STRING,
+     .flags = F_REQUIRED,
+     .offset = AT(plugin_type),
+     .max = 64,
+     .example = "\"website\""},
+    {.name = "config",
+     .type = FT_MAP,
+     .flags = F_REQUIRED,
+     .offset = AT(config),
+     .example = "{\"url\":\"https://example.com\",\"expected_status\":200}"},
+    {.name = "timeout",
+     .type = FT_NUMBER,
+     .offset = AT(timeout),
+     .min = 0.1,
+     .max = LIMIT_PROBE_TIMEOUT_MS / 1000.0,
+     .help = "Time limit in seconds (default: 10)"},
+};
+#undef AT
+static const struct schema adhoc_schema = SCHEMA("CheckRunAdHoc", struct adhoc_in, adhoc_fields);
+
+static const char *text_of(const json_t *done, const char *name)
+{
+    return json_string_value(json_object_get(done, name));
+}
+
+static enum status adhoc_done(struct req *r)
+{
+    const struct run *run = r->state;
+    AUTO_JSON done = message_of(r);
+    if (!done)
+        return timed_out(r, run);
+    const json_t *response = json_object_get(done, "response_time");
+    const json_t *raw = json_object_get(done, "raw_data");
+    const char *executed = text_of(done, "executed_at");
+    AUTO_FREE char *raw_text = json_dumps(raw ? raw : done, JSON_COMPACT);
+    struct result result = {
+        .id = uuid_new(),
+        .location = text_of(done, "location"),
+        .trigger = "adhoc",
+        .status = text_of(done, "status"),
+        .message = text_of(done, "message"),
+        .response_s = json_is_number(response) ? json_number_value(response) : __builtin_nan(""),
+        .lag_s = __builtin_nan(""),
+        .raw_data = raw_text,
+    };
+    if (!result.status || !result.message || !raw || !executed ||
+        time_parse_us(executed, &result.executed_us) != ST_OK)
+        return failed(r, done);
+    reply_object(r, 200, &result_schema, &result);
+    return ST_OK;
+}
+
+static enum status check_run_adhoc(struct req *r)
+{
+    const struct adhoc_in *in = r->in;
+    const struct check_kind *kind = check_kind_find(in->plugin_type.v);
+    if (!kind)
+        return check_unknown_kind(r, in->plugin_type.v);
+    TRY(check_config_valid(r, kind, in->config.v));
+    AUTO_FREE char *config = json_dumps(in->config.v, JSON_COMPACT);
+    if (!config)
+        return ST_NO_MEMORY;
+    const struct run run = {
+        .timeout_ms = check_timeout_ms(&in->timeout, in->config.v, CHECK_TIMEOUT_DEFAULT_MS)};
+    AUTO_BUF args;
+    buf_init(&args, LIMIT_JOB_ARGS_BYTES);
+    check_adhoc_encode(&(struct check_adhoc){.kind = kind->name,
+                                             .config_json = config,
+                                             .timeout_ms = run.timeout_ms},
+                       &args);
+    return start(r, &run, "check.adhoc", &args, adhoc_done);
+}
+
+static const struct route routes[] = {
+    {.method = M_POST,
+     .path = "/api/v1/checks/{id}/run",
+     .summary = "Run a check now, store the result and wait for it",
+     .scope = SCOPE_CHECKS_RUN,
+     .reply = &result_schema,
+     .tag = "Checks",
+     .handler = check_run},
+    {.method = M_POST,
+     .path = "/api/v1/checks/run",
+     .summary = "Run a check that is not stored, and wait for the result",
+     .scope = SCOPE_CHECKS_RUN,
+     .body = &adhoc_schema,
+     .reply = &result_schema,
+     .tag = "Checks",
+     .handler = check_run_adhoc},
+};
+const struct route_set check_runs_routes = {routes, ARRAY_LEN(routes)};

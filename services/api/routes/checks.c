@@ -1,0 +1,652 @@
+/* /checks: what is watched. Running one is check_runs.c's. */
+#include "services/api/routes/checks.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "model/check_state.h"
+#include "model/schedule.h"
+#include "net/page.h"
+#include "net/url.h"
+#include "services/api/api.h"
+#include "services/api/routes/routes.h"
+
+enum { TAGS_MAX = 32, TAG_MAX_BYTES = 64, GROUP_MAX_BYTES = 100, CHANNELS_MAX = 64 };
+/* What a secret of a configuration reads as; written back, it stands for the secret kept. */
+static const char secret_mask[] = "********";
+static const char default_schedule[] = "every 5 minutes";
+
+/* --- what goes out --- */
+
+struct check_out {
+    struct uuid id;
+    int64_t legacy_id;
+    const char *name, *plugin_type, *config;
+    bool enabled;
+    const char *schedule;
+    int64_t last_run_us, created_us, updated_us;
+    double timeout_s;
+    int64_t retries;
+    const char *retry_interval;
+    int64_t recoveries;
+    struct out_list channels, tags;
+    const char *webhook_url, *group, *state;
+    int64_t state_since_us, next_run_us;
+    const char *last_status, *last_message;
+    double last_response_s;
+    struct uuid incident_id;
+};
+#define AT(member) offsetof(struct check_out, member)
+static const struct field check_fields[] = {
+    {.name = "id", .type = FT_UUID, .offset = AT(id)},
+    {.name = "name", .type = FT_STRING, .offset = AT(name), .example = "\"Example Website Check\""},
+    {.name = "plugin_type", .type = FT_STRING, .offset = AT(plugin_type), .example = "\"website\""},
+    {.name = "config",
+     .type = FT_MAP,
+     .offset = AT(config),
+     .help = "As the plugin asks for; secrets read as ********",
+     .example = "{\"url\":\"https://example.com\",\"expected_status\":200}"},
+    {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled)},
+    {.name = "schedule",
+     .type = FT_STRING,
+     .offset = AT(schedule),
+     .example = "\"every 5 minutes\""},
+    {.name = "last_run", .type = FT_TIME, .offset = AT(last_run_us)},
+    {.name = "created_at", .type = FT_TIME, .offset = AT(created_us)},
+    {.name = "updated_at", .type = FT_TIME, .offset = AT(updated_us)},
+    {.name = "timeout",
+     .type = FT_NUMBER,
+     .offset = AT(timeout_s),
+     .help = "Time limit in seconds"},
+    {.name = "retries",
+     .type = FT_INT,
+     .offset = AT(retries),
+     .help = "Failures in a row before the check is down"},
+    {.name = "retry_interval",
+     .type = FT_STRING,
+     .offset = AT(retry_interval),
+     .help = "Schedule text while a failure is not confirmed; null: as the schedule"},
+    {.name = "recoveries",
+     .type = FT_INT,
+     .offset = AT(recoveries),
+     .help = "Successes in a row before the check is up again"},
+    {.name = "channels",
+     .type = FT_LIST,
+     .element = FT_UUID,
+     .offset = AT(channels),
+     .help = "Where its alerts go; none: the default channels"},
+    {.name = "webhook_url", .type = FT_STRING, .offset = AT(webhook_url)},
+    {.name = "tags", .type = FT_LIST, .element = FT_STRING, .offset = AT(tags)},
+    {.name = "group", .type = FT_STRING, .offset = AT(group)},
+    {.name = "state",
+     .type = FT_STRING,
+     .offset = AT(state),
+     .help = "pending, up, degraded, down, unknown, maintenance or paused",
+     .example = "\"up\""},
+    {.name = "state_since", .type = FT_TIME, .offset = AT(state_since_us)},
+    {.name = "next_run", .type = FT_TIME, .offset = AT(next_run_us)},
+    {.name = "last_status", .type = FT_STRING, .offset = AT(last_status)},
+    {.name = "last_message", .type = FT_STRING, .offset = AT(last_message)},
+    {.name = "last_response_time", .type = FT_NUMBER, .offset = AT(last_response_s)},
+    {.name = "incident_id",
+     .type = FT_UUID,
+     .offset = AT(incident_id),
+     .help = "The open incident"},
+    {.name = "legacy_id", .type = FT_INT, .offset = AT(legacy_id), .help = "A small stable number"},
+};
+#undef AT
+static const struct schema check_schema = SCHEMA("Check", struct check_out, check_fields);
+
+static bool has_secrets(const struct check_kind *kind)
+{
+    for (size_t i = 0; i < kind->config->count; i++) {
+        if (kind->config->fields[i].flags & F_SECRET)
+            return true;
+    }
+    return false;
+}
+
+/* The configuration with its secrets masked; the text itself where there are none. */
+static const char *masked_config(struct arena *arena, const struct check *c)
+{
+    const struct check_kind *kind = check_kind_find(c->kind);
+    if (!kind || !has_secrets(kind))
+        return c->config;
+    AUTO_JSON config = json_loads(c->config, 0, NULL);
+    bool is_masked = false;
+    for (size_t i = 0; i < kind->config->count; i++) {
+        const struct field *f = &kind->config->fields[i];
+        if (!(f->flags & F_SECRET) || !json_is_string(json_object_get(config, f->name)))
+            continue;
+        if (json_object_set_new(config, f->name, json_string(secret_mask)) != 0)
+            return NULL;
+        is_masked = true;
+    }
+    if (config && !is_masked)
+        return c->config;
+    AUTO_FREE char *text = json_dumps(config, JSON_COMPACT);
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+static int64_t next_run_us(const struct check *c, int64_t now_ms)
+{
+    struct schedule s;
+    if (!c->enabled || schedule_parse(c->schedule, &s, NULL) != ST_OK)
+        return 0;
+    return schedule_next(&s, schedule_phase(&s, uuid_hash(&c->id)), now_ms) * 1000;
+}
+
+static enum status to_out(struct req *r, const struct check *c, struct check_out *out)
+{
+    *out = (struct check_out){
+        .id = c->id,
+        .legacy_id = c->legacy_id,
+        .name = c->name,
+        .plugin_type = c->plugin_type,
+        .config = masked_config(r->arena, c),
+        .enabled = c->enabled,
+        .schedule = c->schedule,
+        .last_run_us = c->last_run_us,
+        .created_us = c->created_us,
+        .updated_us = c->updated_us,
+        .timeout_s = (double)c->timeout_ms / 1000,
+        .retries = c->retries,
+        .retry_interval = c->retry_interval,
+        .recoveries = c->recoveries,
+        .channels = {c->channel_count, c->channels},
+        .tags = {c->tag_count, c->tags},
+        .webhook_url = c->webhook_url,
+        .group = c->group,
+        .state = c->state,
+        .state_since_us = c->since_us,
+        .next_run_us = next_run_us(c, clock_wall_ms()),
+        .last_status = c->last_status,
+        .last_message = c->last_message,
+        .last_response_s = c->last_response_s,
+        .incident_id = c->incident_id,
+    };
+    return out->config ? ST_OK : ST_NO_MEMORY;
+}
+
+static enum status reply_check(struct req *r, int status, const struct check *c)
+{
+    struct check_out out;
+    TRY(to_out(r, c, &out));
+    reply_object(r, status, &check_schema, &out);
+    return ST_OK;
+}
+
+/* --- what comes in --- */
+
+struct check_in {
+    struct in_str name, plugin_type;
+    struct in_json config;
+    struct in_bool enabled;
+    struct in_str schedule;
+    struct in_f64 timeout;
+    struct in_i64 retries;
+    struct in_str retry_interval;
+    struct in_i64 recoveries;
+    struct in_list channels;
+    struct in_str webhook_url;
+    struct in_list tags;
+    struct in_str group;
+};
+
+static const char *check_label(const char *text)
+{
+    if (str_has_control(text))
+        return "control characters are not allowed";
+    return text[strspn(text, " ")] == '\0' ? "must not be blank" : NULL;
+}
+
+#define AT(member) offsetof(struct check_in, member)
+#define CHECK_IN_FIELDS(required)                                                               \
+    {.name = "name",                                                                            \
+     .type = FT_STRING,                                                                         \
+     .flags = (required),                                                                       \
+     .offset = AT(name),                                                                        \
+     .min = 1,                                                                                  \
+     .max = LIMIT_CHECK_NAME,                                                                   \
+     .check = check_label,                                                                      \
+     .example = "\"New Website Check\""},                                                       \
+        {.name = "plugin_type",                                                                 \
+         .type = FT_STRING,                                                                     \
+         .flags = (required),                                                                   \
+         .offset = AT(plugin_type),                                                             \
+         .max = 64,                                                                             \
+         .help = "One of GET /api/v1/plugins",                                                  \
+         .example = "\"website\""},                                                             \
+        {.name = "config",                                                                      \
+         .type = FT_MAP,                                                                        \
+         .flags = (required),                                                                   \
+         .offset = AT(config),                                                                  \
+         .help = "As the plugin asks for",                                                      \
+         .example = "{\"url\":\"https://example.com\",\"expected_status\":200}"},               \
+        {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Default: true"},   \
+        {.name = "schedule",                                                                    \
+         .type = FT_STRING,                                                                     \
+         .offset = AT(schedule),                                                                \
+         .min = 1,                                                                              \
+         .max = LIMIT_SCHEDULE_TEXT,                                                            \
+         .check = schedule_check,                                                               \
+         .help = "\"every 5 minutes\" (default), minutes, ISO 8601 duration, @hourly …",        \
+         .example = "\"every 5 minutes\""},                                                     \
+        {.name = "timeout",                                                                     \
+         .type = FT_NUMBER,                                                                     \
+         .offset = AT(timeout),                                                                 \
+         .min = 0.1,                                                                            \
+         .max = LIMIT_PROBE_TIMEOUT_MS / 1000.0,                                                \
+         .help = "Time limit in seconds (default: 10)"},                                        \
+        {.name = "retries",                                                                     \
+         .type = FT_INT,                                                                        \
+         .offset = AT(retries),                                                                 \
+         .min = 1,                                                                              \
+         .max = 100,                                                                            \
+         .help = "Failures in a row before the check is down (default: 2)"},                    \
+        {.name = "retry_interval",                                                              \
+         .type = FT_STRING,                                                                     \
+         .flags = F_NULLABLE,                                                                   \
+         .offset = AT(retry_interval),                                                          \
+         .min = 1,                                                                              \
+         .max = LIMIT_SCHEDULE_TEXT,                                                            \
+         .check = schedule_check,                                                               \
+         .help = "Schedule text while a failure is not confirmed"},                             \
+        {.name = "recoveries",                                                                  \
+         .type = FT_INT,                                                                        \
+         .offset = AT(recoveries),                                                              \
+         .min = 1,                                                                              \
+         .max = 100,                                                                            \
+         .help = "Successes in a row before the check is up again (default: 1)"},               \
+        {.name = "channels",                                                                    \
+         .type = FT_LIST,                                                                       \
+         .element = FT_UUID,                                                                    \
+         .flags = F_NULLABLE,                                                                   \
+         .offset = AT(channels),                                                                \
+         .max = CHANNELS_MAX,                                                                   \
+         .help = "Ids of the channels that it alerts; none: the default ones"},                 \
+        {.name = "webhook_url",                                                                 \
+         .type = FT_STRING,                                                                     \
+         .flags = F_NULLABLE,                                                                   \
+         .offset = AT(webhook_url),                                                             \
+         .min = 1,                                                                              \
+         .max = LIMIT_URL_BYTES,                                                                \
+         .check = url_check_http,                                                               \
+         .help = "Alerted besides the channels"},                                               \
+        {.name = "tags",                                                                        \
+         .type = FT_LIST,                                                                       \
+         .element = FT_STRING,                                                                  \
+         .flags = F_NULLABLE,                                                                   \
+         .offset = AT(tags),                                                                    \
+         .max = TAGS_MAX,                                                                       \
+         .help = "Words to find it by",                                                         \
+         .example = "[\"production\"]"},                                                        \
+    {                                                                                           \
+        .name = "group", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(group), .min = 1, \
+        .max = GROUP_MAX_BYTES, .check = check_label                                            \
+    }
+static const struct field create_fields[] = {CHECK_IN_FIELDS(F_REQUIRED)};
+static const struct field update_fields[] = {CHECK_IN_FIELDS(0)};
+#undef AT
+static const struct schema create_schema = SCHEMA("CheckCreate", struct check_in, create_fields);
+/* What a client sends back of the object it read is not refused. */
+static const struct schema update_schema = {
+    .name = "CheckUpdate",
+    .fields = update_fields,
+    .count = ARRAY_LEN(update_fields),
+    .size = sizeof(struct check_in),
+    .is_open = true,
+};
+
+/* --- shared with check_runs.c --- */
+
+enum status check_not_found(struct req *r)
+{
+    return req_fail(r, ST_NOT_FOUND, "CHECK_NOT_FOUND", "There is no check %.64s", r->param[0]);
+}
+
+enum status check_unknown_kind(struct req *r, const char *plugin_type)
+{
+    return req_invalid_field(r, "plugin_type", "value_error.enum",
+                             "unknown plugin %.64s; GET /api/v1/plugins lists them", plugin_type);
+}
+
+enum status check_of_path(struct req *r, struct check *out)
+{
+    struct uuid id;
+    if (uuid_parse(r->param[0], &id) != ST_OK)
+        return check_not_found(r);
+    enum status st = checks_get(req_ctx(r)->db, r->arena, &r->who->org_id, &id, out);
+    return st == ST_NOT_FOUND ? check_not_found(r) : st;
+}
+
+enum status check_config_valid(struct req *r, const struct check_kind *kind, json_t *config)
+{
+    AUTO_FIELD_ERRORS errors = {0};
+    enum status st = check_kind_bind(kind, config, r->arena, NULL, &errors);
+    return st == ST_INVALID ? req_invalid(r, &errors) : st;
+}
+
+int64_t check_timeout_ms(const struct in_f64 *timeout, const json_t *config, int64_t fallback_ms)
+{
+    const json_t *own = json_object_get(config, "timeout");
+    double s = timeout->set ? timeout->v : json_number_value(own);
+    /* Bounds were checked: of `timeout` by our schema, of the configuration's by its kind. */
+    if (!timeout->set && !json_is_number(own))
+        return fallback_ms;
+    return MIN_OF(MAX_OF((int64_t)(s * 1000), (int64_t)1), (int64_t)LIMIT_PROBE_TIMEOUT_MS);
+}
+
+void check_location(struct req *r, const struct uuid *id)
+{
+    char text[UUID_TEXT_BYTES];
+    uuid_format(id, text);
+    const char *path = arena_printf(r->arena, "/api/v1/checks/%s", text);
+    if (path)
+        reply_header(r, "Location", path);
+}
+
+/* --- applying what came in --- */
+
+static enum status bad_tags(struct req *r)
+{
+    return req_invalid_field(r, "tags", "value_error",
+                             "a tag is 1 to %d bytes without control characters", TAG_MAX_BYTES);
+}
+
+static bool are_tags(const struct in_list *tags)
+{
+    const char *const *v = tags->v;
+    for (size_t i = 0; i < tags->count; i++) {
+        if (check_label(v[i]) || strlen(v[i]) > TAG_MAX_BYTES)
+            return false;
+    }
+    return true;
+}
+
+/* A secret that was read as the mask and written back is the one that is kept. */
+static enum status unmask(const struct check_kind *kind, const char *old_text, json_t *config)
+{
+    AUTO_JSON old = old_text ? json_loads(old_text, 0, NULL) : NULL;
+    for (size_t i = 0; i < kind->config->count; i++) {
+        const struct field *f = &kind->config->fields[i];
+        const char *value = json_string_value(json_object_get(config, f->name));
+        if (!(f->flags & F_SECRET) || !str_eq(value, secret_mask))
+            continue;
+        json_t *kept = json_object_get(old, f->name);
+        int failed = kept ? json_object_set(config, f->name, kept)
+                          : json_object_del(config, f->name);
+        if (failed)
+            return ST_NO_MEMORY;
+    }
+    return ST_OK;
+}
+
+/* Kind and configuration belong together: when either changes, both are judged. */
+static enum status apply_config(struct req *r, const struct check_in *in, struct check *c)
+{
+    if (in->plugin_type.set)
+        c->plugin_type = in->plugin_type.v;
+    const struct check_kind *kind = check_kind_find(c->plugin_type);
+    if (!kind)
+        return check_unknown_kind(r, c->plugin_type);
+    AUTO_JSON config = in->config.set ? json_deep_copy(in->config.v)
+                                      : json_loads(c->config, 0, NULL);
+    if (!config)
+        return ST_NO_MEMORY;
+    TRY(unmask(kind, str_eq(c->kind, kind->name) ? c->config : NULL, config));
+    TRY(check_config_valid(r, kind, config));
+    AUTO_FREE char *text = json_dumps(config, JSON_COMPACT);
+    c->config = text ? arena_strdup(r->arena, text) : NULL;
+    c->kind = kind->name;
+    c->timeout_ms = check_timeout_ms(&in->timeout, in->config.set ? config : NULL, c->timeout_ms);
+    return c->config ? ST_OK : ST_NO_MEMORY;
+}
+
+static void apply_values(const struct check_in *in, struct check *c)
+{
+    if (in->name.set)
+        c->name = in->name.v;
+    if (in->enabled.set)
+        c->enabled = in->enabled.v;
+    if (in->schedule.set)
+        c->schedule = in->schedule.v;
+    if (in->retries.set)
+        c->retries = in->retries.v;
+    if (in->retry_interval.set)
+        c->retry_interval = in->retry_interval.v;
+    if (in->recoveries.set)
+        c->recoveries = in->recoveries.v;
+    if (in->webhook_url.set)
+        c->webhook_url = in->webhook_url.v;
+    if (in->group.set)
+        c->group = in->group.v;
+    if (in->tags.set) {
+        c->tags = in->tags.v;
+        c->tag_count = in->tags.count;
+    }
+    if (in->channels.set) {
+        c->channels = in->channels.v;
+        c->channel_count = in->channels.count;
+    }
+}
+
+static enum status apply(struct req *r, const struct check_in *in, struct check *c)
+{
+    if (in->tags.set && !are_tags(&in->tags))
+        return bad_tags(r);
+    if (in->plugin_type.set || in->config.set || in->timeout.set)
+        TRY(apply_config(r, in, c));
+    apply_values(in, c);
+    return ST_OK;
+}
+
+static enum status bad_channels(struct req *r)
+{
+    return req_invalid_field(r, "channels", "value_error",
+                             "one of them is no channel; GET /api/v1/channels lists them");
+}
+
+/* --- handlers --- */
+
+struct list_in {
+    struct page_in page;
+    struct in_bool enabled;
+    struct in_str plugin_type, tag, group, state, q;
+};
+static const char *const state_names[] = {
+#define STATE_NAME(id, name) name,
+    CHECK_STATE_TABLE(STATE_NAME)
+#undef STATE_NAME
+        NULL};
+#define AT(member) offsetof(struct list_in, member)
+static const struct field list_fields[] = {
+    PAGE_FIELDS(struct list_in, page),
+    {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Filter by enabled status"},
+    {.name = "plugin_type",
+     .type = FT_STRING,
+     .offset = AT(plugin_type),
+     .max = 64,
+     .help = "Filter by plugin type"},
+    {.name = "tag", .type = FT_STRING, .offset = AT(tag), .max = TAG_MAX_BYTES},
+    {.name = "group", .type = FT_STRING, .offset = AT(group), .max = GROUP_MAX_BYTES},
+    {.name = "state", .type = FT_STRING, .offset = AT(state), .choices = state_names},
+    {.name = "q",
+     .type = FT_STRING,
+     .offset = AT(q),
+     .max = LIMIT_CHECK_NAME,
+     .alias = "search",
+     .help = "Part of the name"},
+};
+#undef AT
+static const struct schema list_schema = SCHEMA("CheckQuery", struct list_in, list_fields);
+
+static bool is_sort(const char *sort)
+{
+    for (const char *const *s = checks_sorts; *s; s++) {
+        if (str_eq(*s, sort))
+            return true;
+    }
+    return false;
+}
+
+static enum status bad_sort(struct req *r)
+{
+    AUTO_FIELD_ERRORS errors = {0};
+    field_errors_add(&errors, "query", "sort", "value_error.enum",
+                     "name, state, created_at, updated_at or last_run, with - for descending");
+    return req_invalid(r, &errors);
+}
+
+/* An unknown plugin has no checks, and no canonical name. */
+static const char *kind_name(const struct in_str *plugin_type)
+{
+    if (!plugin_type->set)
+        return NULL;
+    const struct check_kind *kind = check_kind_find(plugin_type->v);
+    return kind ? kind->name : plugin_type->v;
+}
+
+static enum status check_list(struct req *r)
+{
+    const struct list_in *in = r->query_in;
+    if (in->page.sort.set && !is_sort(in->page.sort.v))
+        return bad_sort(r);
+    const struct check_filter filter = {
+        .has_enabled = in->enabled.set,
+        .enabled = in->enabled.v,
+        .kind = kind_name(&in->plugin_type),
+        .tag = in->tag.v,
+        .group = in->group.v,
+        .state = in->state.v,
+        .q = in->q.v,
+        .sort = in->page.sort.v,
+    };
+    struct page page;
+    page_init(&page, &in->page, 20);
+    struct check *rows = NULL;
+    size_t count = 0;
+    TRY(checks_list(req_ctx(r)->db, r->arena, &r->who->org_id, &filter, &page, &rows, &count));
+    struct check_out *out = arena_array(r->arena, count, sizeof(*out));
+    if (!out)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        TRY(to_out(r, &rows[i], &out[i]));
+    reply_page(r, "checks", &check_schema, out, count, &page);
+    return ST_OK;
+}
+
+static enum status check_get(struct req *r)
+{
+    struct check c;
+    TRY(check_of_path(r, &c));
+    return reply_check(r, 200, &c);
+}
+
+static enum status check_create(struct req *r)
+{
+    const struct check_in *in = r->in;
+    struct check c = {
+        .id = uuid_new(),
+        .enabled = true,
+        .schedule = default_schedule,
+        .timeout_ms = CHECK_TIMEOUT_DEFAULT_MS,
+        .retries = 2,
+        .recoveries = 1,
+    };
+    TRY(apply(r, in, &c));
+    enum status st = checks_insert(req_ctx(r)->db, r->arena, &r->who->org_id, &r->who->user_id, &c);
+    if (st == ST_INVALID)
+        return bad_channels(r);
+    TRY(st);
+    check_location(r, &c.id);
+    return reply_check(r, 201, &c);
+}
+
+struct update {
+    struct req *r;
+    const struct check_in *in;
+    bool is_answered; /* with a problem document */
+};
+
+static enum status change(struct check *c, void *arg)
+{
+    struct update *u = arg;
+    enum status st = apply(u->r, u->in, c);
+    u->is_answered = st != ST_OK;
+    return st;
+}
+
+static enum status update(struct req *r, const struct check_in *in)
+{
+    struct uuid id;
+    if (uuid_parse(r->param[0], &id) != ST_OK)
+        return check_not_found(r);
+    struct update u = {.r = r, .in = in};
+    struct check c;
+    enum status st = checks_update(req_ctx(r)->db, r->arena, &r->who->org_id, &id, change, &u, &c);
+    if (u.is_answered)
+        return st;
+    if (st == ST_NOT_FOUND)
+        return check_not_found(r);
+    if (st == ST_INVALID)
+        return bad_channels(r);
+    TRY(st);
+    return reply_check(r, 200, &c);
+}
+
+static enum status check_update(struct req *r)
+{
+    return update(r, r->in);
+}
+
+static enum status check_pause(struct req *r)
+{
+    return update(r, &(struct check_in){.enabled = {.set = true, .v = false}});
+}
+
+static enum status check_resume(struct req *r)
+{
+    return update(r, &(struct check_in){.enabled = {.set = true, .v = true}});
+}
+
+static enum status check_delete(struct req *r)
+{
+    struct uuid id;
+    if (uuid_parse(r->param[0], &id) != ST_OK)
+        return check_not_found(r);
+    enum status st = checks_delete(req_ctx(r)->db, r->arena, &r->who->org_id, &r->who->user_id,
+                                   &id);
+    if (st == ST_NOT_FOUND)
+        return check_not_found(r);
+    TRY(st);
+    reply_empty(r, 204);
+    return ST_OK;
+}
+
+#define PATH "/api/v1/checks"
+#define ROUTE(method_, path_, scope_, summary_, ...)                                       \
+    {                                                                                      \
+        .method = (method_), .path = PATH path_, .summary = (summary_), .scope = (scope_), \
+        .tag = "Checks", __VA_ARGS__                                                       \
+    }
+static const struct route routes[] = {
+    ROUTE(M_GET, "", SCOPE_CHECKS_READ, "List checks", .query = &list_schema,
+          .reply = &check_schema, .list = "checks", .handler = check_list),
+    ROUTE(M_POST, "", SCOPE_CHECKS_WRITE, "Create a check", .body = &create_schema,
+          .reply = &check_schema, .ok = 201, .handler = check_create),
+    ROUTE(M_GET, "/{id}", SCOPE_CHECKS_READ, "Get a check", .reply = &check_schema,
+          .handler = check_get),
+    ROUTE(M_PUT, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
+          .body = &update_schema, .reply = &check_schema, .handler = check_update),
+    ROUTE(M_PATCH, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
+          .body = &update_schema, .reply = &check_schema, .handler = check_update),
+    ROUTE(M_DELETE, "/{id}", SCOPE_CHECKS_WRITE, "Delete a check", .ok = 204,
+          .handler = check_delete),
+    ROUTE(M_POST, "/{id}/pause", SCOPE_CHECKS_WRITE, "Stop running a check", .reply = &check_schema,
+          .handler = check_pause),
+    ROUTE(M_POST, "/{id}/resume", SCOPE_CHECKS_WRITE, "Run a check again as scheduled",
+          .reply = &check_schema, .handler = check_resume),
+};
+const struct route_set checks_routes = {routes, ARRAY_LEN(routes)};
