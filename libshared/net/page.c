@@ -71,16 +71,15 @@ static void put_link(const struct req *r, struct buf *links, bool by_page, int64
     buf_printf(links, ">; rel=\"%s\"", rel);
 }
 
-void page_write_members(struct req *r, struct jw *w, size_t count, const struct page *p)
+/* Sets the Link header; leaves the target of the next page in *next, if there is one. */
+static void reply_links(struct req *r, size_t count, const struct page *p, struct buf *next)
 {
     bool by_page = !asked_by_offset(r);
     int64_t pages = (p->total + p->limit - 1) / p->limit;
     int64_t last = pages > 0 ? pages : 1;
     bool has_next = p->offset + (int64_t)count < p->total && count > 0;
     AUTO_BUF links;
-    AUTO_BUF next;
     buf_init(&links, 4 * (LIMIT_HTTP_TARGET_BYTES + 64));
-    buf_init(&next, LIMIT_HTTP_TARGET_BYTES + 64);
 
     put_link(r, &links, by_page, by_page ? 1 : 0, "first");
     if (p->offset > 0)
@@ -91,12 +90,28 @@ void page_write_members(struct req *r, struct jw *w, size_t count, const struct 
     if (has_next) {
         int64_t place = by_page ? p->page + 1 : p->offset + p->limit;
         put_link(r, &links, by_page, place, "next");
-        put_target(r, &next, by_page, place);
+        put_target(r, next, by_page, place);
     }
     put_link(r, &links, by_page, by_page ? last : (last - 1) * p->limit, "last");
     /* A target near its limit four times over would not fit the connection's memory. */
     if (buf_status(&links) == ST_OK && links.len <= LIMIT_HTTP_TARGET_BYTES)
         reply_header(r, "Link", buf_cstr(&links));
+}
+
+void page_reply_headers(struct req *r, size_t count, const struct page *p)
+{
+    AUTO_BUF next;
+    buf_init(&next, LIMIT_HTTP_TARGET_BYTES + 64);
+    reply_links(r, count, p, &next);
+    reply_header(r, "X-Total-Count", arena_printf(r->arena, "%" PRId64, p->total));
+}
+
+void page_write_members(struct req *r, struct jw *w, size_t count, const struct page *p)
+{
+    AUTO_BUF next;
+    buf_init(&next, LIMIT_HTTP_TARGET_BYTES + 64);
+    reply_links(r, count, p, &next);
+    int64_t pages = (p->total + p->limit - 1) / p->limit;
 
     jw_kv_i64(w, "total", p->total);
     jw_kv_i64(w, "page", p->page);
@@ -105,7 +120,7 @@ void page_write_members(struct req *r, struct jw *w, size_t count, const struct 
     jw_kv_i64(w, "limit", p->limit);
     jw_kv_i64(w, "offset", p->offset);
     jw_kv_i64(w, "count", (int64_t)count);
-    jw_kv_str(w, "next", has_next ? buf_cstr(&next) : NULL);
+    jw_kv_str(w, "next", next.len > 0 ? buf_cstr(&next) : NULL);
 }
 
 void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,

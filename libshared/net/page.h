@@ -55,6 +55,8 @@ void page_init(struct page *p, const struct page_in *in, int64_t default_limit);
 /* {"<list>": […], "page": … }: rows are `count` structs of the schema. */
 void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,
                 size_t count, const struct page *p);
+/* X-Total-Count and Link: for a list that is a bare array. */
+void page_reply_headers(struct req *r, size_t count, const struct page *p);
 /* Only the page members into an open object, and the Link header: for replies with more in them. */
 void page_write_members(struct req *r, struct jw *w, size_t count, const struct page *p);
 

@@ -15,8 +15,8 @@ struct series_key {
     const char *tags; /* JSON object, compact, keys sorted: "{}" at least */
 };
 
-/* Ids of `count` series (one given twice has the same id), made where absent; beyond LIMIT_SERIES_PER_HOST new ones are not
- * made and get id 0. ST_NOT_FOUND: no such host. */
+/* Ids of `count` series (one given twice has the same id), made where absent; beyond
+ * LIMIT_SERIES_PER_HOST new ones are not made and get id 0. ST_NOT_FOUND: no such host. */
 NODISCARD enum status series_ensure(struct db *db, struct arena *arena, const struct uuid *host,
                                     const struct series_key *keys, size_t count, int64_t *ids);
 
