@@ -12,7 +12,7 @@
 
 #include "base/str.h"
 
-enum { READ_BYTES = 8192, DISCARD_MIN = 1 << 20, DISCARD_TIMES = 16, ANSWER_HEADERS_MAX = 256 };
+enum { READ_BYTES = 8192, DISCARD_MIN = 16 << 20, DISCARD_TIMES = 16, ANSWER_HEADERS_MAX = 256 };
 
 /* --- handles --- */
 
