@@ -14,20 +14,22 @@
 #include "services/api/routes/results.h"
 #include "services/api/routes/routes.h"
 
-/* What a run may take beyond its own time limit: waiting for a worker, and being recorded. */
-enum { RUN_GRACE_MS = 15000 };
+/* How often a request that waits for a stored result looks for itself: a lost message costs this.
+ */
+enum { LOOK_EVERY_MS = 2000 };
 
 struct run {
     struct uuid check_id; /* nil: ad hoc */
+    struct uuid job_id;
     int64_t slot_us;
-    int64_t timeout_ms;
+    int64_t wait_ms; /* the check's time limit and the grace for queueing and recording */
+    int64_t deadline_mono_ms;
 };
 
 static enum status timed_out(struct req *r, const struct run *run)
 {
-    return req_fail(r, ST_TIMEOUT, "CHECK_RUN_TIMEOUT",
-                    "The check did not finish within %d ms and %d s of waiting for a worker",
-                    (int)run->timeout_ms, RUN_GRACE_MS / 1000);
+    return req_fail(r, ST_TIMEOUT, "CHECK_RUN_TIMEOUT", "No worker finished the check within %d ms",
+                    (int)run->wait_ms);
 }
 
 static enum status failed(struct req *r, const json_t *done)
@@ -70,23 +72,30 @@ static enum status enqueue(struct req *r, const struct job *job)
     return st;
 }
 
+static int64_t wait_ms_of(const struct req *r, int64_t timeout_ms)
+{
+    return timeout_ms + req_ctx(r)->conf->run_grace;
+}
+
+/* Parks first, then enqueues, so that a quick answer finds somebody waiting. */
 static enum status start(struct req *r, const struct run *run, const char *task,
-                         const struct buf *args, http_handler *resume)
+                         const struct buf *args, int64_t park_ms, http_handler *resume)
 {
     if (buf_status(args) != ST_OK)
         return queue_failed(r, ST_TOO_LARGE);
     struct job job;
-    int64_t wait_ms = run->timeout_ms + RUN_GRACE_MS;
     TRY(job_init(&job, task, buf_cstr(args), clock_wall_ms()));
     job.reply = CHECK_DONE_CHANNEL;
     /* Nobody waits after that. */
-    job.expires_at_ms = job.enqueued_at_ms + wait_ms;
+    job.expires_at_ms = job.enqueued_at_ms + run->wait_ms;
     struct run *state = arena_alloc(r->arena, sizeof(*state));
     if (!state)
         return ST_NO_MEMORY;
     *state = *run;
+    state->job_id = job.id;
+    state->deadline_mono_ms = clock_mono_ms() + run->wait_ms;
     r->state = state;
-    TRY(req_park(r, &job.id, wait_ms, resume));
+    TRY(req_park(r, &job.id, park_ms, resume));
     enum status st = enqueue(r, &job);
     if (st == ST_OK)
         return ST_OK;
@@ -96,6 +105,11 @@ static enum status start(struct req *r, const struct run *run, const char *task,
 
 /* --- a stored check --- */
 
+static int64_t next_look_ms(const struct run *run)
+{
+    return MIN_OF(run->deadline_mono_ms - clock_mono_ms(), (int64_t)LOOK_EVERY_MS);
+}
+
 static enum status run_done(struct req *r)
 {
     const struct run *run = r->state;
@@ -103,8 +117,12 @@ static enum status run_done(struct req *r)
     struct result result;
     enum status st = results_get_manual(req_ctx(r)->db, r->arena, &r->who->org_id, &run->check_id,
                                         run->slot_us, &result);
+    if (st == ST_NOT_FOUND && done)
+        return failed(r, done);
+    if (st == ST_NOT_FOUND && next_look_ms(run) > 0)
+        return req_park(r, &run->job_id, next_look_ms(run), run_done);
     if (st == ST_NOT_FOUND)
-        return done ? failed(r, done) : timed_out(r, run);
+        return timed_out(r, run);
     TRY(st);
     reply_object(r, 200, &result_schema, &result);
     return ST_OK;
@@ -115,11 +133,12 @@ static enum status check_run(struct req *r)
     struct check c;
     TRY(check_of_path(r, &c));
     const struct run run = {
-        .check_id = c.id, .slot_us = clock_wall_us(), .timeout_ms = c.timeout_ms};
+        .check_id = c.id, .slot_us = clock_wall_us(), .wait_ms = wait_ms_of(r, c.timeout_ms)};
     AUTO_BUF args;
     buf_init(&args, LIMIT_JOB_ARGS_BYTES);
     check_run_encode(&(struct check_run){.check_id = run.check_id, .slot_us = run.slot_us}, &args);
-    return start(r, &run, "check.run", &args, run_done);
+    return start(r, &run, "check.run", &args, MIN_OF(run.wait_ms, (int64_t)LOOK_EVERY_MS),
+                 run_done);
 }
 
 /* --- ad hoc --- */
@@ -194,15 +213,14 @@ static enum status check_run_adhoc(struct req *r)
     AUTO_FREE char *config = json_dumps(in->config.v, JSON_COMPACT);
     if (!config)
         return ST_NO_MEMORY;
-    const struct run run = {
-        .timeout_ms = check_timeout_ms(&in->timeout, in->config.v, CHECK_TIMEOUT_DEFAULT_MS)};
+    int64_t timeout_ms = check_timeout_ms(&in->timeout, in->config.v, CHECK_TIMEOUT_DEFAULT_MS);
+    const struct run run = {.wait_ms = wait_ms_of(r, timeout_ms)};
     AUTO_BUF args;
     buf_init(&args, LIMIT_JOB_ARGS_BYTES);
-    check_adhoc_encode(&(struct check_adhoc){.kind = kind->name,
-                                             .config_json = config,
-                                             .timeout_ms = run.timeout_ms},
-                       &args);
-    return start(r, &run, "check.adhoc", &args, adhoc_done);
+    check_adhoc_encode(
+        &(struct check_adhoc){.kind = kind->name, .config_json = config, .timeout_ms = timeout_ms},
+        &args);
+    return start(r, &run, "check.adhoc", &args, run.wait_ms, adhoc_done);
 }
 
 static const struct route routes[] = {

@@ -1,0 +1,285 @@
+/* Running checks over HTTP, with a worker of the test's own that may be silent, broken or absent.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "json/parse.h"
+#include "queue/check_jobs.h"
+#include "store/recorder.h"
+#include "tests/kit/api.h"
+
+enum mode { MODE_GOOD, MODE_SILENT, MODE_ERROR, MODE_NONSENSE, MODE_IDLE };
+
+static const char *database;
+static struct db *db;
+static struct uuid org, check;
+static struct kit_api *api;
+static struct kit_tokens me;
+static pthread_t worker_thread;
+static _Atomic int worker_mode;
+static atomic_bool worker_ends, worker_idles;
+
+/* --- the worker --- */
+
+static void store(struct db *own, const struct check_run *run, struct uuid *id)
+{
+    const struct record r = {.check_id = run->check_id,
+                             .slot_us = run->slot_us,
+                             .location = "default",
+                             .trigger = "manual",
+                             .status = RESULT_SUCCESS,
+                             .message = "Website responded with status 200",
+                             .response_us = 342000,
+                             .lag_us = 100,
+                             .raw_json = "{\"status_code\":200}",
+                             .executed_us = run->slot_us + 100};
+    struct record_outcome outcome;
+    size_t alerts = 0;
+    if (recorder_store(own, &r, 1, &outcome, &alerts) == ST_OK)
+        *id = outcome.id;
+}
+
+static const char adhoc_result[] =
+    "{\"status\":\"warning\",\"message\":\"slow\",\"response_time\":1.5,"
+    "\"raw_data\":{\"status_code\":200},\"executed_at\":\"2026-01-30T23:23:29.5Z\"}";
+
+static void answer(struct db *own, struct redis *r, const struct job *job, enum mode mode)
+{
+    char payload[256] = "{\"error\":\"kaputt\"}";
+    struct check_run run;
+    struct uuid id = {{0}};
+    if (mode == MODE_NONSENSE)
+        (void)str_copy(payload, sizeof(payload), "[]");
+    if (mode == MODE_GOOD && str_eq(job->task, "check.adhoc"))
+        (void)str_copy(payload, sizeof(payload), adhoc_result);
+    if ((mode == MODE_GOOD || mode == MODE_SILENT) &&
+        check_run_decode(job->args, &run, NULL) == ST_OK) {
+        store(own, &run, &id);
+        char text[UUID_TEXT_BYTES];
+        uuid_format(&id, text);
+        (void)snprintf(payload, sizeof(payload), "{\"result_id\":\"%s\"}", text);
+    }
+    if (mode != MODE_SILENT &&
+        queue_publish_done(r, job->reply, &job->id, payload, strlen(payload)) != ST_OK)
+        print_error("the worker could not publish\n");
+}
+
+static void *work(void *arg)
+{
+    AUTO_DB own = kit_db_open(database);
+    AUTO_REDIS r = kit_redis_open(kit_redis());
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct queue *q = arg;
+    while (!atomic_load(&worker_ends)) {
+        enum mode mode = (enum mode)atomic_load(&worker_mode);
+        struct job_batch batch = {.arena = arena};
+        arena_reset(arena);
+        atomic_store(&worker_idles, mode == MODE_IDLE);
+        if (mode == MODE_IDLE) {
+            kit_pause();
+            continue;
+        }
+        if (queue_fetch(q, r, "worker", 4, 20, &batch) != ST_OK)
+            continue;
+        for (size_t i = 0; i < batch.count; i++)
+            answer(own, r, &batch.jobs[i], (enum mode)atomic_load(&worker_mode));
+        if (queue_ack(q, r, batch.jobs, batch.count) != ST_OK)
+            print_error("the worker could not acknowledge\n");
+    }
+    queue_free(q);
+    return NULL;
+}
+
+/* --- the caller --- */
+
+static int setup(void **state)
+{
+    json_setup();
+    assert_int_equal(setenv("TOCSIN_RUN_GRACE", "3s", 1), 0);
+    database = kit_database();
+    db = kit_db_open(database);
+    org = kit_organisation(db);
+    check = kit_check(db, &org, "a check");
+    kit_sql(db, "UPDATE checks SET timeout_ms = 100");
+    kit_api_user(db, &org, "olga", "operator");
+    api = kit_api_start(database, kit_redis(), NULL);
+    me = kit_sign_in(api, "olga");
+    struct queue *q = NULL;
+    assert_ok(queue_new("checks", 0, &q));
+    return pthread_create(&worker_thread, NULL, work, q);
+}
+
+static int teardown(void **state)
+{
+    atomic_store(&worker_ends, true);
+    (void)pthread_join(worker_thread, NULL);
+    kit_api_stop(api);
+    db_free(db);
+    return 0;
+}
+
+static void set_mode(enum mode mode)
+{
+    atomic_store(&worker_mode, (int)mode);
+    assert_true(kit_wait(atomic_load(&worker_idles) == (mode == MODE_IDLE), 5000));
+}
+
+static struct kit_reply run_stored(enum mode mode)
+{
+    char path[128];
+    set_mode(mode);
+    (void)snprintf(path, sizeof(path), "/api/v1/checks/%s/run", kit_id(&check));
+    return kit_call(api, "POST", path, me.access, NULL);
+}
+
+static const char adhoc_body[] =
+    "{\"plugin_type\":\"website\",\"config\":{\"url\":\"https://example.com\","
+    "\"expected_status\":200},\"timeout\":0.1}";
+
+static struct kit_reply run_adhoc(enum mode mode, const char *body)
+{
+    set_mode(mode);
+    return kit_call(api, "POST", "/api/v1/checks/run", me.access, body);
+}
+
+static void must_be(struct kit_reply r, int status, const char *code)
+{
+    if (r.status != status || !str_eq(kit_reply_text(&r, "code"), code))
+        fail_msg("%d %s: %s", r.status, kit_reply_text(&r, "code"), kit_reply_text(&r, "detail"));
+    kit_reply_done(&r);
+}
+
+static void must_have_documented_members(const struct kit_reply *r)
+{
+    static const char *const texts[] = {"id", "status", "message", "executed_at"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        assert_true(json_is_string(json_object_get(r->json, texts[i])));
+    assert_true(json_is_real(json_object_get(r->json, "response_time")));
+    const json_t *raw = json_object_get(r->json, "raw_data");
+    assert_int_equal(json_integer_value(json_object_get(raw, "status_code")), 200);
+    assert_non_null(json_object_get(r->json, "check_id"));
+}
+
+static void test_stored_run(void **state)
+{
+    struct kit_reply r = run_stored(MODE_GOOD);
+    assert_int_equal(r.status, 200);
+    must_have_documented_members(&r);
+    assert_string_equal(kit_reply_text(&r, "check_id"), kit_id(&check));
+    assert_string_equal(kit_reply_text(&r, "status"), "success");
+    assert_string_equal(kit_reply_text(&r, "trigger"), "manual");
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/api/v1/results/%s", kit_reply_text(&r, "id"));
+    struct kit_reply stored = kit_call(api, "GET", path, me.access, NULL);
+    assert_int_equal(stored.status, 200);
+    assert_true(json_equal(stored.json, r.json));
+    kit_reply_done(&stored);
+    kit_reply_done(&r);
+}
+
+static void test_lost_message(void **state)
+{
+    struct kit_reply r = run_stored(MODE_SILENT);
+    assert_int_equal(r.status, 200);
+    must_have_documented_members(&r);
+    kit_reply_done(&r);
+}
+
+static void test_worker_that_cannot(void **state)
+{
+    must_be(run_stored(MODE_ERROR), 502, "CHECK_RUN_FAILED");
+    must_be(run_stored(MODE_NONSENSE), 502, "CHECK_RUN_FAILED");
+    must_be(run_adhoc(MODE_ERROR, adhoc_body), 502, "CHECK_RUN_FAILED");
+    must_be(run_adhoc(MODE_NONSENSE, adhoc_body), 502, "CHECK_RUN_FAILED");
+}
+
+static void test_adhoc_run(void **state)
+{
+    int64_t before = kit_sql_i64(db, "SELECT count(*) FROM results");
+    struct kit_reply r = run_adhoc(MODE_GOOD, adhoc_body);
+    assert_int_equal(r.status, 200);
+    must_have_documented_members(&r);
+    assert_true(json_is_null(json_object_get(r.json, "check_id")));
+    assert_string_equal(kit_reply_text(&r, "status"), "warning");
+    assert_string_equal(kit_reply_text(&r, "executed_at"), "2026-01-30T23:23:29.500Z");
+    assert_true(json_real_value(json_object_get(r.json, "response_time")) == 1.5);
+    kit_reply_done(&r);
+    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM results"), before);
+}
+
+static void test_adhoc_refused(void **state)
+{
+    static const char *const bad[] = {
+        "{}",
+        "{\"plugin_type\":\"website\"}",
+        "{\"plugin_type\":\"nothing\",\"config\":{}}",
+        "{\"plugin_type\":\"website\",\"config\":{}}",
+        "{\"plugin_type\":\"website\",\"config\":{\"url\":\"gopher://x\"}}",
+        "{\"plugin_type\":\"website\",\"config\":{\"url\":\"http://x\"},\"timeout\":-1}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        must_be(run_adhoc(MODE_GOOD, bad[i]), 422, "VALIDATION_ERROR");
+}
+
+static void test_nobody_works(void **state)
+{
+    must_be(run_stored(MODE_IDLE), 504, "CHECK_RUN_TIMEOUT");
+    must_be(run_adhoc(MODE_IDLE, adhoc_body), 504, "CHECK_RUN_TIMEOUT");
+    /* What nobody waits for any more is not run later. */
+    int64_t before = kit_sql_i64(db, "SELECT count(*) FROM results");
+    must_be(run_adhoc(MODE_ERROR, adhoc_body), 502, "CHECK_RUN_FAILED");
+    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM results"), before);
+}
+
+static int64_t subscribers(struct redis *r)
+{
+    AUTO_REPLY reply = NULL;
+    assert_ok(redis_do(r, &reply, "PUBSUB", "NUMSUB", CHECK_DONE_CHANNEL));
+    return reply->element[1]->integer;
+}
+
+static void test_subscription_comes_back(void **state)
+{
+    AUTO_REDIS r = kit_redis_open(kit_redis());
+    assert_true(kit_wait(subscribers(r) == 1, 5000));
+    assert_ok(redis_do(r, NULL, "CLIENT", "KILL", "TYPE", "pubsub"));
+    assert_true(kit_wait(subscribers(r) == 1, 5000));
+    struct kit_reply reply = run_adhoc(MODE_GOOD, adhoc_body);
+    assert_int_equal(reply.status, 200);
+    kit_reply_done(&reply);
+}
+
+static void test_without_redis(void **state)
+{
+    const struct kit_api_options options = {.redis = "unix:///nonexistent/redis.sock"};
+    struct kit_api *alone = kit_api_start(database, NULL, &options);
+    struct kit_tokens token = kit_sign_in(alone, "olga");
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/api/v1/checks/%s/run", kit_id(&check));
+    struct kit_reply r = kit_call(alone, "POST", path, token.access, NULL);
+    assert_true(kit_reply_header(&r, "Retry-After")[0] != '\0');
+    must_be(r, 503, "QUEUE_UNAVAILABLE");
+    must_be(kit_call(alone, "POST", "/api/v1/checks/run", token.access, adhoc_body), 503,
+            "QUEUE_UNAVAILABLE");
+    /* Reading goes on. */
+    assert_int_equal(kit_status(alone, "GET", "/api/v1/checks", token.access, NULL), 200);
+    kit_api_stop(alone);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stored_run),
+        cmocka_unit_test(test_lost_message),
+        cmocka_unit_test(test_worker_that_cannot),
+        cmocka_unit_test(test_adhoc_run),
+        cmocka_unit_test(test_adhoc_refused),
+        cmocka_unit_test(test_nobody_works),
+        cmocka_unit_test(test_subscription_comes_back),
+        cmocka_unit_test(test_without_redis),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
