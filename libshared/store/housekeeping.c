@@ -4,7 +4,11 @@
 #include "gen/queries.h"
 #include "log/log.h"
 
-enum { ARENA_BYTES = 4096 };
+enum {
+    ARENA_BYTES = 4096,
+    DELETE_FULL = 5000, /* rows of one statement, at least: more may be left */
+    DELETE_PIECES = 20
+};
 #define MINUTE_MS 60000LL
 #define HOUR_MS (60 * MINUTE_MS)
 
@@ -74,16 +78,21 @@ static enum status drop_old(struct db *db, const struct task *t, const struct ho
     return db_transact(db, drop_in_transaction, &what);
 }
 
+static enum status delete_some(struct db *db, const struct query *q, int64_t *deleted)
+{
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, q, NULL, &r));
+    *deleted = db_affected(r);
+    return ST_OK;
+}
+
 static enum status delete_rows(struct db *db, const struct task *t, const struct housekeeping *h)
 {
     (void)h;
     /* In pieces, so that each statement is short; what is left comes next time. */
-    for (int i = 0; i < 20; i++) {
-        AUTO_RESULT r = NULL;
-        TRY(db_query(db, t->query, NULL, &r));
-        if (db_affected(r) < 1000)
-            break;
-    }
+    int64_t deleted = DELETE_FULL;
+    for (int i = 0; i < DELETE_PIECES && deleted >= DELETE_FULL; i++)
+        TRY(delete_some(db, t->query, &deleted));
     return ST_OK;
 }
 

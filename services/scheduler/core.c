@@ -83,16 +83,14 @@ static enum status grow_table(struct sched *s)
     return ST_OK;
 }
 
-/* The entry of this id in this shard, made when there is none. *is_new tells. */
-static enum status obtain(struct sched *s, int shard, const struct uuid *id, struct entry **out,
-                          bool *is_new)
+/* The entry of this id in this shard, made when there is none. */
+static enum status obtain(struct sched *s, int shard, const struct uuid *id, struct entry **out)
 {
     struct entry *e = find(s, id);
     if (e && e->shard != (uint32_t)shard) {
         sched_remove(s, id); /* a check never moves, but if it does */
         e = NULL;
     }
-    *is_new = !e;
     if (!e) {
         if (s->count >= s->bucket_count)
             TRY(grow_table(s));
@@ -122,6 +120,14 @@ static enum status place(struct sched *s, struct entry *e, int64_t at_ms)
     if (st != ST_OK)
         drop(s, e);
     return st;
+}
+
+/* Moves an entry that is in its heap, for which no memory is needed. */
+static void move(struct sched *s, struct entry *e, int64_t at_ms)
+{
+    enum status st = heap_put(&s->shards[e->shard].heap, &e->node, at_ms);
+    if (st != ST_OK)
+        abort();
 }
 
 /* --- life --- */
@@ -231,8 +237,7 @@ enum status sched_load(struct sched *s, int shard, const struct uuid *id, int64_
                        int64_t settled_ms, int64_t now_ms)
 {
     struct entry *e = NULL;
-    bool is_new = false;
-    TRY(obtain(s, shard, id, &e, &is_new));
+    TRY(obtain(s, shard, id, &e));
     e->interval_ms = interval_ms;
     int64_t floor_ms = MAX_OF(s->shards[shard].mark_ms, settled_ms);
     bool is_owed = slot_at(e, now_ms) > floor_ms;
@@ -242,27 +247,27 @@ enum status sched_load(struct sched *s, int shard, const struct uuid *id, int64_
 enum status sched_put(struct sched *s, int shard, const struct uuid *id, int64_t interval_ms,
                       int64_t now_ms)
 {
-    struct entry *e = NULL;
-    bool is_new = false;
-    TRY(obtain(s, shard, id, &e, &is_new));
-    if (!is_new && e->interval_ms == interval_ms)
+    struct entry *e = find(s, id);
+    if (e && e->shard == (uint32_t)shard && e->interval_ms == interval_ms)
         return ST_OK;
+    TRY(obtain(s, shard, id, &e));
     e->interval_ms = interval_ms;
     return place(s, e, slot_after(e, MAX_OF(now_ms, s->shards[shard].mark_ms)));
 }
 
-enum status sched_republish(struct sched *s, const struct uuid *id, int64_t lost_to_ms,
-                            int64_t settled_ms, int64_t now_ms)
+void sched_republish(struct sched *s, const struct uuid *id, int64_t lost_to_ms, int64_t settled_ms,
+                     int64_t now_ms)
 {
     struct entry *e = find(s, id);
     if (!e)
-        return ST_OK;
+        return;
     int64_t slot = slot_at(e, now_ms);
     if (slot > lost_to_ms || slot <= settled_ms)
-        return ST_OK;
+        return;
     /* At `now` even if the slot is recent: its time lies before the watermark. */
     int64_t at = MAX_OF(owed_at(e, now_ms), now_ms);
-    return at < e->node.at ? place(s, e, at) : ST_OK;
+    if (at < e->node.at)
+        move(s, e, at);
 }
 
 void sched_remove(struct sched *s, const struct uuid *id)
@@ -303,7 +308,8 @@ static bool replan(struct sched *s, struct shard *sh, struct entry *e, int64_t n
     better = MAX_OF(better, sh->mark_ms + 1);
     if (better <= at)
         return false;
-    return place(s, e, better) == ST_OK;
+    move(s, e, better);
+    return true;
 }
 
 static enum status fill(struct sched *s, struct shard *sh, int64_t now_ms)
@@ -339,7 +345,7 @@ static enum status fill(struct sched *s, struct shard *sh, int64_t now_ms)
             b->tick_ms = last_ms - 1; /* what is in goes out; the rest is due still */
             return ST_OK;
         }
-        TRY(place(s, e, slot_after(e, now_ms)));
+        move(s, e, slot_after(e, now_ms));
     }
 }
 

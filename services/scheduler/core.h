@@ -69,8 +69,8 @@ NODISCARD enum status sched_put(struct sched *s, int shard, const struct uuid *i
                                 int64_t interval_ms, int64_t now_ms);
 /* What was published up to `lost_to_ms` may be gone: the check's newest slot is due again if it is
  * one of those and not settled. */
-NODISCARD enum status sched_republish(struct sched *s, const struct uuid *id, int64_t lost_to_ms,
-                                      int64_t settled_ms, int64_t now_ms);
+void sched_republish(struct sched *s, const struct uuid *id, int64_t lost_to_ms, int64_t settled_ms,
+                     int64_t now_ms);
 /* No effect on a check that is not there. */
 void sched_remove(struct sched *s, const struct uuid *id);
 

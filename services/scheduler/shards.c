@@ -144,8 +144,8 @@ static enum status republish_page(struct scheduler *s, int shard)
     arena_reset(run->arena);
     TRY(schedules_page(run->db, run->arena, shard, &w->republish_after, &rows, &count));
     for (size_t i = 0; i < count; i++)
-        TRY(sched_republish(run->sched, &rows[i].id, w->lost_to_ms, rows[i].settled_ms,
-                            run->timeline.now_ms));
+        sched_republish(run->sched, &rows[i].id, w->lost_to_ms, rows[i].settled_ms,
+                        run->timeline.now_ms);
     if (count == SCHEDULES_PAGE)
         w->republish_after = rows[count - 1].id;
     else

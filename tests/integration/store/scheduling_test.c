@@ -320,7 +320,7 @@ static void test_sweep_after_a_long_outage(void **state)
     int64_t now = clock_wall_ms();
     enum { CHECKS = 12 };
     for (int i = 0; i < CHECKS; i++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof(name), "long %d", i);
         struct uuid id = kit_check(db, &org, name);
         settle_to(&id, slot_of(&id, now - 100000) - 1000 * MINUTE_MS);

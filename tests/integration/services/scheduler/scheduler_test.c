@@ -206,7 +206,7 @@ static void test_share_and_takeover(void **state)
     end(a, SIGKILL);
     size_t before = count_of(NULL);
     assert_true(kit_wait(owners() == 1 && shards_leased() == 16, 5000));
-    assert_true(kit_wait(count_of(NULL) > before + CHECKS * 2, 15000));
+    assert_true(kit_wait(count_of(NULL) > before + CHECKS, 15000));
     end(b, SIGTERM);
     assert_int_equal(shards_leased(), 0); /* at once, not when the lease runs out */
     assert_int_equal(audit(), CHECKS);
