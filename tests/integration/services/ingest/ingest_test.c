@@ -156,6 +156,13 @@ static long post_key(const char *key, const char *body, struct buf *reply)
     return ask(f.d.port, "/api/v1/ingest/metrics", key, body, strlen(body), false, reply);
 }
 
+static long try_post(const char *key, const char *body)
+{
+    AUTO_BUF reply;
+    buf_init(&reply, 1 << 20);
+    return post_key(key, body, &reply);
+}
+
 /* Posts and demands a status; the reply's accepted count, or -1. */
 static int64_t post(const char *body, long want)
 {
@@ -577,7 +584,10 @@ static void without_postgresql_it_says_so(void **state)
     free(name);
     db_free(f.db);
     f.db = kit_db_open(f.conninfo);
-    assert_int_equal(post(body_at("server-001", time_text(46), 1), 202), 5);
+    /* Each handler's own connection is found broken by the request that meets it: senders repeat.
+     */
+    const char *body = body_at("server-001", time_text(46), 1);
+    assert_true(kit_wait(try_post(f.key, body) == 202, WAIT_MS));
     assert_true(kit_wait(COUNT("process_samples") == 1, WAIT_MS));
 }
 
