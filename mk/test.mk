@@ -7,7 +7,7 @@ picked = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 test:
 	$(Q)scripts/deps.sh build run test
 	$(Q)$(MAKE) $(JOBS) all test-programs
-	@tests/kit/test.sh $(B) unit integration e2e
+	@tests/kit/test.sh $(B) unit integration e2e chaos
 
 ## test-programs: build every unit and integration test program
 .PHONY: test-programs
@@ -27,3 +27,8 @@ test-integration: all $(call picked,$(INTEGRATION_TESTS))
 .PHONY: test-e2e
 test-e2e: all
 	@tests/kit/test.sh $(B) e2e
+
+## test-chaos: kill daemons and stores under load, longer than `make test` does (CHAOS_KILLS, CHAOS_SEED)
+.PHONY: test-chaos
+test-chaos: all
+	@CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_SECONDS=3600 tests/kit/test.sh $(B) chaos

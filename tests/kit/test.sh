@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs stages of the tests: test.sh BUILD_DIR STAGE… with STAGE of unit, integration, e2e.
+# Runs stages of the tests: test.sh BUILD_DIR STAGE… with STAGE of unit, integration, e2e, chaos.
 # Programs are found in the build tree's image of tests/ by the sources that exist. T=pattern picks
 # by path. The last line is `N passed, N failed`; the exit status tells the same.
 set -uo pipefail
@@ -64,23 +64,24 @@ install_modules() {
     fi
 }
 
-run_e2e() {
-    mapfile -t list < <(sources tests/e2e .test.js)
+# run_node STAGE SUFFIX SECONDS
+run_node() {
+    mapfile -t list < <(sources "tests/$1" "$2")
     [ ${#list[@]} -gt 0 ] || return 0
-    echo "== e2e"
+    echo "== $1"
     local tap passed failed
     tap=$(mktemp)
     if install_modules; then
         # One file at a time: each starts a whole Tocsin.
         TOCSIN_TEST_BIN=$root/$build/bin $kit/servers.sh -- \
-            timeout -k 10 480 node --test --test-concurrency=1 \
+            timeout -k 10 "$3" node --test --test-concurrency=1 \
             --test-reporter=spec --test-reporter-destination=stdout \
             --test-reporter=tap --test-reporter-destination="$tap" "${list[@]}" </dev/null
     fi
     passed=$(sed -n 's/^# pass //p' "$tap" | tail -n 1)
     failed=$(awk '/^# (fail|cancelled) / { n += $3 } END { print n + 0 }' "$tap")
     [ -n "$passed" ] || {
-        echo "FAIL  e2e did not finish"
+        echo "FAIL  $1 did not finish"
         passed=0 failed=$((failed + 1))
     }
     rm -f "$tap"
@@ -92,7 +93,8 @@ for stage in "$@"; do
     case $stage in
     unit) run_unit ;;
     integration) run_integration ;;
-    e2e) run_e2e ;;
+    e2e) run_node e2e .test.js 480 ;;
+    chaos) run_node chaos .test.mjs "${CHAOS_SECONDS:-300}" ;;
     *) echo "unknown stage $stage" >&2 && exit 2 ;;
     esac
 done
