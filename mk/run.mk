@@ -1,6 +1,6 @@
 # Running Tocsin from the tree: see scripts/run.sh.
 
-RUNNER = BIN_DIR=$(abspath $(O))/release/bin scripts/run.sh
+RUNNER = env BIN_DIR=$(abspath $(O))/release/bin scripts/run.sh
 
 # All cores unless the caller chose.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
