@@ -190,14 +190,15 @@ enum status host_create(struct db *db, struct arena *arena, const struct uuid *o
     struct uuid id = uuid_new();
     char slug[HOST_SLUG_BYTES];
     host_slug(in->name, slug);
-    const struct query *q = in->slug ? &Q_HOST_INSERT : &Q_HOST_INSERT_NUMBERED;
     struct db_args a;
     db_args_init(&a, arena);
     fields_args(&a, &id, org, in->slug ? in->slug : slug, in);
+    if (in->slug)
+        return get_one(db, &Q_HOST_INSERT, &a, arena, out);
 
-    enum status st = ST_NOT_FOUND;
+    enum status st = get_one(db, &Q_HOST_INSERT_FREE, &a, arena, out);
     for (int i = 0; i < SLUG_ATTEMPTS && st == ST_NOT_FOUND; i++)
-        st = get_one(db, q, &a, arena, out);
+        st = get_one(db, &Q_HOST_INSERT_NUMBERED, &a, arena, out);
     return st == ST_NOT_FOUND ? ST_CONFLICT : st;
 }
 

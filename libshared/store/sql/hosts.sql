@@ -40,17 +40,29 @@ RETURNING id, slug, name, host, port, hostname, ip_address, os, os_version, agen
           admin_status, labels::text AS labels, last_seen_at, last_metrics_at, created_at,
           updated_at
 
--- The first free one of slug, slug-2, slug-3 …; no row when another took it meanwhile.
+-- A slug made from the name: no row when it is taken.
+-- name: host_insert_free
+INSERT INTO hosts (id, org_id, slug, name, host, port, hostname, ip_address, os, os_version,
+                   agent_version, admin_status, labels)
+VALUES ($1, $2, $3, $4, $5, coalesce($6, 22), $7, $8, $9, $10, $11, coalesce($12, 'active'),
+        coalesce($13::jsonb, '{}'))
+ON CONFLICT (org_id, slug) DO NOTHING
+RETURNING id, slug, name, host, port, hostname, ip_address, os, os_version, agent_version,
+          admin_status, labels::text AS labels, last_seen_at, last_metrics_at, created_at,
+          updated_at
+
+-- Then the first free one of slug-2, slug-3 …; no row when another took it meanwhile. One of as many
+-- numbers as there are such slugs, and two more, must be free.
 -- name: host_insert_numbered
 INSERT INTO hosts (id, org_id, slug, name, host, port, hostname, ip_address, os, os_version,
                    agent_version, admin_status, labels)
 SELECT $1, $2, free.slug, $4, $5, coalesce($6, 22), $7, $8, $9, $10, $11, coalesce($12, 'active'),
        coalesce($13::jsonb, '{}')
-FROM (SELECT c.slug
-      FROM generate_series(1, 100000) n,
-           LATERAL (SELECT $3::text || CASE WHEN n = 1 THEN '' ELSE '-' || n END AS slug) c
-      WHERE NOT EXISTS (SELECT 1 FROM hosts h WHERE h.org_id = $2 AND h.slug = c.slug)
-      LIMIT 1) free
+FROM (SELECT $3::text || '-' || min(n) AS slug
+      FROM generate_series(2, (SELECT count(*) + 2 FROM hosts h
+                               WHERE h.org_id = $2 AND starts_with(h.slug, $3 || '-'))) n
+      WHERE NOT EXISTS (SELECT 1 FROM hosts h
+                        WHERE h.org_id = $2 AND h.slug = $3::text || '-' || n)) free
 ON CONFLICT (org_id, slug) DO NOTHING
 RETURNING id, slug, name, host, port, hostname, ip_address, os, os_version, agent_version,
           admin_status, labels::text AS labels, last_seen_at, last_metrics_at, created_at,
