@@ -59,10 +59,10 @@
 #define LIMIT_SMTP_TIMEOUT_MS 30000
 #define LIMIT_NOTIFY_BATCH 64
 #define LIMIT_NOTIFY_ATTEMPTS 10
-#define LIMIT_NOTIFY_WEBHOOKS 128                 /* requests in flight of one notifier */
-#define LIMIT_NOTIFY_ENDPOINT 4                   /* … of them to one endpoint */
-#define LIMIT_NOTIFY_ENDPOINTS 4096               /* endpoints whose health is remembered */
-#define LIMIT_NOTIFY_RETRY_AFTER_MS 3600000       /* a receiver may ask for that much patience */
+#define LIMIT_NOTIFY_WEBHOOKS 128           /* requests in flight of one notifier */
+#define LIMIT_NOTIFY_ENDPOINT 4             /* … of them to one endpoint */
+#define LIMIT_NOTIFY_ENDPOINTS 4096         /* endpoints whose health is remembered */
+#define LIMIT_NOTIFY_RETRY_AFTER_MS 3600000 /* a receiver may ask for that much patience */
 #define LIMIT_NOTIFY_ERROR_BYTES 512
 #define LIMIT_MAIL_BYTES (256u << 10)
 

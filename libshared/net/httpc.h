@@ -37,7 +37,8 @@ struct httpc_request {
     size_t body_len;
     int64_t timeout_ms;    /* for everything, redirects included */
     int max_redirects;     /* 0: a 3xx is the answer */
-    size_t max_body_bytes; /* what is kept; the rest is read and counted up to 16 MiB, or 16 times that */
+    size_t max_body_bytes; /* what is kept; the rest is read and counted up to 16 MiB, or 16 times
+                              that */
     bool insecure_tls;     /* take any certificate */
 };
 

@@ -4,8 +4,8 @@
  * claims it for a while, sends, and records the attempt. A claim that was not renewed is taken
  * over, hence at least once.
  *
- * `payload` is the "data" object of what receivers get; store/recorder.h says what is in it. A reader
- * takes any member to be absent.
+ * `payload` is the "data" object of what receivers get; store/recorder.h says what is in it. A
+ * reader takes any member to be absent.
  */
 #ifndef TOCSIN_STORE_OUTBOX_H
 #define TOCSIN_STORE_OUTBOX_H
