@@ -125,7 +125,6 @@ CREATE TABLE checks (
     updated_at        timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX checks_org_created ON checks (org_id, created_at DESC, id);
-CREATE INDEX checks_shard ON checks (shard, id) WHERE enabled;
 
 CREATE TABLE check_channels (
     check_id   uuid NOT NULL REFERENCES checks ON DELETE CASCADE,

@@ -2,6 +2,7 @@
 #include "store/schedules.h"
 
 #include "gen/queries.h"
+#include "store/leases.h"
 
 /* Rows that one pass may remember. Past that it forgets, and reads some changes twice, which does
  * no harm. */
@@ -31,14 +32,19 @@ static enum status read_rows(const PGresult *r, struct arena *arena, struct sche
     return ST_OK;
 }
 
-enum status schedules_page(struct db *db, struct arena *arena, int shard, const struct uuid *after,
-                           struct schedule_row **rows, size_t *count)
+enum status schedules_page(struct db *db, struct arena *arena, const bool *shards,
+                           const struct uuid *after, struct schedule_row **rows, size_t *count)
 {
+    int64_t list[LEASE_SHARDS];
+    size_t shard_count = 0;
+    for (int i = 0; i < LEASE_SHARDS; i++) {
+        if (shards[i])
+            list[shard_count++] = i;
+    }
     struct db_args args;
     db_args_init(&args, arena);
-    db_arg_i64(&args, shard);
+    db_arg_i64s(&args, list, shard_count);
     db_arg_uuid(&args, after);
-    db_arg_i64(&args, SCHEDULES_PAGE);
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_SCHEDULES_PAGE, &args, &r));
     return read_rows(r, arena, rows, count);

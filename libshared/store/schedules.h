@@ -4,7 +4,7 @@
 
 #include "db/db.h"
 
-enum { SCHEDULES_PAGE = 5000 };
+enum { SCHEDULES_PAGE = 5000 }; /* also in sql/schedules.sql */
 
 struct schedule_row {
     struct uuid id;
@@ -14,9 +14,9 @@ struct schedule_row {
     int64_t settled_ms;   /* slots up to there have results, or are not expected */
 };
 
-/* Enabled checks of a shard, by id, after `after` (nil: from the start); at most SCHEDULES_PAGE.
- * Rows live in the arena. */
-NODISCARD enum status schedules_page(struct db *db, struct arena *arena, int shard,
+/* Enabled checks of these shards (of LEASE_SHARDS), by id, after `after` (nil: from the start); at
+ * most SCHEDULES_PAGE. Rows live in the arena. */
+NODISCARD enum status schedules_page(struct db *db, struct arena *arena, const bool *shards,
                                      const struct uuid *after, struct schedule_row **rows,
                                      size_t *count);
 

@@ -80,7 +80,6 @@ static enum status read_page(struct db *db, struct step *st, struct uuid *last, 
     db_arg_i64s(&args, shards, shard_count);
     db_arg_uuid(&args, &st->sweep->after);
     db_arg_time(&args, (st->now_ms - st->sweep->grace_ms - LIMIT_SCHEDULE_MIN_MS) * 1000);
-    db_arg_i64(&args, SWEEP_PAGE);
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_SWEEP_PAGE, &args, &r));
     int n = PQntuples(r);
@@ -91,9 +90,9 @@ static enum status read_page(struct db *db, struct step *st, struct uuid *last, 
         if (read_overdue(r, i, st, &st->checks[st->count]))
             st->count++;
     }
-    *is_full = n == SWEEP_PAGE;
+    *is_full = n > 0 && row_i64(r, 0, "page_count") == SWEEP_PAGE;
     if (n > 0)
-        *last = row_uuid(r, n - 1, "id");
+        *last = row_uuid(r, 0, "page_last");
     return ST_OK;
 }
 

@@ -8,7 +8,7 @@
 #include "db/db.h"
 
 enum {
-    SWEEP_PAGE = 1000,     /* checks looked at in one step */
+    SWEEP_PAGE = 1000,     /* checks looked at in one step; also in sql/sweep.sql */
     SWEEP_MISSED_MAX = 500 /* results written in one step */
 };
 

@@ -19,6 +19,7 @@ enum { OWNER_BYTES = 160 };
 enum shard_phase {
     SHARD_CLOSED,
     SHARD_CLAIMING, /* leased; Redis must learn of it and say how far the last owner came */
+    SHARD_CLAIMED,  /* waits for the pass that loads it */
     SHARD_LOADING,
     SHARD_RUNNING
 };
@@ -26,11 +27,16 @@ enum shard_phase {
 struct shard_work {
     enum shard_phase phase;
     int64_t epoch;
-    bool is_forced; /* the mark in Redis is from a nonsensical time: the first batch may pass it */
-    struct uuid after;    /* of the pages loaded */
+    bool is_forced; /* the mark in Redis is of a nonsensical time: the first batch may pass it */
     bool is_republishing; /* Redis lost what was published: look what has no result */
     int64_t lost_to_ms;
-    struct uuid republish_after;
+};
+
+/* A pass over the checks of some shards, a page at a time. */
+struct pass {
+    bool is_active;
+    bool shards[SCHED_SHARDS];
+    struct uuid after;
 };
 
 /* The dispatching thread's own. */
@@ -44,6 +50,7 @@ struct dispatching {
     struct schedule_cursor cursor;
     bool has_cursor;
     struct shard_work shards[SCHED_SHARDS];
+    struct pass load, republish;
     /* instants, monotonic */
     int64_t lease_until, renew_at, poll_at, redis_after, db_after;
 };

@@ -70,7 +70,7 @@ static bool claim(struct scheduler *s, int shard)
     }
     sched_open(run->sched, shard, mark_ms);
     note_gap(s, shard, mark_ms, run->timeline.now_ms);
-    w->phase = SHARD_LOADING;
+    w->phase = SHARD_CLAIMED;
     log_info("shard_taken", kv_i64("shard", shard), kv_i64("epoch", w->epoch),
              kv_bool("fresh", mark_ms == SCHED_NEVER));
     return true;
@@ -91,17 +91,15 @@ static bool interval_of(const struct schedule_row *row, int64_t *interval_ms)
     return false;
 }
 
-static void store_rows(struct scheduler *s, int shard, const struct schedule_row *rows,
-                       size_t count)
+static void load_row(struct scheduler *s, const struct schedule_row *row)
 {
-    for (size_t i = 0; i < count; i++) {
-        int64_t interval_ms = 0;
-        if (!interval_of(&rows[i], &interval_ms))
-            continue;
-        if (sched_load(s->run.sched, shard, &rows[i].id, interval_ms, rows[i].settled_ms,
-                       s->run.timeline.now_ms) != ST_OK)
-            log_error("schedule_not_loaded", kv_uuid("check", rows[i].id), kv_status(ST_NO_MEMORY));
-    }
+    int64_t interval_ms = 0;
+    if (row->shard < 0 || row->shard >= SCHED_SHARDS ||
+        s->run.shards[row->shard].phase != SHARD_LOADING || !interval_of(row, &interval_ms))
+        return;
+    if (sched_load(s->run.sched, row->shard, &row->id, interval_ms, row->settled_ms,
+                   s->run.timeline.now_ms) != ST_OK)
+        log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
 }
 
 /* The log is read from a moment before the first page on, so that no change falls between. */
@@ -114,42 +112,66 @@ static enum status begin_cursor(struct dispatching *run)
     return ST_OK;
 }
 
-static enum status load_page(struct scheduler *s, int shard)
+/* The next page of a pass, which is over with the last one. */
+static enum status turn_page(struct dispatching *run, struct pass *p, struct schedule_row **rows,
+                             size_t *count)
+{
+    arena_reset(run->arena);
+    TRY(schedules_page(run->db, run->arena, p->shards, &p->after, rows, count));
+    if (*count == SCHEDULES_PAGE)
+        p->after = (*rows)[*count - 1].id;
+    else
+        p->is_active = false;
+    return ST_OK;
+}
+
+/* All shards that wait go together, as a pass costs the same for one as for all. */
+static void begin_load(struct dispatching *run)
+{
+    struct pass p = {0};
+    for (int i = 0; i < SCHED_SHARDS; i++) {
+        if (run->shards[i].phase != SHARD_CLAIMED)
+            continue;
+        run->shards[i].phase = SHARD_LOADING;
+        p.shards[i] = p.is_active = true;
+    }
+    run->load = p;
+}
+
+static enum status load_page(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
-    struct shard_work *w = &run->shards[shard];
     struct schedule_row *rows = NULL;
     size_t count = 0;
     TRY(begin_cursor(run));
-    arena_reset(run->arena);
-    TRY(schedules_page(run->db, run->arena, shard, &w->after, &rows, &count));
-    store_rows(s, shard, rows, count);
-    if (count == SCHEDULES_PAGE) {
-        w->after = rows[count - 1].id;
-        return ST_OK;
+    TRY(turn_page(run, &run->load, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        load_row(s, &rows[i]);
+    for (int i = 0; i < SCHED_SHARDS && !run->load.is_active; i++) {
+        if (run->shards[i].phase != SHARD_LOADING)
+            continue;
+        run->shards[i].phase = SHARD_RUNNING;
+        sched_run(run->sched, i);
     }
-    w->phase = SHARD_RUNNING;
-    sched_run(run->sched, shard);
     return ST_OK;
 }
 
 /* --- after Redis lost its memory --- */
 
-static enum status republish_page(struct scheduler *s, int shard)
+static enum status republish_page(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
-    struct shard_work *w = &run->shards[shard];
     struct schedule_row *rows = NULL;
     size_t count = 0;
-    arena_reset(run->arena);
-    TRY(schedules_page(run->db, run->arena, shard, &w->republish_after, &rows, &count));
-    for (size_t i = 0; i < count; i++)
-        sched_republish(run->sched, &rows[i].id, w->lost_to_ms, rows[i].settled_ms,
-                        run->timeline.now_ms);
-    if (count == SCHEDULES_PAGE)
-        w->republish_after = rows[count - 1].id;
-    else
-        w->is_republishing = false;
+    TRY(turn_page(run, &run->republish, &rows, &count));
+    for (size_t i = 0; i < count; i++) {
+        int shard = rows[i].shard;
+        if (shard >= 0 && shard < SCHED_SHARDS && run->shards[shard].is_republishing)
+            sched_republish(run->sched, &rows[i].id, run->shards[shard].lost_to_ms,
+                            rows[i].settled_ms, run->timeline.now_ms);
+    }
+    for (int i = 0; i < SCHED_SHARDS && !run->republish.is_active; i++)
+        run->shards[i].is_republishing = false;
     return ST_OK;
 }
 
@@ -157,6 +179,7 @@ void scheduler_redis_lost(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
     log_warn("queue_lost");
+    run->republish = (struct pass){0};
     for (int i = 0; i < SCHED_SHARDS; i++) {
         struct shard_work *w = &run->shards[i];
         int64_t mark_ms = sched_mark(run->sched, i);
@@ -164,7 +187,8 @@ void scheduler_redis_lost(struct scheduler *s)
             continue;
         w->is_republishing = mark_ms != SCHED_NEVER; /* else it has published nothing */
         w->lost_to_ms = mark_ms;
-        w->republish_after = (struct uuid){0};
+        run->republish.shards[i] = w->is_republishing;
+        run->republish.is_active |= w->is_republishing;
         struct dispatch_reply reply;
         enum status st = dispatcher_claim(run->dispatcher, i, w->epoch, mark_ms, &reply);
         if (st != ST_OK)
@@ -183,26 +207,20 @@ static bool has_open_shard(const struct dispatching *run)
     return false;
 }
 
-/* One page of one shard, so that leases and ticks get their turn in between. */
+/* One page, so that leases and ticks get their turn in between. */
 static bool work_database(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
     if (clock_mono_ms() < run->db_after)
         return false;
-    for (int i = 0; i < SCHED_SHARDS; i++) {
-        struct shard_work *w = &run->shards[i];
-        enum status st = ST_OK;
-        if (w->phase == SHARD_LOADING)
-            st = load_page(s, i);
-        else if (w->phase == SHARD_RUNNING && w->is_republishing)
-            st = republish_page(s, i);
-        else
-            continue;
-        if (st != ST_OK)
-            db_failed(s);
-        return st == ST_OK;
-    }
-    return false;
+    if (!run->load.is_active)
+        begin_load(run);
+    if (!run->load.is_active && !run->republish.is_active)
+        return false;
+    enum status st = run->load.is_active ? load_page(s) : republish_page(s);
+    if (st != ST_OK)
+        db_failed(s);
+    return st == ST_OK;
 }
 
 bool scheduler_work_shards(struct scheduler *s)

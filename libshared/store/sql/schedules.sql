@@ -1,13 +1,20 @@
 -- What the scheduler reads.
 
+-- In the order of the ids, which is that of the rows on disk, for all shards at once: by shard, each of
+-- them would read the whole table. The states come by their keys then, as a join would be planned for
+-- all rows. The limit is SCHEDULES_PAGE, and a literal for the planner's sake.
 -- name: schedules_page
-SELECT c.id, c.shard, c.enabled, c.schedule, s.settled_to
-FROM checks c
-LEFT JOIN check_state s ON s.check_id = c.id
-WHERE c.shard = $1::smallint AND c.enabled
-  AND c.id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
-ORDER BY c.id
-LIMIT $3::bigint
+WITH page AS MATERIALIZED (
+    SELECT id, shard, enabled, schedule
+    FROM checks
+    WHERE shard = ANY ($1::smallint[]) AND enabled
+      AND id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
+    ORDER BY id
+    LIMIT 5000)
+SELECT id, shard, enabled, schedule,
+       (SELECT s.settled_to FROM check_state s WHERE s.check_id = page.id) AS settled_to
+FROM page
+ORDER BY id
 
 -- name: schedules_horizon
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid

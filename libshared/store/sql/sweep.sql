@@ -1,16 +1,27 @@
 -- Slots without a result.
 
--- Those whose oldest open slot may be overdue; who is paused waits for nothing.
+-- A page of SWEEP_PAGE enabled checks; of those the ones whose oldest open slot may be overdue, and
+-- the last one in any case, so that the next page is known. Who is paused waits for nothing.
 -- name: sweep_page
-SELECT c.id, c.shard, c.schedule, c.timeout_ms, s.settled_to,
-       s.state NOT IN ('paused', 'maintenance') AS is_expected
-FROM checks c
-JOIN check_state s ON s.check_id = c.id
-WHERE c.enabled AND c.shard = ANY ($1::smallint[])
-  AND c.id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
-  AND s.settled_to < $3::timestamptz - c.timeout_ms * interval '1 millisecond'
-ORDER BY c.id
-LIMIT $4::bigint
+WITH page AS MATERIALIZED (
+    SELECT id, shard, schedule, timeout_ms
+    FROM checks
+    WHERE enabled AND shard = ANY ($1::smallint[])
+      AND id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
+    ORDER BY id
+    LIMIT 1000), looked AS (
+    SELECT page.*, row_number() OVER (ORDER BY page.id) AS n, s.settled_to,
+           s.state NOT IN ('paused', 'maintenance') AS is_expected
+    FROM page
+    CROSS JOIN LATERAL (SELECT settled_to, state FROM check_state
+                        WHERE check_id = page.id OFFSET 0) s)
+SELECT id, shard, schedule, timeout_ms, settled_to, is_expected,
+       (SELECT count(*) FROM page) AS page_count,
+       (SELECT id FROM page ORDER BY id DESC LIMIT 1) AS page_last
+FROM looked
+WHERE settled_to < $3::timestamptz - timeout_ms * interval '1 millisecond'
+   OR n = (SELECT count(*) FROM looked)
+ORDER BY id
 
 -- name: sweep_lock
 SELECT c.id, c.org_id, s.settled_to
