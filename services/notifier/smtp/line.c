@@ -140,7 +140,8 @@ static enum status tls_failed(struct smtp_line *l, struct errbuf *err)
 static enum status shake_hands(struct smtp_line *l, struct errbuf *err)
 {
     l->ssl = SSL_new(l->config.tls);
-    if (!l->ssl || SSL_set_fd(l->ssl, l->server) != 1)
+    if (!l->ssl || SSL_set_fd(l->ssl, l->server) != 1 ||
+        SSL_set_max_proto_version(l->ssl, TLS1_3_VERSION) != 1)
         return ST_NO_MEMORY;
     for (;;) {
         ERR_clear_error();

@@ -21,6 +21,7 @@ enum { REPLY_BYTES = 400 };
 struct session {
     const struct smtp_server *server;
     bool has_tls;
+    bool is_answered;  /* the message got its whole reply: half a one leaves a code behind, too */
     char trouble[128]; /* with TLS, in words */
     /* The last reply that was an error, for the library forgets those before MAIL. */
     char line[REPLY_BYTES];
@@ -44,6 +45,9 @@ static void on_event(smtp_session_t session, int event, void *arg, ...)
     switch (event) {
     case SMTP_EV_STARTTLS_OK:
         s->has_tls = true;
+        break;
+    case SMTP_EV_MESSAGESENT:
+        s->is_answered = true;
         break;
     case SMTP_EV_EXTNA_STARTTLS:
         trouble(s, "it does not offer STARTTLS");
@@ -150,6 +154,17 @@ static void from_reply(struct smtp_outcome *out, int code, const char *text, boo
     (void)str_copy(out->error, sizeof(out->error), text);
 }
 
+/* The texts of several lines have them joined by line ends, and end with one. */
+static void make_one_line(char *text)
+{
+    for (char *p = text; *p; p++) {
+        if ((unsigned char)*p < 0x20)
+            *p = ' ';
+    }
+    for (size_t len = strlen(text); len > 0 && text[len - 1] == ' '; len--)
+        text[len - 1] = '\0';
+}
+
 struct refusals {
     struct smtp_outcome *out;
     int count, worst; /* worst: a 4xx counts before a 5xx, for then trying again may help */
@@ -164,21 +179,21 @@ static void on_recipient(smtp_recipient_t recipient, const char *mailbox, void *
     const size_t used = strlen(r->out->error);
     (void)snprintf(r->out->error + used, sizeof(r->out->error) - used, "%s%s refused: %d %.120s",
                    used ? "; " : "", mailbox, st->code, st->text ? st->text : "");
+    make_one_line(r->out->error);
     if (r->worst == 0 || st->code < r->worst)
         r->worst = st->code;
     r->count++;
 }
 
-static void judge(smtp_message_t message, struct session *s, bool has_run, struct smtp_outcome *out)
+static void judge(smtp_message_t message, struct session *s, const struct smtp_mail *mail,
+                  bool has_run, struct smtp_outcome *out)
 {
     struct refusals refusals = {.out = out};
     const smtp_status_t *transfer = smtp_message_transfer_status(message);
     (void)smtp_enumerate_recipients(message, on_recipient, &refusals);
-    for (char *p = out->error; *p; p++) {
-        if ((unsigned char)*p < 0x20)
-            *p = ' ';
-    }
-    if (has_run && transfer && transfer->code / 100 == 2) {
+    /* With nobody left to get it, the library sends the message all the same. */
+    const bool is_wanted = (size_t)refusals.count < mail->to_count;
+    if (has_run && is_wanted && s->is_answered && transfer && transfer->code / 100 == 2) {
         out->verdict = SMTP_SENT;
         out->code = transfer->code;
         return;
@@ -251,7 +266,7 @@ static void run_session(struct session *s, const struct smtp_mail *mail, uint16_
              auth_set_interact_cb(auth, on_credentials, s) && smtp_auth_set_context(session, auth);
     }
     if (ok)
-        judge(message, s, smtp_start_session(session) != 0, out);
+        judge(message, s, mail, smtp_start_session(session) != 0, out);
     else
         fail(out, SMTP_RETRY, "out of memory");
     if (session)
