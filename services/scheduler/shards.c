@@ -6,7 +6,7 @@
 #include "model/schedule.h"
 #include "services/scheduler/internal.h"
 
-enum { RETRY_MS = 100, POLL_MS = 500 };
+enum { RETRY_MS = 100, POLL_MS = 800 };
 
 static void redis_failed(struct scheduler *s)
 {
