@@ -249,7 +249,7 @@ start_daemons() {
 announce() {
     say
     say "Tocsin is ready:  http://127.0.0.1:$api_port/"
-    say "  API             http://127.0.0.1:$api_port/api/v1/  (described at /docs)"
+    say "  API             http://127.0.0.1:$api_port/api/v1"
     say "  metrics intake  http://127.0.0.1:$ingest_port/"
     say "  sign in as      $TOCSIN_ADMIN_EMAIL"
     # In the background this goes to a log, which is no place for a password: run.sh shows it then.

@@ -52,7 +52,7 @@ static const char *link_of(const struct delivery_row *row, const char *public_ur
         len--;
     if (!uuid_is_nil(&row->incident_id)) {
         uuid_format(&row->incident_id, id);
-        return arena_printf(arena, "%.*s/incidents/%s", (int)len, public_url, id);
+        return arena_printf(arena, "%.*s/api/v1/incidents/%s", (int)len, public_url, id);
     }
     if (!uuid_is_nil(&row->check_id)) {
         uuid_format(&row->check_id, id);

@@ -1,4 +1,5 @@
-/* Health of the API as two of the documents have it; neither needs a store or credentials. */
+/* What is here, and the health of the API as two of the documents have it; none of these needs a
+ * store or credentials. */
 #include "base/clock.h"
 #include "services/api/api.h"
 #include "services/api/routes/routes.h"
@@ -8,6 +9,21 @@ struct health_reply {
     int64_t unix_s, at;
     bool has_redis, has_cache, has_database;
 };
+
+struct index_reply {
+    const char *name, *version, *api, *health, *metrics;
+};
+
+#define AT(member) offsetof(struct index_reply, member)
+static const struct field index_fields[] = {
+    {.name = "name", .type = FT_STRING, .offset = AT(name), .example = "\"Tocsin\""},
+    {.name = "version", .type = FT_STRING, .offset = AT(version), .example = "\"0.1.0\""},
+    {.name = "api", .type = FT_STRING, .offset = AT(api), .help = "Where all paths begin"},
+    {.name = "health", .type = FT_STRING, .offset = AT(health)},
+    {.name = "metrics", .type = FT_STRING, .offset = AT(metrics), .help = "For Prometheus"},
+};
+#undef AT
+static const struct schema index_schema = SCHEMA("Index", struct index_reply, index_fields);
 
 #define AT(member) offsetof(struct health_reply, member)
 static const struct field root_fields[] = {
@@ -45,13 +61,24 @@ static struct health_reply look(void)
                              .unix_s = now_us / 1000000,
                              .at = now_us,
                              .has_redis = api_has_redis(),
+                             .has_cache = false, /* replies are not cached */
                              .has_database = api_has_database()};
-    h.has_cache = h.has_redis;
     if (!h.has_database)
         h.status = "unhealthy";
     else if (!h.has_redis)
         h.status = "degraded";
     return h;
+}
+
+static enum status index_get(struct req *r)
+{
+    const struct index_reply index = {.name = "Tocsin",
+                                      .version = tocsin_version,
+                                      .api = "/api/v1",
+                                      .health = "/api/v1/health",
+                                      .metrics = "/metrics"};
+    reply_object(r, 200, &index_schema, &index);
+    return ST_OK;
 }
 
 /* 200 whatever the state: the process answers; /readyz is for load balancers. */
@@ -70,6 +97,14 @@ static enum status api_health(struct req *r)
 }
 
 static const struct route routes[] = {
+    {.method = M_GET,
+     .path = "/",
+     .summary = "What is here",
+     .scope = SCOPE_PUBLIC,
+     .reply = &index_schema,
+     .tag = "Health",
+     .flags = ROUTE_NO_RATE | ROUTE_NO_STORE_NEEDED,
+     .handler = index_get},
     {.method = M_GET,
      .path = "/health",
      .summary = "Whether the API is well",

@@ -87,7 +87,7 @@ static void test_event(void **state)
     assert_string_equal(v.message, "refused  X: y");
     assert_string_equal(v.duration, "1 h 2 min");
     assert_string_equal(v.started_at, "");
-    assert_memory_equal(v.link, "https://t.example/incidents/", 28);
+    assert_memory_equal(v.link, "https://t.example/api/v1/incidents/", 35);
     assert_string_equal(event_duration(7, arena), "7 s");
     assert_string_equal(event_duration(61, arena), "1 min 1 s");
     assert_string_equal(event_duration(90000, arena), "1 d 1 h");
