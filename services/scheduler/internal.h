@@ -83,8 +83,8 @@ void scheduler_close_shard(struct scheduler *s, int shard);
 /* One step of what shards need beside ticking: claiming, loading a page, looking for what was lost.
  * True when there is more to do at once. */
 bool scheduler_work_shards(struct scheduler *s);
-/* What is done about once a second: a page of the log of changes, and a look whether Redis still knows
- * us. True when there is more to do at once. */
+/* What is done about once a second: a page of the log of changes, and a look whether Redis still
+ * knows us. True when there is more to do at once. */
 bool scheduler_poll(struct scheduler *s);
 /* Redis forgot what it was told: everything open looks for what may be gone. */
 void scheduler_redis_lost(struct scheduler *s);
