@@ -34,7 +34,12 @@ save_table() {
     for name in "${!pid_of[@]}"; do
         printf '%s %s %s %s\n' "$name" "${pid_of[$name]}" \
             "$(start_ticks "${pid_of[$name]}" || echo 0)" "${port_of[$name]:--}"
-    done | sort >"$table.new"
+    done >"$table.new"
+    # What waits for its next start is part of it too, and not running.
+    for name in "${!restart_at_ms[@]}"; do
+        printf '%s 0 0 %s\n' "$name" "${port_of[$name]:--}"
+    done >>"$table.new"
+    sort -o "$table.new" "$table.new"
     mv -f "$table.new" "$table"
 }
 

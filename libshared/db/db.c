@@ -96,7 +96,9 @@ static void keep_error(struct db *db, const char *text)
 }
 
 /* Time limits as library-notes has them: a vanished peer is noticed within seconds. Whatever the
- * connection string says of the same names wins, as it is expanded later. */
+ * connection string says of the same names wins, as it is expanded later. Kerberos must be asked
+ * for: looking for tickets costs every process half a megabyte and every connection a little time.
+ */
 static PGconn *open_connection(const struct db *db)
 {
     const char *const keywords[] = {"connect_timeout",
@@ -105,12 +107,13 @@ static PGconn *open_connection(const struct db *db)
                                     "keepalives_count",
                                     "tcp_user_timeout",
                                     "client_encoding",
+                                    "gssencmode",
                                     "dbname",
                                     "options",
                                     "application_name",
                                     NULL};
-    const char *const values[] = {"5",    "10",         "5",         "3",      "15000",
-                                  "UTF8", db->conninfo, db->options, db->name, NULL};
+    const char *const values[] = {"5",       "10",         "5",         "3",      "15000", "UTF8",
+                                  "disable", db->conninfo, db->options, db->name, NULL};
     return PQconnectdbParams(keywords, values, 1);
 }
 
