@@ -1,0 +1,204 @@
+// Checks from end to end: created over HTTP, run by the scheduler and on demand, their results read
+// back. Shapes are compared with the examples of MonitorPy's API document.
+
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+
+import { differences, signIn, startTocsin, startWebsite, waitFor } from './kit.js';
+
+let tocsin, caller, site;
+
+before(async () => {
+  site = await startWebsite();
+  tocsin = await startTocsin({ daemons: ['api', 'scheduler', 'worker'] });
+  caller = await signIn(tocsin);
+});
+
+after(async () => {
+  await tocsin?.stop();
+  await site?.stop();
+});
+
+const checkExample = {
+  id: '123e4567-e89b-12d3-a456-426614174000',
+  name: 'Example Website Check',
+  plugin_type: 'website',
+  config: { url: 'https://example.com', expected_status: 200 },
+  enabled: true,
+  schedule: 'every 5 minutes',
+  last_run: '2023-04-01T12:00:00Z',
+  created_at: '2023-01-01T00:00:00Z',
+  updated_at: '2023-04-01T12:00:00Z',
+};
+const resultExample = {
+  id: '123e4567-e89b-12d3-a456-426614174000',
+  check_id: '456e7890-e12b-34d5-a678-426614174000',
+  status: 'success',
+  message: 'Website responded with status 200',
+  response_time: 0.342,
+  raw_data: { status_code: 200, headers: { 'content-type': 'text/html' } },
+  executed_at: '2023-04-01T12:00:00Z',
+};
+const pageExample = { page: 1, per_page: 20, total: 1, pages: 1 };
+
+const create = (more = {}) =>
+  caller.must(201, 'POST', '/api/v1/checks', {
+    name: 'New Website Check',
+    plugin_type: 'website',
+    config: { url: site.url, expected_status: 200 },
+    enabled: true,
+    schedule: 'every 5 minutes',
+    ...more,
+  });
+
+const shaped = (example, value, mayBeNull) => assert.deepEqual(differences(example, value, mayBeNull), []);
+
+test('a scheduled check has results, a state and a last run', async () => {
+  const made = await create({ schedule: 'every 1 second' });
+  shaped(checkExample, made, ['last_run']);
+  assert.equal(made.schedule, 'every 1 second');
+
+  const path = `/api/v1/results/check/${made.id}`;
+  const page = await waitFor('three results', async () => {
+    const body = await caller.must(200, 'GET', path);
+    return body.total >= 3 && body;
+  });
+  shaped({ results: [resultExample], ...pageExample }, page);
+  for (const result of page.results) {
+    assert.equal(result.check_id, made.id);
+    assert.equal(result.status, 'success');
+    assert.equal(result.raw_data.status_code, 200);
+    assert.equal(result.trigger, 'schedule');
+    shaped(resultExample, await caller.must(200, 'GET', `/api/v1/results/${result.id}`));
+  }
+  // A slot names a run: no two results have the same one.
+  const slots = page.results.map((result) => result.scheduled_at);
+  assert.equal(new Set(slots).size, slots.length);
+
+  const check = await caller.must(200, 'GET', `/api/v1/checks/${made.id}`);
+  shaped(checkExample, check);
+  assert.equal(check.state, 'up');
+  assert.equal(check.last_status, 'success');
+
+  shaped({ checks: [checkExample], ...pageExample }, await caller.must(200, 'GET', '/api/v1/checks?state=up'));
+  await caller.must(204, 'DELETE', `/api/v1/checks/${made.id}`);
+  await caller.must(404, 'GET', path);
+});
+
+test('a paused check is not run, a resumed one is', async () => {
+  const made = await create({ schedule: 'every 1 second' });
+  const total = async () => (await caller.must(200, 'GET', `/api/v1/results/check/${made.id}`)).total;
+  await waitFor('a result', async () => (await total()) > 0);
+  const paused = await caller.must(200, 'POST', `/api/v1/checks/${made.id}/pause`);
+  assert.deepEqual([paused.state, paused.enabled, paused.next_run], ['paused', false, null]);
+  // What was under way may still come; then nothing more, seen by another check that goes on.
+  const other = await create({ schedule: 'every 1 second' });
+  const others = async () => (await caller.must(200, 'GET', `/api/v1/results/check/${other.id}`)).total;
+  await waitFor('the other check', async () => (await others()) >= 2);
+  const count = await total();
+  const seen = await others();
+  await waitFor('the other check to go on', async () => (await others()) >= seen + 3);
+  assert.equal(await total(), count);
+
+  const resumed = await caller.must(200, 'POST', `/api/v1/checks/${made.id}/resume`);
+  assert.equal(resumed.enabled, true);
+  await waitFor('more results', async () => (await total()) > count);
+  const { results } = await caller.must(200, 'GET', `/api/v1/results/check/${made.id}?include_missed=true`);
+  assert.deepEqual(results.filter((result) => result.status === 'missed'), []);
+  for (const { id } of [made, other]) await caller.must(204, 'DELETE', `/api/v1/checks/${id}`);
+});
+
+test('a check is run on demand and the result is stored', async () => {
+  const made = await create({ enabled: false });
+  const result = await caller.must(200, 'POST', `/api/v1/checks/${made.id}/run`);
+  shaped(resultExample, result);
+  assert.equal(result.check_id, made.id);
+  assert.equal(result.trigger, 'manual');
+  assert.deepEqual(await caller.must(200, 'GET', `/api/v1/results/${result.id}`), result);
+  site.status = 503;
+  const bad = await caller.must(200, 'POST', `/api/v1/checks/${made.id}/run`);
+  site.status = 200;
+  assert.equal(bad.status, 'error');
+  shaped(resultExample, bad);
+  await caller.must(204, 'DELETE', `/api/v1/checks/${made.id}`);
+});
+
+test('thirty callers run checks at once', async () => {
+  const made = await create({ enabled: false });
+  const results = await Promise.all(
+    Array.from({ length: 30 }, () => caller.must(200, 'POST', `/api/v1/checks/${made.id}/run`)),
+  );
+  assert.equal(new Set(results.map((result) => result.id)).size, 30);
+  await caller.must(204, 'DELETE', `/api/v1/checks/${made.id}`);
+});
+
+test('an ad hoc check is run and not stored', async () => {
+  const { total } = await caller.must(200, 'GET', '/api/v1/results');
+  const body = { plugin_type: 'website', config: { url: site.url, expected_status: 200 } };
+  const result = await caller.must(200, 'POST', '/api/v1/checks/run', body);
+  shaped({ ...resultExample, check_id: null }, result);
+  assert.equal(result.check_id, null);
+  assert.equal(result.status, 'success');
+  assert.equal((await caller.must(200, 'GET', '/api/v1/results')).total, total);
+  await caller.must(404, 'GET', `/api/v1/results/${result.id}`);
+  const failed = await caller.must(200, 'POST', '/api/v1/checks/run', {
+    plugin_type: 'website_status',
+    config: { url: 'http://127.0.0.1:1/' },
+  });
+  assert.equal(failed.status, 'error');
+});
+
+test('the documented update', async () => {
+  const made = await create();
+  const updated = await caller.must(200, 'PUT', `/api/v1/checks/${made.id}`, {
+    name: 'Updated Website Check',
+    config: { url: site.url, expected_status: 200, timeout: 30 },
+  });
+  shaped(checkExample, updated, ['last_run']);
+  assert.equal(updated.name, 'Updated Website Check');
+  assert.equal(updated.schedule, 'every 5 minutes');
+  assert.equal(updated.config.timeout, 30);
+  await caller.must(204, 'DELETE', `/api/v1/checks/${made.id}`);
+});
+
+test('summary and plugins', async () => {
+  const share = { count: 95, percent: 95.0 };
+  for (const period of ['day', 'week', 'month']) {
+    const summary = await caller.must(200, 'GET', `/api/v1/results/summary?period=${period}`);
+    shaped({
+      period: 'day', from_date: '2023-03-31T12:00:00Z', to_date: '2023-04-01T12:00:00Z', total_checks: 100,
+      statuses: { success: share, warning: share, error: share },
+    }, summary);
+    assert.equal(summary.period, period);
+  }
+  const plugin = {
+    name: 'website',
+    description: 'Check website availability and status',
+    required_config: { url: 'URL to check' },
+    optional_config: {
+      expected_status: 'Expected HTTP status code (default: 200)',
+      timeout: 'Request timeout in seconds (default: 10)',
+    },
+  };
+  shaped({ plugins: [{ name: '', description: '', required_config: {}, optional_config: {} }], count: 1 },
+    await caller.must(200, 'GET', '/api/v1/plugins'));
+  const website = await caller.must(200, 'GET', '/api/v1/plugins/website');
+  assert.equal(website.required_config.url, plugin.required_config.url);
+  for (const [name, help] of Object.entries(plugin.optional_config)) {
+    assert.equal(website.optional_config[name], help);
+  }
+});
+
+test('without Redis a run is refused and reading goes on', async () => {
+  const made = await create({ enabled: false, timeout: 1 });
+  tocsin.process('redis').kill('SIGSTOP'); // not awaited: it does not end
+  const refused = await caller.call('POST', `/api/v1/checks/${made.id}/run`, undefined, { timeoutMs: 20_000 });
+  assert.equal(refused.status, 503);
+  assert.equal(refused.body.code, 'QUEUE_UNAVAILABLE');
+  assert.ok(Number(refused.headers.get('retry-after')) > 0);
+  await caller.must(200, 'GET', '/api/v1/checks');
+  tocsin.process('redis').kill('SIGCONT');
+  await waitFor('runs to work again', async () =>
+    (await caller.call('POST', `/api/v1/checks/${made.id}/run`, undefined, { timeoutMs: 20_000 })).status === 200,
+  { timeoutMs: 30_000 });
+});
