@@ -252,7 +252,10 @@ start_daemons() {
 }
 
 announce() {
+    local now
+    now_ms now
     say
+    printf 'started in %d.%d s\n' $(((now - began_ms) / 1000)) $(((now - began_ms) % 1000 / 100))
     say "Tocsin is ready:  http://127.0.0.1:$api_port/"
     say "  API             http://127.0.0.1:$api_port/api/v1"
     say "  metrics intake  http://127.0.0.1:$ingest_port/"
@@ -372,6 +375,7 @@ shutdown() {
 follow=false
 [ "${1:-}" != --follow ] || follow=true
 
+now_ms began_ms
 mkdir -p "$data"
 chmod 755 "$data"
 exec 9>>"$lock"
