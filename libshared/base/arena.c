@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 4096 };
+enum { BLOCK_BYTES = 4096, SMALL_BYTES = 512 };
 
 struct block {
     struct block *next;
@@ -19,13 +19,24 @@ struct arena {
     struct block *head;
     size_t total;
     size_t limit;
+    size_t first_bytes; /* of the first block */
 };
 
 struct arena *arena_new(size_t limit_bytes)
 {
     struct arena *a = calloc(1, sizeof(*a));
-    if (a)
+    if (a) {
         a->limit = limit_bytes;
+        a->first_bytes = BLOCK_BYTES;
+    }
+    return a;
+}
+
+struct arena *arena_new_small(size_t limit_bytes)
+{
+    struct arena *a = arena_new(limit_bytes);
+    if (a)
+        a->first_bytes = SMALL_BYTES;
     return a;
 }
 
@@ -62,7 +73,7 @@ void arena_reset(struct arena *a)
 
 static struct block *block_add(struct arena *a, size_t bytes)
 {
-    size_t cap = MAX_OF(bytes, (size_t)BLOCK_BYTES);
+    size_t cap = MAX_OF(bytes, a->head ? (size_t)BLOCK_BYTES : a->first_bytes);
     struct block *b = malloc(sizeof(*b) + cap);
     if (!b)
         return NULL;

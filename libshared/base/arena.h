@@ -9,6 +9,8 @@ struct arena;
 
 /* NULL without memory. `limit_bytes` bounds the sum of all allocations. */
 struct arena *arena_new(size_t limit_bytes);
+/* The same, beginning with a small block: for what there may be thousands of at a time. */
+struct arena *arena_new_small(size_t limit_bytes);
 /* NULL is fine. */
 void arena_free(struct arena *a);
 static inline void arena_freep(struct arena **a)

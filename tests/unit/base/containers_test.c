@@ -40,6 +40,24 @@ static void test_buf_limit(void **state)
     assert_int_equal(buf_status(&b), ST_TOO_LARGE);
 }
 
+/* Growing past the small block, and after a reset, as any arena. */
+static void test_arena_small(void **state)
+{
+    (void)state;
+    AUTO_ARENA a = arena_new_small(20000);
+    for (int round = 0; round < 3; round++) {
+        char *first = arena_strdup(a, "one");
+        for (int i = 0; i < 15; i++) {
+            char *p = arena_alloc(a, 1000);
+            assert_non_null(p);
+            memset(p, 'x', 1000);
+        }
+        assert_string_equal(first, "one");
+        assert_null(arena_alloc(a, 6000));
+        arena_reset(a);
+    }
+}
+
 static void test_arena(void **state)
 {
     (void)state;
@@ -201,10 +219,11 @@ static void test_backoff(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_limit),  cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_map_model),  cmocka_unit_test(test_map_full),
-        cmocka_unit_test(test_heap_model), cmocka_unit_test(test_vec),
-        cmocka_unit_test(test_uuid),       cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_buf_limit),   cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_arena_small), cmocka_unit_test(test_map_model),
+        cmocka_unit_test(test_map_full),    cmocka_unit_test(test_heap_model),
+        cmocka_unit_test(test_vec),         cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_backoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
