@@ -66,7 +66,7 @@ static enum status copy_headers(struct call *call, const struct httpc_request *r
 
 static enum status copy_request(struct call *call, const struct httpc_request *r)
 {
-    call->arena = arena_new(ARENA_LIMIT);
+    call->arena = arena_new_small(ARENA_LIMIT);
     if (!call->arena)
         return ST_NO_MEMORY;
     if (!is_token(r->method))

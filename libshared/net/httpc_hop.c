@@ -12,7 +12,9 @@
 
 #include "base/str.h"
 
-enum { READ_BYTES = 8192, DISCARD_MIN = 16 << 20, DISCARD_TIMES = 16, ANSWER_HEADERS_MAX = 256 };
+/* A read buffer a request: small where there may be very many of them (10,000 slow targets). */
+enum { READ_BYTES = 16384, READ_BYTES_MANY = 2048, MANY_REQUESTS = 1024 };
+enum { DISCARD_MIN = 16 << 20, DISCARD_TIMES = 16, ANSWER_HEADERS_MAX = 256 };
 
 /* --- handles --- */
 
@@ -264,12 +266,13 @@ static bool build_resolve(struct call *call, const struct addresses *addresses)
 static bool set_transport(struct call *call, CURL *easy)
 {
     struct httpc *c = call->client;
+    long read_bytes = c->max_requests > MANY_REQUESTS ? READ_BYTES_MANY : READ_BYTES;
     long left_ms = (long)(call->timeout_ms - (httpc_now_us() - call->started_us) / 1000);
     return SET(PRIVATE, call) && SET(ERRORBUFFER, call->curl_error) && SET(NOSIGNAL, 1L) &&
            SET(PROXY, "") && SET(NETRC, (long)CURL_NETRC_IGNORED) &&
            SET(PROTOCOLS_STR, "http,https") && SET(FOLLOWLOCATION, 0L) && SET(PATH_AS_IS, 1L) &&
            SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(FRESH_CONNECT, 1L) &&
-           SET(FORBID_REUSE, 1L) && SET(BUFFERSIZE, (long)READ_BYTES) &&
+           SET(FORBID_REUSE, 1L) && SET(BUFFERSIZE, read_bytes) &&
            SET(CONNECTTIMEOUT_MS, MAX_OF(left_ms, 1L)) && SET(SSL_SESSIONID_CACHE, 0L) &&
            SET(SSL_VERIFYPEER, call->insecure_tls ? 0L : 1L) &&
            SET(SSL_VERIFYHOST, call->insecure_tls ? 0L : 2L) &&
