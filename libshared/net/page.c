@@ -21,6 +21,26 @@ void page_init(struct page *p, const struct page_in *in, int64_t default_limit)
     p->page = p->offset / p->limit + 1;
 }
 
+enum status page_begin(struct req *r, const struct page_in *in, const char *const *sorts,
+                       int64_t default_limit, struct page *out)
+{
+    page_init(out, in, default_limit);
+    if (!in->sort.set)
+        return ST_OK;
+    char known[160] = "";
+    for (const char *const *sort = sorts; *sort; sort++) {
+        if (str_eq(*sort, in->sort.v)) {
+            out->sort = *sort;
+            return ST_OK;
+        }
+        size_t used = strlen(known);
+        (void)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "", *sort);
+    }
+    AUTO_FIELD_ERRORS errors = {0};
+    field_errors_add(&errors, "query", "sort", "value_error.enum", "must be one of: %s", known);
+    return req_invalid(r, &errors);
+}
+
 /* Whether a query parameter (name=value) is one of those that say which page. */
 static bool is_place(const char *param, size_t len)
 {

@@ -46,12 +46,17 @@ struct page_in {
 
 struct page {
     int64_t page, per_page, limit, offset;
-    int64_t total; /* set by the store call */
+    int64_t total;    /* set by the store call */
+    const char *sort; /* one of those that the list knows, or NULL: its own order */
 };
 
 /* Works out the window; default_limit when neither style is used. Never fails: bounds were checked.
  */
 void page_init(struct page *p, const struct page_in *in, int64_t default_limit);
+/* page_init, and the order: a `sort` that is not among `sorts` (ends with NULL) is answered with
+ * 422 naming them. */
+NODISCARD enum status page_begin(struct req *r, const struct page_in *in, const char *const *sorts,
+                                 int64_t default_limit, struct page *out);
 /* {"<list>": […], "page": … }: rows are `count` structs of the schema. */
 void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,
                 size_t count, const struct page *p);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "log/log.h"
+#include "net/egress_conf.h"
 #include "services/notifier/notifier.h"
 
 enum { ABORT_MS = 3000 /* for what was cut short to be recorded */, LEASE_MIN_MS = 1000 };
@@ -49,7 +50,7 @@ static enum status prepare(struct notifier *n, struct errbuf *err)
         return err_set(err, ST_INVALID, "TOCSIN_SECRET_KEY: %s", why.text);
     if (!n->seal)
         log_warn("no_secret_key", kv_str("effect", "channels with a secret cannot be used"));
-    TRY(egress_new(conf->egress_preset, conf->egress_allow, conf->egress_deny, &n->egress, err));
+    TRY(egress_from_conf(conf, &n->egress, err));
     n->endpoints = endpoints_new(LIMIT_NOTIFY_ENDPOINT, LIMIT_NOTIFY_ENDPOINTS);
     return n->endpoints ? ST_OK : ST_NO_MEMORY;
 }

@@ -76,6 +76,8 @@ const table = [
   ['a status nobody has', 'GET', '/api/v1/results?status=fine', undefined, 422, 'VALIDATION_ERROR', 'status'],
   ['a date that is none', 'GET', '/api/v1/results?from_date=yesterday', undefined, 422, 'VALIDATION_ERROR', 'from_date'],
   ['a period nobody has', 'GET', '/api/v1/results/summary?period=eon', undefined, 422, 'VALIDATION_ERROR', 'period'],
+  ...['checks', 'results', 'incidents', 'channels', 'deliveries', 'servers', 'api-keys'].map((list) =>
+    [`an unknown order of ${list}`, 'GET', `/api/v1/${list}?sort=shoe_size`, undefined, 422, 'VALIDATION_ERROR', 'sort']),
   ['a broken query', 'GET', '/api/v1/checks?page=%ff', undefined, 400, 'MALFORMED_REQUEST'],
   ['an escaped slash', 'GET', '/api/v1/checks/a%2fb', undefined, 400, 'MALFORMED_REQUEST'],
   ['an escaped NUL', 'GET', '/api/v1/checks/a%00', undefined, 400, 'MALFORMED_REQUEST'],

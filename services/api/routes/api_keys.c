@@ -123,9 +123,10 @@ static enum status list_mine(struct req *r)
 
 static enum status list_all(struct req *r)
 {
+    static const char *const sorts[] = {"-created_at", NULL};
     const struct list_in *in = r->query_in;
     struct page page;
-    page_init(&page, &in->page, 20);
+    TRY(page_begin(r, &in->page, sorts, 20, &page));
     struct api_key_row *rows = NULL;
     size_t count = 0;
     TRY(api_key_list(req_ctx(r)->db, &r->who->org_id, whose(r), page.limit, page.offset, r->arena,

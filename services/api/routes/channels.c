@@ -152,11 +152,12 @@ static const struct schema list_schema = SCHEMA("ChannelQuery", struct list_in, 
 
 static enum status channel_list(struct req *r)
 {
+    static const char *const sorts[] = {"-created_at", NULL};
     const struct list_in *in = r->query_in;
     const struct channel_filter filter = {
         .type = in->type.v, .has_enabled = in->enabled.set, .enabled = in->enabled.v};
     struct page page;
-    page_init(&page, &in->page, 20);
+    TRY(page_begin(r, &in->page, sorts, 20, &page));
     struct channel *rows = NULL;
     size_t count = 0;
     TRY(channels_list(req_ctx(r)->db, r->arena, &r->who->org_id, &filter, &page, &rows, &count));

@@ -482,23 +482,6 @@ static const struct field list_fields[] = {
 #undef AT
 static const struct schema list_schema = SCHEMA("CheckQuery", struct list_in, list_fields);
 
-static bool is_sort(const char *sort)
-{
-    for (const char *const *s = checks_sorts; *s; s++) {
-        if (str_eq(*s, sort))
-            return true;
-    }
-    return false;
-}
-
-static enum status bad_sort(struct req *r)
-{
-    AUTO_FIELD_ERRORS errors = {0};
-    field_errors_add(&errors, "query", "sort", "value_error.enum",
-                     "name, state, created_at, updated_at or last_run, with - for descending");
-    return req_invalid(r, &errors);
-}
-
 /* An unknown plugin has no checks, and no canonical name. */
 static const char *kind_name(const struct in_str *plugin_type)
 {
@@ -511,8 +494,8 @@ static const char *kind_name(const struct in_str *plugin_type)
 static enum status check_list(struct req *r)
 {
     const struct list_in *in = r->query_in;
-    if (in->page.sort.set && !is_sort(in->page.sort.v))
-        return bad_sort(r);
+    struct page page;
+    TRY(page_begin(r, &in->page, checks_sorts, 20, &page));
     const struct check_filter filter = {
         .has_enabled = in->enabled.set,
         .enabled = in->enabled.v,
@@ -521,10 +504,8 @@ static enum status check_list(struct req *r)
         .group = in->group.v,
         .state = in->state.v,
         .q = in->q.v,
-        .sort = in->page.sort.v,
+        .sort = page.sort,
     };
-    struct page page;
-    page_init(&page, &in->page, 20);
     struct check *rows = NULL;
     size_t count = 0;
     TRY(checks_list(req_ctx(r)->db, r->arena, &r->who->org_id, &filter, &page, &rows, &count));

@@ -143,6 +143,7 @@ static const struct schema list_schema = SCHEMA("DeliveryQuery", struct list_in,
 
 static enum status delivery_list(struct req *r)
 {
+    static const char *const sorts[] = {"-created_at", NULL};
     const struct list_in *in = r->query_in;
     const struct outbox_filter filter = {
         .status = in->status.v,
@@ -151,7 +152,7 @@ static enum status delivery_list(struct req *r)
         .check_id = in->check_id.v,
     };
     struct page page;
-    page_init(&page, &in->page, 20);
+    TRY(page_begin(r, &in->page, sorts, 20, &page));
     struct delivery_row *rows = NULL;
     size_t count = 0;
     TRY(outbox_list(req_ctx(r)->db, r->arena, &r->who->org_id, &filter, &page, &rows, &count));

@@ -128,6 +128,7 @@ static const struct schema list_schema = SCHEMA("IncidentQuery", struct list_in,
 
 static enum status incident_list(struct req *r)
 {
+    static const char *const sorts[] = {"-started_at", NULL};
     const struct list_in *in = r->query_in;
     const struct incident_filter filter = {
         .statuses = in->status.set ? in->status.v : NULL,
@@ -138,7 +139,7 @@ static enum status incident_list(struct req *r)
         .until_us = in->until.v,
     };
     struct page page;
-    page_init(&page, &in->page, 20);
+    TRY(page_begin(r, &in->page, sorts, 20, &page));
     struct incident *rows = NULL;
     size_t count = 0;
     TRY(incidents_list(req_ctx(r)->db, r->arena, &r->who->org_id, &filter, &page, &rows, &count));

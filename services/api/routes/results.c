@@ -84,6 +84,7 @@ static const struct schema list_schema = SCHEMA("ResultQuery", struct list_in, l
 
 static enum status reply_list(struct req *r, const struct uuid *check_id)
 {
+    static const char *const sorts[] = {"-executed_at", NULL};
     const struct list_in *in = r->query_in;
     const struct result_filter filter = {
         .check_id = check_id,
@@ -93,7 +94,7 @@ static enum status reply_list(struct req *r, const struct uuid *check_id)
         .to_us = in->to_date.v,
     };
     struct page page;
-    page_init(&page, &in->page, 20);
+    TRY(page_begin(r, &in->page, sorts, 20, &page));
     struct result *rows = NULL;
     size_t count = 0;
     TRY(results_list(req_ctx(r)->db, r->arena, &r->who->org_id, &filter, &page, &rows, &count));

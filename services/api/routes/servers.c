@@ -159,23 +159,14 @@ static enum status slug_taken(struct req *r)
 
 static enum status server_list(struct req *r)
 {
-    static const char *const sorts[] = {"name", "-name", "created_at", "-created_at"};
+    static const char *const sorts[] = {"name", "-name", "created_at", "-created_at", NULL};
     const struct list_in *in = r->query_in;
-    bool is_known = !in->page.sort.set;
-    for (size_t i = 0; i < ARRAY_LEN(sorts); i++)
-        is_known = is_known || str_eq(in->page.sort.v, sorts[i]);
-    if (!is_known) {
-        AUTO_FIELD_ERRORS errors = {0};
-        field_errors_add(&errors, "query", "sort", "value_error.enum",
-                         "must be one of: name, -name, created_at, -created_at");
-        return req_invalid(r, &errors);
-    }
     struct page page;
-    page_init(&page, &in->page, LIST_DEFAULT);
+    TRY(page_begin(r, &in->page, sorts, LIST_DEFAULT, &page));
     struct host *hosts = NULL;
     size_t count = 0;
-    TRY(host_list(req_ctx(r)->db, r->arena, &r->who->org_id, in->page.sort.v, page.limit,
-                  page.offset, &hosts, &count, &page.total));
+    TRY(host_list(req_ctx(r)->db, r->arena, &r->who->org_id, page.sort, page.limit, page.offset,
+                  &hosts, &count, &page.total));
 
     page_reply_headers(r, count, &page);
     struct jw *w = reply_json(r, 200);
