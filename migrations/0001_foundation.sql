@@ -108,7 +108,8 @@ CREATE TABLE checks (
     name              text NOT NULL,
     kind              text NOT NULL,               -- canonical name: "website"
     plugin_type       text NOT NULL,               -- as the user wrote it, an alias perhaps
-    config            jsonb NOT NULL DEFAULT '{}',
+    config            jsonb NOT NULL DEFAULT '{}', -- without secrets
+    secret            bytea,                       -- sealed JSON object of the secret fields
     enabled           boolean NOT NULL DEFAULT true,
     schedule          text NOT NULL,               -- as the user wrote it
     timeout_ms        bigint NOT NULL DEFAULT 10000 CHECK (timeout_ms > 0),

@@ -1,4 +1,4 @@
-/* The table of channel types, and the parting of secrets from what may be read back. */
+/* The table of channel types. */
 #include "channels/channel.h"
 
 #include "base/str.h"
@@ -47,49 +47,4 @@ enum status channel_type_bind(const struct channel_type *type, json_t *config, s
 enum status channel_type_complete(const struct channel_type *type, json_t *config)
 {
     return type->complete ? type->complete(config) : ST_OK;
-}
-
-static bool is_secret(const struct channel_type *type, const char *name)
-{
-    for (size_t i = 0; i < type->config->count; i++) {
-        const struct field *f = &type->config->fields[i];
-        if ((f->flags & F_SECRET) && (str_eq(f->name, name) || str_eq(f->alias, name)))
-            return true;
-    }
-    return false;
-}
-
-enum status channel_type_split(const struct channel_type *type, const json_t *config, json_t **open,
-                               json_t **secret)
-{
-    json_t *plain = json_object();
-    json_t *hidden = json_object();
-    const char *name = NULL;
-    json_t *value = NULL;
-    bool ok = plain && hidden;
-    json_object_foreach ((json_t *)config, name, value) {
-        ok = ok && json_object_set(is_secret(type, name) ? hidden : plain, name, value) == 0;
-    }
-    if (!ok) {
-        json_decref(plain);
-        json_decref(hidden);
-        return ST_NO_MEMORY;
-    }
-    *open = plain;
-    *secret = hidden;
-    return ST_OK;
-}
-
-enum status channel_type_join(const json_t *open, const json_t *secret, json_t **out)
-{
-    json_t *all = json_object();
-    /* jansson takes the source as not const, but only reads it. */
-    bool ok = all && (!open || json_object_update(all, (json_t *)open) == 0) &&
-              (!secret || json_object_update(all, (json_t *)secret) == 0);
-    if (!ok) {
-        json_decref(all);
-        return ST_NO_MEMORY;
-    }
-    *out = all;
-    return ST_OK;
 }

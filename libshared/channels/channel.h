@@ -1,8 +1,8 @@
 /*
  * What a kind of notification channel is, for everyone: its type, its configuration fields and
- * which of them are secret (F_SECRET: sealed at rest, never read back). How it is sent is the
- * notifier's file of the same name (services/notifier/channels/<type>.c). A new type is one line in
- * channels.def and these two files.
+ * which of them are secret (F_SECRET: sealed at rest, never read back; json/secrets.h parts them).
+ * How it is sent is the notifier's file of the same name (services/notifier/channels/<type>.c). A
+ * new type is one line in channels.def and these two files.
  */
 #ifndef TOCSIN_CHANNELS_CHANNEL_H
 #define TOCSIN_CHANNELS_CHANNEL_H
@@ -27,10 +27,5 @@ NODISCARD enum status channel_type_bind(const struct channel_type *type, json_t 
                                         struct field_errors *errors);
 /* Adds generated members to a configuration that was bound without errors: for new channels. */
 NODISCARD enum status channel_type_complete(const struct channel_type *type, json_t *config);
-/* Splits a configuration into what may be read back and what is sealed; both new references. */
-NODISCARD enum status channel_type_split(const struct channel_type *type, const json_t *config,
-                                         json_t **open, json_t **secret);
-/* The opposite: *out is a new reference that holds both. Either may be NULL. */
-NODISCARD enum status channel_type_join(const json_t *open, const json_t *secret, json_t **out);
 
 #endif

@@ -1,6 +1,7 @@
 /* Arguments of the check tasks as JSON. */
 #include "queue/check_jobs.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "json/parse.h"
@@ -72,6 +73,7 @@ static const struct schema run_schema = {.name = "CheckRun",
 struct adhoc_in {
     struct in_str kind;
     struct in_json config;
+    struct in_str secret;
     struct in_i64 timeout_ms;
 };
 static const struct field adhoc_fields[] = {
@@ -85,6 +87,7 @@ static const struct field adhoc_fields[] = {
      .type = FT_MAP,
      .flags = F_REQUIRED,
      .offset = offsetof(struct adhoc_in, config)},
+    {.name = "secret", .type = FT_STRING, .offset = offsetof(struct adhoc_in, secret)},
     {.name = "timeout_ms",
      .type = FT_INT,
      .flags = F_REQUIRED,
@@ -178,6 +181,34 @@ enum status check_run_decode(const char *args, struct check_run *out, struct err
 
 /* --- check.adhoc --- */
 
+enum { BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
+
+static void write_sealed(struct jw *w, const struct check_adhoc *in)
+{
+    const size_t room = sodium_base64_ENCODED_LEN(in->sealed_len, BASE64);
+    AUTO_FREE char *text = malloc(room);
+    if (!text) {
+        w->out->failed = true;
+        return;
+    }
+    (void)sodium_bin2base64(text, room, in->sealed, in->sealed_len, BASE64);
+    jw_kv_str(w, "secret", text);
+}
+
+static enum status read_sealed(const char *text, struct arena *arena, struct check_adhoc *out)
+{
+    const size_t room = strlen(text); /* more than the bytes need */
+    unsigned char *sealed = arena_alloc(arena, room + 1);
+    size_t len = 0;
+    if (!sealed)
+        return ST_NO_MEMORY;
+    if (sodium_base642bin(sealed, room, text, room, NULL, &len, NULL, BASE64) != 0)
+        return ST_INVALID;
+    out->sealed = sealed;
+    out->sealed_len = len;
+    return ST_OK;
+}
+
 void check_adhoc_encode(const struct check_adhoc *in, struct buf *out)
 {
     struct jw w;
@@ -185,6 +216,8 @@ void check_adhoc_encode(const struct check_adhoc *in, struct buf *out)
     jw_object(&w);
     jw_kv_str(&w, "kind", in->kind);
     jw_kv_raw(&w, "config", in->config_json);
+    if (in->sealed)
+        write_sealed(&w, in);
     jw_kv_i64(&w, "timeout_ms", in->timeout_ms);
     jw_end(&w);
 }
@@ -200,7 +233,17 @@ enum status check_adhoc_decode(const char *args, struct arena *arena, struct che
     const char *config_json = arena_strdup(arena, config);
     if (!kind || !config_json)
         return ST_NO_MEMORY;
-    *out = (struct check_adhoc){
+    struct check_adhoc run = {
         .kind = kind, .config_json = config_json, .timeout_ms = in.timeout_ms.v};
+    if (in.secret.set && read_sealed(in.secret.v, arena, &run) == ST_INVALID)
+        return err_set(err, ST_INVALID, "secret is not base64url");
+    if (in.secret.set && !run.sealed)
+        return ST_NO_MEMORY;
+    *out = run;
     return ST_OK;
+}
+
+struct seal_place check_adhoc_seal_place(const struct uuid *job_id)
+{
+    return (struct seal_place){.table = "adhoc", .row = *job_id, .column = "config"};
 }

@@ -2,8 +2,9 @@
  * The arguments of the tasks that run checks, one encode/decode pair:
  *   check.scheduled  {"trigger":"schedule"|"retry","checks":[{"id":"…","slot":ms,"prev":ms},…]}
  * queue checks, p1 check.run        {"check_id":"…","slot_us":n} queue checks, p0 check.adhoc
- * {"kind":"website","config":{…},"timeout_ms":n}                   queue checks, p0 check.run and
- * check.adhoc carry job.reply = CHECK_DONE_CHANNEL when somebody waits: then the worker publishes
+ * {"kind":"website","config":{…},"secret":"base64url","timeout_ms":n}  queue checks, p0 check.run
+ * and check.adhoc carry job.reply = CHECK_DONE_CHANNEL when somebody waits: then the worker
+ * publishes
  * "<job id> <JSON of the result>" there (queue_publish_done): for check.run
  * {"result_id":"…"} once it is committed, for check.adhoc the result itself
  * {"status","message","response_time","raw_data","executed_at"}, and {"error":"…"} when it could
@@ -12,6 +13,7 @@
 #ifndef TOCSIN_QUEUE_CHECK_JOBS_H
 #define TOCSIN_QUEUE_CHECK_JOBS_H
 
+#include "auth/seal.h"
 #include "base/buf.h"
 #include "queue/queue.h"
 
@@ -42,10 +44,15 @@ NODISCARD enum status check_run_decode(const char *args, struct check_run *out, 
 
 struct check_adhoc {
     const char *kind;        /* canonical name */
-    const char *config_json; /* an object */
+    const char *config_json; /* an object, without its secrets */
+    /* Those, sealed (auth/seal_json.h) for {"adhoc", the job's id, "config"}; NULL: none. Redis and
+     * the dead letters see no more of them. */
+    const unsigned char *sealed;
+    size_t sealed_len;
     int64_t timeout_ms;
 };
 void check_adhoc_encode(const struct check_adhoc *in, struct buf *out);
+struct seal_place check_adhoc_seal_place(const struct uuid *job_id);
 NODISCARD enum status check_adhoc_decode(const char *args, struct arena *arena,
                                          struct check_adhoc *out, struct errbuf *err);
 

@@ -1,10 +1,7 @@
 /* Notification channels in PostgreSQL. */
 #include "store/channels.h"
 
-#include <string.h>
-
 #include "gen/queries.h"
-#include "json/parse.h"
 
 static enum status read_row(const PGresult *r, int row, struct arena *arena, struct channel *out)
 {
@@ -159,42 +156,7 @@ enum status channels_disable(struct db *db, struct arena *arena, const struct uu
     return db_query(db, &Q_CHANNEL_DISABLE, &args, NULL);
 }
 
-static struct seal_place place_of(const struct uuid *id)
+struct seal_place channel_seal_place(const struct uuid *id)
 {
     return (struct seal_place){.table = "channels", .row = *id, .column = "secret"};
-}
-
-enum status channel_seal(const struct seal_keys *keys, const struct uuid *id, const json_t *secret,
-                         struct arena *arena, const unsigned char **sealed, size_t *len)
-{
-    if (json_object_size(secret) == 0) {
-        *sealed = NULL;
-        *len = 0;
-        return ST_OK;
-    }
-    AUTO_FREE char *text = json_dumps(secret, JSON_COMPACT);
-    if (!text)
-        return ST_NO_MEMORY;
-    const struct seal_place place = place_of(id);
-    unsigned char *out = NULL;
-    enum status st = seal_close(keys, &place, text, arena, &out, len);
-    explicit_bzero(text, strlen(text));
-    TRY(st);
-    *sealed = out;
-    return ST_OK;
-}
-
-enum status channel_unseal(const struct seal_keys *keys, const struct uuid *id,
-                           const unsigned char *sealed, size_t len, struct arena *arena,
-                           json_t **out)
-{
-    const char *text = "{}";
-    const struct seal_place place = place_of(id);
-    if (sealed)
-        TRY(seal_open(keys, &place, sealed, len, arena, &text));
-    AUTO_JSON secret = NULL;
-    if (json_parse(text, strlen(text), &secret, NULL) != ST_OK || !json_is_object(secret))
-        return ST_CORRUPT;
-    *out = take(&secret);
-    return ST_OK;
 }

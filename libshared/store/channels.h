@@ -1,6 +1,6 @@
 /*
  * Notification channels. The configuration is kept in two parts: what may be read back, as JSON,
- * and the secret fields, sealed (auth/seal.h, place {"channels", id, "secret"}).
+ * and the secret fields, sealed (auth/seal_json.h, place {"channels", id, "secret"}).
  */
 #ifndef TOCSIN_STORE_CHANNELS_H
 #define TOCSIN_STORE_CHANNELS_H
@@ -47,14 +47,7 @@ NODISCARD enum status channels_delete(struct db *db, struct arena *arena, const 
 NODISCARD enum status channels_disable(struct db *db, struct arena *arena, const struct uuid *id,
                                        const char *reason);
 
-/* Seals a JSON object of secret fields for the channel; an empty object gives NULL. In the arena.
- */
-NODISCARD enum status channel_seal(const struct seal_keys *keys, const struct uuid *id,
-                                   const json_t *secret, struct arena *arena,
-                                   const unsigned char **sealed, size_t *len);
-/* The opposite; *out is a new reference, an empty object where nothing was sealed. ST_CORRUPT. */
-NODISCARD enum status channel_unseal(const struct seal_keys *keys, const struct uuid *id,
-                                     const unsigned char *sealed, size_t len, struct arena *arena,
-                                     json_t **out);
+/* Where a channel's secrets are sealed (auth/seal_json.h). */
+struct seal_place channel_seal_place(const struct uuid *id);
 
 #endif

@@ -61,6 +61,8 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, str
     if (!c.name || !c.kind || !c.plugin_type || !c.config || !c.schedule || !c.state)
         return ST_NO_MEMORY;
     TRY(read_lists(r, row, arena, &c));
+    if (!row_is_null(r, row, "secret"))
+        TRY(row_bytes(r, row, "secret", arena, &c.sealed, &c.sealed_len));
     *out = c;
     return ST_OK;
 }
@@ -155,6 +157,10 @@ static void value_args(struct db_args *args, const struct check *c)
     db_arg_str(args, c->webhook_url);
     db_arg_strs(args, c->tags, c->tag_count);
     db_arg_str(args, c->group);
+    if (c->sealed)
+        db_arg_bytes(args, c->sealed, c->sealed_len);
+    else
+        db_arg_null(args);
 }
 
 /* ST_INVALID unless every channel is the organisation's; naming one twice is naming it once. */
@@ -269,4 +275,9 @@ enum status checks_delete(struct db *db, struct arena *arena, const struct uuid 
 {
     struct work w = {.arena = arena, .org_id = org_id, .user_id = user_id, .id = id};
     return db_transact(db, delete_in_transaction, &w);
+}
+
+struct seal_place check_seal_place(const struct uuid *id)
+{
+    return (struct seal_place){.table = "checks", .row = *id, .column = "secret"};
 }

@@ -5,6 +5,7 @@
 #ifndef TOCSIN_STORE_CHECKS_H
 #define TOCSIN_STORE_CHECKS_H
 
+#include "auth/seal.h"
 #include "base/arena.h"
 #include "base/uuid.h"
 #include "db/db.h"
@@ -14,9 +15,11 @@ struct check {
     struct uuid id;
     int64_t legacy_id; /* small number for the uptime API; by the database */
     const char *name;
-    const char *kind;        /* canonical: "website" */
-    const char *plugin_type; /* as the user wrote it */
-    const char *config;      /* JSON object */
+    const char *kind;            /* canonical: "website" */
+    const char *plugin_type;     /* as the user wrote it */
+    const char *config;          /* JSON object, without its secrets */
+    const unsigned char *sealed; /* the secrets (auth/seal_json.h); NULL: none */
+    size_t sealed_len;
     bool enabled;
     const char *schedule; /* as the user wrote it */
     int64_t timeout_ms;
@@ -74,5 +77,8 @@ NODISCARD enum status checks_update(struct db *db, struct arena *arena, const st
 /* Deletes it, resolving its incident in the name of the user (may be nil). Its results stay. */
 NODISCARD enum status checks_delete(struct db *db, struct arena *arena, const struct uuid *org_id,
                                     const struct uuid *user_id, const struct uuid *id);
+
+/* Where a check's secrets are sealed: {"checks", id, "secret"}. */
+struct seal_place check_seal_place(const struct uuid *id);
 
 #endif

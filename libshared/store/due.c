@@ -27,6 +27,8 @@ enum status due_load(struct db *db, struct arena *arena, const struct uuid *ids,
             .retry_interval = row_str(r, row, "retry_interval", arena),
             .timeout_ms = row_i64(r, row, "timeout_ms"),
         };
+        if (!row_is_null(r, row, "secret"))
+            TRY(row_bytes(r, row, "secret", arena, &list[i].sealed, &list[i].sealed_len));
         if (!list[i].kind || !list[i].config_json || !list[i].schedule)
             return ST_NO_MEMORY;
     }

@@ -8,8 +8,10 @@
 
 struct due_check {
     struct uuid id;
-    const char *kind;        /* canonical name */
-    const char *config_json; /* an object */
+    const char *kind;            /* canonical name */
+    const char *config_json;     /* an object, without its secrets */
+    const unsigned char *sealed; /* those, as in struct check; NULL: none */
+    size_t sealed_len;
     bool is_enabled;
     const char *schedule;       /* as the user wrote it */
     const char *retry_interval; /* NULL: none given */

@@ -4,11 +4,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "auth/seal_json.h"
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/str.h"
 #include "channels/channel.h"
 #include "json/parse.h"
+#include "json/secrets.h"
 #include "services/notifier/notifier.h"
 #include "store/channels.h"
 
@@ -97,16 +99,15 @@ static enum status open_config(struct delivery *d, json_t **out)
     AUTO_JSON secret = NULL;
     const struct delivery_row *row = &d->row;
     TRY(json_parse(row->channel_config, strlen(row->channel_config), &open, NULL));
-    if (row->sealed && !d->notifier->seal) {
+    const struct seal_place place = channel_seal_place(&row->channel_id);
+    enum status st = seal_json_open(d->notifier->seal, &place, row->sealed, row->sealed_len,
+                                    d->arena, &secret);
+    if (st == ST_UNAVAILABLE)
         outcome_error(&d->outcome, "no key to open the channel's secret with (TOCSIN_SECRET_KEY)");
-        return ST_CORRUPT;
-    }
-    enum status st = channel_unseal(d->notifier->seal, &row->channel_id, row->sealed,
-                                    row->sealed_len, d->arena, &secret);
     if (st == ST_CORRUPT)
         outcome_error(&d->outcome, "the channel's secret does not open with TOCSIN_SECRET_KEY");
     TRY(st);
-    return channel_type_join(open, secret, out);
+    return secrets_join(open, secret, out);
 }
 
 enum status delivery_open(struct delivery *d)

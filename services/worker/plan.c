@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/seal_json.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "json/parse.h"
+#include "json/secrets.h"
 #include "log/log.h"
 #include "model/schedule.h"
+#include "store/checks.h"
 
 enum { WORK_ARENA_LIMIT = 32 << 20, DEFINE_ARENA_LIMIT = 256 << 20, RETRY_DEFAULT_MS = 30000 };
 
@@ -166,12 +169,32 @@ static void break_config(struct run *run, const struct field_errors *errors)
     break_run(run, "config", text);
 }
 
-static enum status define(struct run *run, const char *kind_name, const char *config_json,
-                          int64_t timeout_ms)
+/* What a run needs, stored or from the job itself. */
+struct definition {
+    const char *kind, *config_json;
+    const unsigned char *sealed;
+    size_t sealed_len;
+    struct seal_place place;
+    int64_t timeout_ms;
+};
+
+/* The configuration as one object, secrets included. */
+static enum status open_config(const struct run *run, const struct definition *d, json_t **out)
 {
-    const struct check_kind *kind = check_kind_find(kind_name);
+    AUTO_JSON open = NULL;
+    AUTO_JSON secret = NULL;
+    TRY(json_parse(d->config_json, strlen(d->config_json), &open, NULL));
+    TRY(seal_json_open(run->work->worker->seal, &d->place, d->sealed, d->sealed_len,
+                       run->work->arena, &secret));
+    return secrets_join(open, secret, out);
+}
+
+static enum status define(struct run *run, const struct definition *d)
+{
+    const struct check_kind *kind = check_kind_find(d->kind);
     run->kind = kind ? probe_kind_find(kind->name) : NULL;
-    run->probe.timeout_ms = MIN_OF(MAX_OF(timeout_ms, (int64_t)1), (int64_t)LIMIT_PROBE_TIMEOUT_MS);
+    run->probe.timeout_ms = MIN_OF(MAX_OF(d->timeout_ms, (int64_t)1),
+                                   (int64_t)LIMIT_PROBE_TIMEOUT_MS);
     run->plan = RUN_READY;
     if (!run->kind) {
         break_run(run, "kind", "This worker does not know this kind of check");
@@ -179,7 +202,13 @@ static enum status define(struct run *run, const char *kind_name, const char *co
     }
     AUTO_FIELD_ERRORS errors = {0};
     void *bound = NULL;
-    enum status st = json_parse(config_json, strlen(config_json), &run->config_json, NULL);
+    enum status st = open_config(run, d, &run->config_json);
+    if (st == ST_UNAVAILABLE || st == ST_CORRUPT) {
+        break_run(run, "secret",
+                  st == ST_CORRUPT ? "The check's secret does not open with TOCSIN_SECRET_KEY"
+                                   : "No key to open the check's secret with (TOCSIN_SECRET_KEY)");
+        return ST_OK;
+    }
     if (st == ST_OK)
         st = check_kind_bind(kind, run->config_json, run->work->arena, &bound, &errors);
     if (st == ST_NO_MEMORY)
@@ -193,7 +222,15 @@ static enum status define(struct run *run, const char *kind_name, const char *co
 static enum status define_adhoc(struct work *work)
 {
     struct run *run = &work->runs[0];
-    TRY(define(run, work->adhoc.kind, work->adhoc.config_json, work->adhoc.timeout_ms));
+    const struct definition d = {
+        .kind = work->adhoc.kind,
+        .config_json = work->adhoc.config_json,
+        .sealed = work->adhoc.sealed,
+        .sealed_len = work->adhoc.sealed_len,
+        .place = check_adhoc_seal_place(&work->job.id),
+        .timeout_ms = work->adhoc.timeout_ms,
+    };
+    TRY(define(run, &d));
     run->slot_us = clock_wall_us();
     if (run->plan == RUN_BROKEN) {
         (void)str_copy(work->reply_error, sizeof(work->reply_error), run->probe.result.message);
@@ -217,7 +254,15 @@ static enum status define_stored(struct work *work, const struct map *by_id)
         if (!due->is_enabled && work->kind != WORK_RUN)
             continue;
         run->retry_ms = retry_of(due);
-        TRY(define(run, due->kind, due->config_json, due->timeout_ms));
+        const struct definition d = {
+            .kind = due->kind,
+            .config_json = due->config_json,
+            .sealed = due->sealed,
+            .sealed_len = due->sealed_len,
+            .place = check_seal_place(&due->id),
+            .timeout_ms = due->timeout_ms,
+        };
+        TRY(define(run, &d));
     }
     return ST_OK;
 }

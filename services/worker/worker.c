@@ -125,6 +125,18 @@ static enum status start_stages(struct worker *w, struct errbuf *err)
     return ST_OK;
 }
 
+static enum status read_keys(struct worker *w, struct errbuf *err)
+{
+    struct errbuf why = {0};
+    if (!w->conf->secret_key[0]) {
+        log_warn("no_secret_key", kv_str("effect", "checks with a secret cannot be run"));
+        return ST_OK;
+    }
+    if (seal_keys_new(w->conf->secret_key, &w->seal, &why) != ST_OK)
+        return err_set(err, ST_INVALID, "TOCSIN_SECRET_KEY: %s", why.text);
+    return ST_OK;
+}
+
 enum status worker_start(const struct conf *conf, struct worker **out, struct errbuf *err)
 {
     struct worker *w = calloc(1, sizeof(*w));
@@ -135,7 +147,9 @@ enum status worker_start(const struct conf *conf, struct worker **out, struct er
     (void)pthread_mutex_init(&w->lock, NULL);
     name_consumer(w);
     worker_metrics_add();
-    enum status st = start_stages(w, err);
+    enum status st = read_keys(w, err);
+    if (st == ST_OK)
+        st = start_stages(w, err);
     if (st != ST_OK) {
         worker_stop(w, 0);
         return st;
@@ -191,6 +205,7 @@ static void free_all(struct worker *w)
     for (size_t i = 0; i < w->lane_count; i++)
         lane_close(&w->lanes[i]);
     egress_free(w->egress);
+    seal_keys_free(w->seal);
     bqueue_free(w->to_record);
     bqueue_free(w->to_ack);
     (void)pthread_mutex_destroy(&w->lock);

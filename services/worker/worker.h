@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "auth/seal.h"
 #include "base/arena.h"
 #include "base/bqueue.h"
 #include "base/clock.h"
@@ -88,6 +89,7 @@ struct run {
 struct worker {
     const struct conf *conf;
     char consumer[101];
+    struct seal_keys *seal; /* NULL: checks with secrets cannot be run */
     struct egress *egress;
     struct httpc *http;
     struct lane lanes[WORKER_LANES];

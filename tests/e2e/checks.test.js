@@ -148,6 +148,32 @@ test('an ad hoc check is run and not stored', async () => {
   assert.equal(failed.status, 'error');
 });
 
+test('a password of a configuration is used and never shown', async () => {
+  const config = { url: site.url, auth_username: 'ursula', auth_password: 'hush hush' };
+  const basic = `Basic ${Buffer.from('ursula:hush hush').toString('base64')}`;
+  const made = await create({ enabled: false, config });
+  const path = `/api/v1/checks/${made.id}`;
+  const run = async () => {
+    assert.equal((await caller.must(200, 'POST', `${path}/run`)).status, 'success');
+    return site.authorization;
+  };
+  for (const check of [made, await caller.must(200, 'GET', path)]) {
+    assert.equal(check.has_secret, true);
+    assert.deepEqual(check.config, { url: site.url, auth_username: 'ursula' });
+  }
+  assert.equal(await run(), basic);
+  // What was read is written back, and the password stays.
+  const kept = await caller.must(200, 'PUT', path, made);
+  assert.equal(kept.has_secret, true);
+  assert.equal(await run(), basic);
+  const removed = await caller.must(200, 'PATCH', path, { config: { ...made.config, auth_password: null } });
+  assert.equal(removed.has_secret, false);
+  assert.notEqual(await run(), basic);
+  await caller.must(200, 'POST', '/api/v1/checks/run', { plugin_type: 'website', config });
+  assert.equal(site.authorization, basic);
+  await caller.must(204, 'DELETE', path);
+});
+
 test('the documented update', async () => {
   const made = await create();
   const updated = await caller.must(200, 'PUT', `/api/v1/checks/${made.id}`, {

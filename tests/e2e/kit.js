@@ -78,10 +78,11 @@ export class HttpPeer {
 export async function startWebsite() {
   const site = new HttpPeer((request, response) => {
     site.hits += 1;
+    site.authorization = request.headers.authorization ?? null;
     response.writeHead(site.status, { 'content-type': 'text/html' });
     response.end(site.body);
   });
-  Object.assign(site, { hits: 0, status: 200, body: '<h1>Welcome</h1>' });
+  Object.assign(site, { hits: 0, authorization: null, status: 200, body: '<h1>Welcome</h1>' });
   return site.start();
 }
 

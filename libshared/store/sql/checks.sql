@@ -2,8 +2,8 @@
 
 -- The first queries of each pair differ in their order alone.
 -- name: check_list
-SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.enabled, c.schedule,
-       c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
        c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
        s.last_message, s.last_response_us, s.incident_id,
        ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
@@ -20,8 +20,8 @@ ORDER BY c.created_at DESC, c.id
 LIMIT $8::bigint OFFSET $9::bigint
 
 -- name: check_list_sorted
-SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.enabled, c.schedule,
-       c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
        c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
        s.last_message, s.last_response_us, s.incident_id,
        ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
@@ -59,8 +59,8 @@ WHERE c.org_id = $1
   AND ($7::text IS NULL OR strpos(lower(c.name), lower($7)) > 0)
 
 -- name: check_get
-SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.enabled, c.schedule,
-       c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
        c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
        s.last_message, s.last_response_us, s.incident_id,
        ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
@@ -75,9 +75,9 @@ SELECT id FROM checks WHERE org_id = $1 AND id = $2 FOR NO KEY UPDATE
 -- name: check_insert
 WITH new_check AS (
     INSERT INTO checks (id, org_id, name, kind, plugin_type, config, enabled, schedule, timeout_ms,
-                        retries, retry_interval, recoveries, webhook_url, tags, group_name, shard,
-                        created_by)
-    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                        retries, retry_interval, recoveries, webhook_url, tags, group_name, secret,
+                        shard, created_by)
+    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
     RETURNING id, enabled
 )
 INSERT INTO check_state (check_id, state)
@@ -87,7 +87,7 @@ SELECT id, CASE WHEN enabled THEN 'pending' ELSE 'paused' END FROM new_check
 UPDATE checks
 SET name = $3, kind = $4, plugin_type = $5, config = $6::jsonb, enabled = $7, schedule = $8,
     timeout_ms = $9, retries = $10, retry_interval = $11, recoveries = $12, webhook_url = $13,
-    tags = $14, group_name = $15, revision = revision + 1, updated_at = now()
+    tags = $14, group_name = $15, secret = $16, revision = revision + 1, updated_at = now()
 WHERE org_id = $1 AND id = $2
 
 -- Pausing and resuming. Nothing happens where the state is that already.

@@ -6,6 +6,7 @@
 #include "json/parse.h"
 #include "net/page.h"
 #include "services/api/api.h"
+#include "services/api/config_secrets.h"
 #include "services/api/routes/deliveries.h"
 #include "services/api/routes/routes.h"
 #include "store/channels.h"
@@ -188,21 +189,16 @@ static enum status channel_get(struct req *r)
     return ST_OK;
 }
 
-/* Parts a complete, valid configuration into c's open text and its sealed secrets. */
-static enum status store_config(struct req *r, const struct channel_type *type, json_t *config,
-                                struct channel *c)
+static enum status store_config(struct req *r, const struct channel_type *type,
+                                const json_t *config, struct channel *c)
 {
-    AUTO_JSON open = NULL;
-    AUTO_JSON secret = NULL;
-    TRY(channel_type_split(type, config, &open, &secret));
-    struct seal_keys *keys = req_ctx(r)->seal;
-    if (!keys && json_object_size(secret) > 0)
-        return req_fail(r, ST_UNAVAILABLE, "SECRET_KEY_MISSING",
-                        "This installation has no TOCSIN_SECRET_KEY to seal secrets with");
-    TRY(channel_seal(keys, &c->id, secret, r->arena, &c->sealed, &c->sealed_len));
-    AUTO_FREE char *text = json_dumps(open, JSON_COMPACT);
-    c->config = text ? arena_strdup(r->arena, text) : NULL;
-    return c->config ? ST_OK : ST_NO_MEMORY;
+    const struct seal_place place = channel_seal_place(&c->id);
+    struct kept_config kept;
+    TRY(config_keep(r, type->config, &place, config, &kept));
+    c->config = kept.open;
+    c->sealed = kept.sealed;
+    c->sealed_len = kept.sealed_len;
+    return ST_OK;
 }
 
 static enum status check_config(struct req *r, const struct channel_type *type, json_t *config)
@@ -258,19 +254,14 @@ struct update {
     bool is_answered; /* with a problem document */
 };
 
-/* The new configuration: what was given, and of the secrets those that were not given anew. */
+/* The new configuration: what was given, and of the secrets those that it does not mention. */
 static enum status merge_config(struct update *u)
 {
     const struct channel_in *in = u->r->in;
-    AUTO_JSON old = NULL;
+    const struct seal_place place = channel_seal_place(&u->c.id);
+    const struct kept_config kept = {u->c.config, u->c.sealed, u->c.sealed_len};
     AUTO_JSON config = NULL;
-    if (u->c.sealed) {
-        if (!req_ctx(u->r)->seal)
-            return ST_CORRUPT;
-        TRY(channel_unseal(req_ctx(u->r)->seal, &u->c.id, u->c.sealed, u->c.sealed_len, u->r->arena,
-                           &old));
-    }
-    TRY(channel_type_join(old, in->config.v, &config));
+    TRY(config_merge(u->r, u->type->config, &place, in->config.v, &kept, &config));
     enum status st = check_config(u->r, u->type, config);
     if (st == ST_OK)
         st = store_config(u->r, u->type, config, &u->c);

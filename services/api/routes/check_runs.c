@@ -10,6 +10,7 @@
 #include "json/parse.h"
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
+#include "services/api/config_secrets.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/results.h"
 #include "services/api/routes/routes.h"
@@ -85,6 +86,7 @@ static enum status start(struct req *r, const struct run *run, const char *task,
         return queue_failed(r, ST_TOO_LARGE);
     struct job job;
     TRY(job_init(&job, task, buf_cstr(args), clock_wall_ms()));
+    job.id = run->job_id;
     job.reply = CHECK_DONE_CHANNEL;
     /* Nobody waits after that. */
     job.expires_at_ms = job.enqueued_at_ms + run->wait_ms;
@@ -92,7 +94,6 @@ static enum status start(struct req *r, const struct run *run, const char *task,
     if (!state)
         return ST_NO_MEMORY;
     *state = *run;
-    state->job_id = job.id;
     state->deadline_mono_ms = clock_mono_ms() + run->wait_ms;
     r->state = state;
     TRY(req_park(r, &job.id, park_ms, resume));
@@ -133,7 +134,11 @@ static enum status check_run(struct req *r)
     struct check c;
     TRY(check_of_path(r, &c));
     const struct run run = {
-        .check_id = c.id, .slot_us = clock_wall_us(), .wait_ms = wait_ms_of(r, c.timeout_ms)};
+        .check_id = c.id,
+        .job_id = uuid_new(),
+        .slot_us = clock_wall_us(),
+        .wait_ms = wait_ms_of(r, c.timeout_ms),
+    };
     AUTO_BUF args;
     buf_init(&args, LIMIT_JOB_ARGS_BYTES);
     check_run_encode(&(struct check_run){.check_id = run.check_id, .slot_us = run.slot_us}, &args);
@@ -210,16 +215,21 @@ static enum status check_run_adhoc(struct req *r)
     if (!kind)
         return check_unknown_kind(r, in->plugin_type.v);
     TRY(check_config_valid(r, kind, in->config.v));
-    AUTO_FREE char *config = json_dumps(in->config.v, JSON_COMPACT);
-    if (!config)
-        return ST_NO_MEMORY;
     int64_t timeout_ms = check_timeout_ms(&in->timeout, in->config.v, CHECK_TIMEOUT_DEFAULT_MS);
-    const struct run run = {.wait_ms = wait_ms_of(r, timeout_ms)};
+    const struct run run = {.job_id = uuid_new(), .wait_ms = wait_ms_of(r, timeout_ms)};
+    const struct seal_place place = check_adhoc_seal_place(&run.job_id);
+    struct kept_config kept;
+    TRY(config_keep(r, kind->config, &place, in->config.v, &kept));
     AUTO_BUF args;
     buf_init(&args, LIMIT_JOB_ARGS_BYTES);
-    check_adhoc_encode(
-        &(struct check_adhoc){.kind = kind->name, .config_json = config, .timeout_ms = timeout_ms},
-        &args);
+    const struct check_adhoc adhoc = {
+        .kind = kind->name,
+        .config_json = kept.open,
+        .sealed = kept.sealed,
+        .sealed_len = kept.sealed_len,
+        .timeout_ms = timeout_ms,
+    };
+    check_adhoc_encode(&adhoc, &args);
     return start(r, &run, "check.adhoc", &args, run.wait_ms, adhoc_done);
 }
 

@@ -10,11 +10,10 @@
 #include "net/page.h"
 #include "net/url.h"
 #include "services/api/api.h"
+#include "services/api/config_secrets.h"
 #include "services/api/routes/routes.h"
 
 enum { TAGS_MAX = 32, TAG_MAX_BYTES = 64, GROUP_MAX_BYTES = 100, CHANNELS_MAX = 64 };
-/* What a secret of a configuration reads as; written back, it stands for the secret kept. */
-static const char secret_mask[] = "********";
 static const char default_schedule[] = "every 5 minutes";
 
 /* --- what goes out --- */
@@ -23,7 +22,7 @@ struct check_out {
     struct uuid id;
     int64_t legacy_id;
     const char *name, *plugin_type, *config;
-    bool enabled;
+    bool has_secret, enabled;
     const char *schedule;
     int64_t last_run_us, created_us, updated_us;
     double timeout_s;
@@ -45,8 +44,12 @@ static const struct field check_fields[] = {
     {.name = "config",
      .type = FT_MAP,
      .offset = AT(config),
-     .help = "As the plugin asks for; secrets read as ********",
+     .help = "As the plugin asks for, without its secrets",
      .example = "{\"url\":\"https://example.com\",\"expected_status\":200}"},
+    {.name = "has_secret",
+     .type = FT_BOOL,
+     .offset = AT(has_secret),
+     .help = "Whether the configuration has secrets: kept sealed, and never shown"},
     {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled)},
     {.name = "schedule",
      .type = FT_STRING,
@@ -98,37 +101,6 @@ static const struct field check_fields[] = {
 #undef AT
 static const struct schema check_schema = SCHEMA("Check", struct check_out, check_fields);
 
-static bool has_secrets(const struct check_kind *kind)
-{
-    for (size_t i = 0; i < kind->config->count; i++) {
-        if (kind->config->fields[i].flags & F_SECRET)
-            return true;
-    }
-    return false;
-}
-
-/* The configuration with its secrets masked; the text itself where there are none. */
-static const char *masked_config(struct arena *arena, const struct check *c)
-{
-    const struct check_kind *kind = check_kind_find(c->kind);
-    if (!kind || !has_secrets(kind))
-        return c->config;
-    AUTO_JSON config = json_loads(c->config, 0, NULL);
-    bool is_masked = false;
-    for (size_t i = 0; i < kind->config->count; i++) {
-        const struct field *f = &kind->config->fields[i];
-        if (!(f->flags & F_SECRET) || !json_is_string(json_object_get(config, f->name)))
-            continue;
-        if (json_object_set_new(config, f->name, json_string(secret_mask)) != 0)
-            return NULL;
-        is_masked = true;
-    }
-    if (config && !is_masked)
-        return c->config;
-    AUTO_FREE char *text = json_dumps(config, JSON_COMPACT);
-    return text ? arena_strdup(arena, text) : NULL;
-}
-
 static int64_t next_run_us(const struct check *c, int64_t now_ms)
 {
     struct schedule s;
@@ -137,14 +109,15 @@ static int64_t next_run_us(const struct check *c, int64_t now_ms)
     return schedule_next(&s, schedule_phase(&s, uuid_hash(&c->id)), now_ms) * 1000;
 }
 
-static enum status to_out(struct req *r, const struct check *c, struct check_out *out)
+static struct check_out to_out(const struct check *c)
 {
-    *out = (struct check_out){
+    return (struct check_out){
         .id = c->id,
         .legacy_id = c->legacy_id,
         .name = c->name,
         .plugin_type = c->plugin_type,
-        .config = masked_config(r->arena, c),
+        .config = c->config,
+        .has_secret = c->sealed != NULL,
         .enabled = c->enabled,
         .schedule = c->schedule,
         .last_run_us = c->last_run_us,
@@ -166,13 +139,11 @@ static enum status to_out(struct req *r, const struct check *c, struct check_out
         .last_response_s = c->last_response_s,
         .incident_id = c->incident_id,
     };
-    return out->config ? ST_OK : ST_NO_MEMORY;
 }
 
 static enum status reply_check(struct req *r, int status, const struct check *c)
 {
-    struct check_out out;
-    TRY(to_out(r, c, &out));
+    const struct check_out out = to_out(c);
     reply_object(r, status, &check_schema, &out);
     return ST_OK;
 }
@@ -222,7 +193,7 @@ static const char *check_label(const char *text)
          .type = FT_MAP,                                                                        \
          .flags = (required),                                                                   \
          .offset = AT(config),                                                                  \
-         .help = "As the plugin asks for",                                                      \
+         .help = "As the plugin asks for; on a change, a secret that is not given stays",       \
          .example = "{\"url\":\"https://example.com\",\"expected_status\":200}"},               \
         {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Default: true"},   \
         {.name = "schedule",                                                                    \
@@ -365,24 +336,6 @@ static bool are_tags(const struct in_list *tags)
     return true;
 }
 
-/* A secret that was read as the mask and written back is the one that is kept. */
-static enum status unmask(const struct check_kind *kind, const char *old_text, json_t *config)
-{
-    AUTO_JSON old = old_text ? json_loads(old_text, 0, NULL) : NULL;
-    for (size_t i = 0; i < kind->config->count; i++) {
-        const struct field *f = &kind->config->fields[i];
-        const char *value = json_string_value(json_object_get(config, f->name));
-        if (!(f->flags & F_SECRET) || !str_eq(value, secret_mask))
-            continue;
-        json_t *kept = json_object_get(old, f->name);
-        int failed = kept ? json_object_set(config, f->name, kept)
-                          : json_object_del(config, f->name);
-        if (failed)
-            return ST_NO_MEMORY;
-    }
-    return ST_OK;
-}
-
 /* Kind and configuration belong together: when either changes, both are judged. */
 static enum status apply_config(struct req *r, const struct check_in *in, struct check *c)
 {
@@ -391,17 +344,24 @@ static enum status apply_config(struct req *r, const struct check_in *in, struct
     const struct check_kind *kind = check_kind_find(c->plugin_type);
     if (!kind)
         return check_unknown_kind(r, c->plugin_type);
-    AUTO_JSON config = in->config.set ? json_deep_copy(in->config.v)
-                                      : json_loads(c->config, 0, NULL);
-    if (!config)
+    AUTO_JSON given = in->config.set ? json_incref(in->config.v) : json_loads(c->config, 0, NULL);
+    if (!given)
         return ST_NO_MEMORY;
-    TRY(unmask(kind, str_eq(c->kind, kind->name) ? c->config : NULL, config));
+    const struct seal_place place = check_seal_place(&c->id);
+    struct kept_config kept = {0};
+    /* Another kind's secrets are not this one's. */
+    if (str_eq(c->kind, kind->name))
+        kept = (struct kept_config){c->config, c->sealed, c->sealed_len};
+    AUTO_JSON config = NULL;
+    TRY(config_merge(r, kind->config, &place, given, &kept, &config));
     TRY(check_config_valid(r, kind, config));
-    AUTO_FREE char *text = json_dumps(config, JSON_COMPACT);
-    c->config = text ? arena_strdup(r->arena, text) : NULL;
+    TRY(config_keep(r, kind->config, &place, config, &kept));
+    c->config = kept.open;
+    c->sealed = kept.sealed;
+    c->sealed_len = kept.sealed_len;
     c->kind = kind->name;
     c->timeout_ms = check_timeout_ms(&in->timeout, in->config.set ? config : NULL, c->timeout_ms);
-    return c->config ? ST_OK : ST_NO_MEMORY;
+    return ST_OK;
 }
 
 static void apply_values(const struct check_in *in, struct check *c)
@@ -513,7 +473,7 @@ static enum status check_list(struct req *r)
     if (!out)
         return ST_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
-        TRY(to_out(r, &rows[i], &out[i]));
+        out[i] = to_out(&rows[i]);
     reply_page(r, "checks", &check_schema, out, count, &page);
     return ST_OK;
 }

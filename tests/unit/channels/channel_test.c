@@ -72,24 +72,6 @@ static void test_webhook(void **state)
     must_not_bind("webhook", "{\"url\":\"https://e.org/\",\"headers\":{\"Webhook-Id\":\"x\"}}");
 }
 
-static void test_split_and_join(void **state)
-{
-    static const char text[] = "{\"url\":\"https://e.org/\",\"secret\":\"" SECRET
-                               "\",\"timeout\":3}";
-    AUTO_JSON config = NULL;
-    AUTO_JSON open = NULL;
-    AUTO_JSON secret = NULL;
-    AUTO_JSON all = NULL;
-    assert_int_equal(json_parse(text, strlen(text), &config, NULL), ST_OK);
-    const struct channel_type *type = channel_type_find("webhook");
-    assert_int_equal(channel_type_split(type, config, &open, &secret), ST_OK);
-    assert_null(json_object_get(open, "secret"));
-    assert_int_equal(json_object_size(open), 2);
-    assert_int_equal(json_object_size(secret), 1);
-    assert_int_equal(channel_type_join(open, secret, &all), ST_OK);
-    assert_true(json_equal(all, config));
-}
-
 static void test_secret_is_made_when_absent(void **state)
 {
     const struct channel_type *type = channel_type_find("webhook");
@@ -128,9 +110,11 @@ static void test_unknown_type(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_email),          cmocka_unit_test(test_webhook),
-        cmocka_unit_test(test_split_and_join), cmocka_unit_test(test_secret_is_made_when_absent),
-        cmocka_unit_test(test_signature),      cmocka_unit_test(test_unknown_type),
+        cmocka_unit_test(test_email),
+        cmocka_unit_test(test_webhook),
+        cmocka_unit_test(test_secret_is_made_when_absent),
+        cmocka_unit_test(test_signature),
+        cmocka_unit_test(test_unknown_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

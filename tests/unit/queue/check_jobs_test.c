@@ -40,6 +40,8 @@ static void test_adhoc_round_trip(void **state)
 {
     struct check_adhoc in = {.kind = "website",
                              .config_json = "{\"url\":\"http://example.com/\",\"n\":[1,null]}",
+                             .sealed = (const unsigned char *)"\0\xff\x7f\x80",
+                             .sealed_len = 4,
                              .timeout_ms = 10000},
                        back;
     AUTO_BUF text;
@@ -50,6 +52,14 @@ static void test_adhoc_round_trip(void **state)
     assert_string_equal(back.kind, in.kind);
     assert_string_equal(back.config_json, in.config_json);
     assert_true(back.timeout_ms == in.timeout_ms);
+    assert_int_equal(back.sealed_len, in.sealed_len);
+    assert_memory_equal(back.sealed, in.sealed, in.sealed_len);
+
+    in.sealed = NULL;
+    buf_reset(&text);
+    check_adhoc_encode(&in, &text);
+    assert_ok(check_adhoc_decode(buf_cstr(&text), arena, &back, NULL));
+    assert_null(back.sealed);
 }
 
 static void test_scheduled_refused(void **state)
@@ -104,6 +114,8 @@ static void test_run_and_adhoc_refused(void **state)
         "{\"kind\":\"website\",\"config\":{},\"timeout_ms\":0}",
         "{\"kind\":\"website\",\"config\":{},\"timeout_ms\":1000000}",
         "{\"kind\":\"\",\"config\":{},\"timeout_ms\":1}",
+        "{\"kind\":\"website\",\"config\":{},\"timeout_ms\":1,\"secret\":7}",
+        "{\"kind\":\"website\",\"config\":{},\"timeout_ms\":1,\"secret\":\"a b\"}",
     };
     AUTO_ARENA arena = arena_new(65536);
     for (size_t i = 0; i < ARRAY_LEN(bad_adhoc); i++) {

@@ -224,6 +224,40 @@ static void test_adhoc_refused(void **state)
         must_be(run_adhoc(MODE_GOOD, bad[i]), 422, "VALIDATION_ERROR");
 }
 
+/* What lies in Redis: every value of every key. */
+static char *queued(void)
+{
+    AUTO_REDIS r = kit_redis_open(kit_redis());
+    AUTO_REPLY keys = NULL;
+    AUTO_BUF all;
+    buf_init(&all, 1 << 20);
+    assert_ok(redis_do(r, &keys, "KEYS", "*"));
+    for (size_t i = 0; i < keys->elements; i++) {
+        AUTO_REPLY dump = NULL;
+        assert_ok(redis_do(r, &dump, "DUMP", keys->element[i]->str));
+        if (dump->type == REDIS_REPLY_STRING)
+            buf_append(&all, dump->str, dump->len);
+    }
+    /* As text, so that strstr sees all of it. */
+    char *text = calloc(1, all.len + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < all.len; i++)
+        text[i] = all.data[i] == '\0' ? '.' : all.data[i];
+    return text;
+}
+
+static void test_adhoc_secrets_are_sealed(void **state)
+{
+    static const char body[] =
+        "{\"plugin_type\":\"website\",\"config\":{\"url\":\"https://example.com\","
+        "\"auth_username\":\"ursula\",\"auth_password\":\"hushhushhush\"},\"timeout\":0.1}";
+    must_be(run_adhoc(MODE_IDLE, body), 504, "CHECK_RUN_TIMEOUT");
+    AUTO_FREE char *text = queued();
+    assert_non_null(strstr(text, "ursula"));
+    assert_null(strstr(text, "hushhush"));
+    must_be(run_adhoc(MODE_ERROR, adhoc_body), 502, "CHECK_RUN_FAILED");
+}
+
 static void test_nobody_works(void **state)
 {
     must_be(run_stored(MODE_IDLE), 504, "CHECK_RUN_TIMEOUT");
@@ -272,13 +306,10 @@ static void test_without_redis(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stored_run),
-        cmocka_unit_test(test_lost_message),
-        cmocka_unit_test(test_worker_that_cannot),
-        cmocka_unit_test(test_adhoc_run),
-        cmocka_unit_test(test_adhoc_refused),
-        cmocka_unit_test(test_nobody_works),
-        cmocka_unit_test(test_subscription_comes_back),
+        cmocka_unit_test(test_stored_run),         cmocka_unit_test(test_lost_message),
+        cmocka_unit_test(test_worker_that_cannot), cmocka_unit_test(test_adhoc_run),
+        cmocka_unit_test(test_adhoc_refused),      cmocka_unit_test(test_adhoc_secrets_are_sealed),
+        cmocka_unit_test(test_nobody_works),       cmocka_unit_test(test_subscription_comes_back),
         cmocka_unit_test(test_without_redis),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

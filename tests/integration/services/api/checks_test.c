@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/seal_json.h"
 #include "base/str.h"
 #include "json/parse.h"
+#include "store/checks.h"
 #include "store/recorder.h"
 #include "tests/kit/api.h"
 
@@ -267,23 +269,62 @@ static void test_documented_update(void **state)
               "[\"body\",\"channels\"]");
 }
 
-static void test_secrets_are_masked(void **state)
+/* What is kept of a check's secrets: their JSON text. */
+static char *opened(const struct uuid *id)
 {
-    struct uuid id = create(
+    AUTO_ARENA arena = arena_new(1 << 16);
+    struct seal_keys *keys = NULL;
+    struct check c;
+    const struct seal_place place = check_seal_place(id);
+    AUTO_JSON secret = NULL;
+    assert_ok(seal_keys_new(KIT_SECRET_KEY, &keys, NULL));
+    assert_ok(checks_get(db, arena, &org, id, &c));
+    assert_ok(seal_json_open(keys, &place, c.sealed, c.sealed_len, arena, &secret));
+    seal_keys_free(keys);
+    return json_dumps(secret, JSON_COMPACT);
+}
+
+static void test_secrets_are_kept_sealed(void **state)
+{
+    static const struct {
+        const char *method, *body;
+        const char *kept;
+        bool has_secret;
+    } changes[] = {
+        {"PUT", "{\"config\":{\"url\":\"http://e.org\"}}", "{\"auth_password\":\"hush\"}", true},
+        {"PATCH", "{\"timeout\":7}", "{\"auth_password\":\"hush\"}", true},
+        {"PATCH", "{\"plugin_type\":\"website_status\"}", "{\"auth_password\":\"hush\"}", true},
+        {"PUT", "{\"config\":{\"url\":\"http://e.org\",\"auth_password\":\"new\"}}",
+         "{\"auth_password\":\"new\"}", true},
+        {"PATCH", "{\"config\":{\"url\":\"http://e.org\",\"auth_password\":null}}", "{}", false},
+        {"PATCH", "{\"config\":{\"url\":\"http://e.org\"}}", "{}", false},
+    };
+    const struct uuid id = create(
         "{\"name\":\"s\",\"plugin_type\":\"website\",\"config\":{\"url\":"
         "\"http://e.com\",\"auth_username\":\"u\",\"auth_password\":\"hush\"}}");
     struct kit_reply r = call("GET", path_of(&id, ""), NULL);
-    assert_string_equal(text(&r, "config.auth_password"), "********");
-    AUTO_FREE char *config = json_dumps(at(&r, "config"), 0);
+    assert_null(json_object_get(at(&r, "config"), "auth_password"));
+    assert_string_equal(text(&r, "config.auth_username"), "u");
+    assert_true(json_is_true(at(&r, "has_secret")));
     kit_reply_done(&r);
-    char body[512];
-    (void)snprintf(body, sizeof(body), "{\"config\":%s}", config);
-    r = call("PUT", path_of(&id, ""), body);
-    assert_int_equal(r.status, 200);
-    kit_reply_done(&r);
-    AUTO_FREE char *kept = kit_sql_text(
-        db, "SELECT config->>'auth_password' FROM checks WHERE id = '%s'", kit_id(&id));
-    assert_string_equal(kept, "hush");
+    assert_int_equal(kit_sql_i64(db,
+                                 "SELECT count(*) FROM checks c WHERE id = '%s' AND"
+                                 " (c::text LIKE '%%hush%%' OR secret IS NULL OR"
+                                 " encode(secret, 'escape') LIKE '%%hush%%')",
+                                 kit_id(&id)),
+                     0);
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        r = call(changes[i].method, path_of(&id, ""), changes[i].body);
+        assert_int_equal(r.status, 200);
+        assert_true(json_is_true(at(&r, "has_secret")) == changes[i].has_secret);
+        assert_null(json_object_get(at(&r, "config"), "auth_password"));
+        kit_reply_done(&r);
+        AUTO_FREE char *kept = opened(&id);
+        assert_string_equal(kept, changes[i].kept);
+    }
+    must_fail("PATCH", path_of(&id, ""),
+              "{\"config\":{\"url\":\"http://e.org\",\"auth_password\":7}}", 422,
+              "VALIDATION_ERROR", "[\"body\",\"config\",\"auth_password\"]");
 }
 
 static void test_pause_and_resume(void **state)
@@ -564,7 +605,7 @@ int main(void)
         cmocka_unit_test(test_everything_given),
         cmocka_unit_test(test_refused_creates),
         cmocka_unit_test(test_documented_update),
-        cmocka_unit_test(test_secrets_are_masked),
+        cmocka_unit_test(test_secrets_are_kept_sealed),
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_others_see_nothing),

@@ -9,12 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/seal_json.h"
 #include "base/str.h"
 #include "json/parse.h"
+#include "store/checks.h"
 #include "tests/kit/kit.h"
 #include "tests/kit/web.h"
 
 extern char **environ;
+
+#define SECRET_KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define OTHER_KEY "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 enum { WAIT_MS = 20000 };
 
@@ -58,6 +63,7 @@ static int setup(void **state)
     replace(&conf.database_url, kit_database());
     replace(&conf.redis_url, kit_redis());
     replace(&conf.egress_allow, "127.0.0.0/8");
+    replace(&conf.secret_key, SECRET_KEY);
     conf.worker_lease = 1500;
     conf.worker_concurrency = 4;
     db = kit_db_open(conf.database_url);
@@ -320,6 +326,79 @@ static void a_run_ad_hoc_answers_and_leaves_nothing(void **state)
     assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM results"), before);
 }
 
+/* What /echo shows of user "u" with password "hush". */
+#define BASIC "Authorization: Basic dTpodXNo"
+
+static void seal_password(const char *key, const struct seal_place *place, struct arena *arena,
+                          const unsigned char **sealed, size_t *len)
+{
+    struct seal_keys *keys = NULL;
+    AUTO_JSON secret = json_pack("{s:s}", "auth_password", "hush");
+    assert_ok(seal_keys_new(key, &keys, NULL));
+    assert_ok(seal_json_close(keys, place, secret, arena, sealed, len));
+    seal_keys_free(keys);
+}
+
+static struct uuid make_secret_check(const char *key)
+{
+    AUTO_ARENA arena = arena_new(1 << 16);
+    const unsigned char *sealed = NULL;
+    size_t len = 0;
+    const struct uuid id = make_check(
+        "/echo", ",\"auth_username\":\"u\",\"expected_content\":\"" BASIC "\"");
+    const struct seal_place place = check_seal_place(&id);
+    seal_password(key, &place, arena, &sealed, &len);
+    char hex[512];
+    assert_true(2 * len < sizeof(hex));
+    str_hex(sealed, len, hex);
+    kit_sql(db, "UPDATE checks SET secret = decode('%s', 'hex') WHERE id = '%s'", hex,
+            text_of(&id));
+    return id;
+}
+
+static void secrets_are_opened_for_the_probe_alone(void **state)
+{
+    const struct uuid good = make_secret_check(SECRET_KEY);
+    const struct uuid lost = make_secret_check(OTHER_KEY);
+    schedule(&good, 1, slot_now_ms());
+    schedule(&lost, 1, slot_now_ms());
+    assert_true(kit_wait(results_of(&good) == 1 && results_of(&lost) == 1, WAIT_MS));
+    must_be("good", &good, "status", "success");
+    must_be("lost", &lost, "status", "error");
+    must_be("lost", &lost, "message", "The check's secret does not open with TOCSIN_SECRET_KEY");
+}
+
+static void a_run_ad_hoc_opens_its_own_secret(void **state)
+{
+    AUTO_ARENA arena = arena_new(1 << 16);
+    char config[256];
+    (void)snprintf(config, sizeof(config),
+                   "{\"url\":\"http://127.0.0.1:%d/echo\",\"auth_username\":\"u\","
+                   "\"expected_content\":\"" BASIC "\"}",
+                   web_port(web));
+    for (int is_other = 0; is_other < 2; is_other++) {
+        struct job job;
+        assert_ok(job_init(&job, "check.adhoc", "{}", clock_wall_ms()));
+        const struct uuid other = uuid_new();
+        const struct seal_place place = check_adhoc_seal_place(is_other ? &other : &job.id);
+        struct check_adhoc in = {.kind = "website", .config_json = config, .timeout_ms = 5000};
+        seal_password(SECRET_KEY, &place, arena, &in.sealed, &in.sealed_len);
+        AUTO_BUF args;
+        buf_init(&args, LIMIT_JOB_ARGS_BYTES);
+        check_adhoc_encode(&in, &args);
+        job.args = buf_cstr(&args);
+        job.reply = CHECK_DONE_CHANNEL;
+        assert_ok(queue_enqueue(queue, redis, &job));
+        AUTO_JSON reply = wait_reply(&job.id);
+        const char *status = json_string_value(json_object_get(reply, "status"));
+        const char *error = json_string_value(json_object_get(reply, "error"));
+        if (is_other)
+            assert_string_equal(error, "The check's secret does not open with TOCSIN_SECRET_KEY");
+        else
+            assert_string_equal(status, "success");
+    }
+}
+
 static void nonsense_goes_to_the_dead_letters(void **state)
 {
     int64_t before = stats().dead;
@@ -479,6 +558,8 @@ int main(void)
         CASE(a_job_twice_is_one_result),
         CASE(who_waits_is_told_of_the_stored_result),
         CASE(a_run_ad_hoc_answers_and_leaves_nothing),
+        CASE(secrets_are_opened_for_the_probe_alone),
+        CASE(a_run_ad_hoc_opens_its_own_secret),
         CASE(nonsense_goes_to_the_dead_letters),
         CASE(a_soft_state_is_tried_again_soon),
         CASE(a_lost_database_connection_stores_once),
