@@ -29,6 +29,7 @@ include mk/build.mk
 include mk/dev.mk
 include mk/test.mk
 include mk/run.mk
+include mk/bench.mk
 
 ## all: build the libraries, the daemons and the tools (MODE=debug|release|asan|tsan|cov)
 .PHONY: all

@@ -15,7 +15,8 @@ KIT_SRC := $(strip $(call rwildcard,tests/kit,%.c))
 UNIT_SRC := $(strip $(call rwildcard,tests/unit,%_test.c))
 INTEGRATION_SRC := $(strip $(call rwildcard,tests/integration,%_test.c))
 FUZZ_SRC := $(strip $(call rwildcard,tests/fuzz,%_fuzz.c))
-BENCH_SRC := $(strip $(wildcard bench/*.c))
+BENCH_COMMON_SRC := $(strip $(wildcard bench/common/*.c))
+BENCH_SRC := $(filter-out $(BENCH_COMMON_SRC),$(strip $(wildcard bench/*/*.c)))
 
 LIBTOCSIN := $(B)/lib/libtocsin.a
 LIBKIT := $(B)/lib/libkit.a
@@ -68,7 +69,7 @@ $(foreach t,$(UNIT_SRC) $(INTEGRATION_SRC),$(eval $(call test_rule,$(t))))
 
 # $(call bench_rule,source): benchmarks may drive any part, so they see every archive.
 define bench_rule
-$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(PART_LIBS) $(LIBTOCSIN) $(B)/flags
+$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(call objs_of,$(BENCH_COMMON_SRC)) $(PART_LIBS) $(LIBTOCSIN) $(B)/flags
 	$$(say) LINK $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(LINK) $$(filter %.o %.a,$$^) $$(LIBS_ALL)
@@ -110,7 +111,7 @@ $(B)/obj/%.o: %.c $(B)/flags | $(GEN_HEADERS)
 	$(Q)$(COMPILE)
 
 ALL_SRC := $(SHARED_SRC) $(foreach p,$(PARTS),$(call part_src,$(p))) $(KIT_SRC) $(UNIT_SRC) \
-           $(INTEGRATION_SRC) $(BENCH_SRC)
+           $(INTEGRATION_SRC) $(BENCH_SRC) $(BENCH_COMMON_SRC)
 ALL_OBJS := $(call objs_of,$(ALL_SRC) $(FUZZ_SRC)) $(GEN_OBJS)
 .SECONDARY: $(ALL_OBJS)
 

@@ -29,6 +29,14 @@ static const struct task tasks[] = {
      .retry_base_ms = 1000,
      .retry_cap_ms = 1000,
      .time_limit_ms = CHECK_LIMIT_MS},
+    /* Work that does nothing: for benches, for tests, and to see whether a queue is served. */
+    {.name = "queue.noop",
+     .queue = "default",
+     .priority = QUEUE_DEFAULT_PRIORITY,
+     .max_attempts = 3,
+     .retry_base_ms = 1000,
+     .retry_cap_ms = 60000,
+     .time_limit_ms = 60000},
 };
 
 const struct task *task_find(const char *name)

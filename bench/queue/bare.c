@@ -1,0 +1,118 @@
+/*
+ * The floor of bench/queue: what Redis Streams give to a loop that does nothing else. No envelope
+ * but an id and arguments, no priorities, no lease, no handler; one connection a side.
+ *
+ *     bare enqueue HOST PORT JOBS          XADD, 500 to a pipeline
+ *     bare work HOST PORT COUNT            XREADGROUP COUNT, then XACK and XDEL of the batch
+ */
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/defs.h"
+#include "base/str.h"
+#include "base/uuid.h"
+
+enum { PIPELINE = 500, COUNT_MAX = 1000, HEAD = 3 };
+
+static const char stream[] = "bare";
+
+static void fail(const char *what)
+{
+    (void)fprintf(stderr, "bare: %s\n", what);
+    exit(1);
+}
+
+static redisContext *connect_to(const char *host, int64_t port)
+{
+    redisContext *c = redisConnect(host, (int)port);
+    if (!c || c->err)
+        fail(c ? c->errstr : "no memory");
+    return c;
+}
+
+static redisReply *next_reply(redisContext *c)
+{
+    void *reply = NULL;
+    if (redisGetReply(c, &reply) != REDIS_OK)
+        fail(c->errstr);
+    redisReply *r = reply;
+    if (r->type == REDIS_REPLY_ERROR)
+        fail(r->str);
+    return r;
+}
+
+static void skip_reply(redisContext *c)
+{
+    freeReplyObject(next_reply(c));
+}
+
+static int enqueue(redisContext *c, int64_t jobs)
+{
+    int64_t began_us = clock_wall_us();
+    for (int64_t sent = 0; sent < jobs;) {
+        int64_t count = MIN_OF(jobs - sent, (int64_t)PIPELINE);
+        for (int64_t i = 0; i < count; i++) {
+            char uuid[UUID_TEXT_BYTES];
+            struct uuid id = uuid_new();
+            uuid_format(&id, uuid);
+            const char *argv[] = {"XADD", stream, "*", "id", uuid, "args", "{}"};
+            if (redisAppendCommandArgv(c, ARRAY_LEN(argv), argv, NULL) != REDIS_OK)
+                fail(c->errstr);
+        }
+        for (int64_t i = 0; i < count; i++)
+            skip_reply(c);
+        sent += count;
+    }
+    (void)printf("{\"began\":%.6f,\"ended\":%.6f,\"jobs\":%lld}\n", (double)began_us / 1e6,
+                 (double)clock_wall_us() / 1e6, (long long)jobs);
+    return 0;
+}
+
+/* XACK stream group id … and XDEL stream id …, one vector for both. */
+static void finish(redisContext *c, const redisReply *entries)
+{
+    const char *argv[HEAD + COUNT_MAX] = {"XACK", stream, "bare"};
+    for (size_t i = 0; i < entries->elements; i++)
+        argv[HEAD + i] = entries->element[i]->element[0]->str;
+    int count = HEAD + (int)entries->elements;
+    if (redisAppendCommandArgv(c, count, argv, NULL) != REDIS_OK)
+        fail(c->errstr);
+    argv[1] = "XDEL";
+    argv[2] = stream;
+    if (redisAppendCommandArgv(c, count - 1, argv + 1, NULL) != REDIS_OK)
+        fail(c->errstr);
+    skip_reply(c);
+    skip_reply(c);
+}
+
+/* Until it is killed. */
+static _Noreturn void work(redisContext *c, const char *count)
+{
+    freeReplyObject(redisCommand(c, "XGROUP CREATE %s bare 0 MKSTREAM", stream));
+    const char *argv[] = {"XREADGROUP", "GROUP", "bare",    "one",  "COUNT", count,
+                          "BLOCK",      "1000",  "STREAMS", stream, ">"};
+    for (;;) {
+        if (redisAppendCommandArgv(c, ARRAY_LEN(argv), argv, NULL) != REDIS_OK)
+            fail(c->errstr);
+        redisReply *r = next_reply(c);
+        if (r->type == REDIS_REPLY_ARRAY)
+            finish(c, r->element[0]->element[1]);
+        freeReplyObject(r);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int64_t port = 0, number = 0;
+    if (argc == 5 && str_to_i64(argv[3], &port) == ST_OK && str_to_i64(argv[4], &number) == ST_OK &&
+        number > 0) {
+        if (str_eq(argv[1], "enqueue"))
+            return enqueue(connect_to(argv[2], port), number);
+        if (str_eq(argv[1], "work") && number <= COUNT_MAX)
+            work(connect_to(argv[2], port), argv[4]);
+    }
+    (void)fputs("usage: bare enqueue HOST PORT JOBS | bare work HOST PORT COUNT\n", stderr);
+    return 2;
+}
