@@ -39,6 +39,18 @@
 #define LIMIT_JOB_CHECKS 64        /* due checks that one scheduled job carries */
 #define LIMIT_QUEUE_LENGTH 1000000 /* entries of one stream before it refuses */
 #define LIMIT_DEAD_LETTERS 100000  /* of one queue; the oldest go first */
+#define LIMIT_ENQUEUE_BATCH 500    /* jobs that one script adds: Redis serves nobody else */
+#define LIMIT_FETCH_BATCH 500
+#define LIMIT_JOB_RESULT_BYTES 65536u
+#define LIMIT_JOB_EVENTS 10000         /* kept of one queue, about */
+#define LIMIT_JOB_LIST 500             /* jobs on one page */
+#define LIMIT_JOB_SCAN 20000           /* entries looked at to find one job */
+#define LIMIT_GROUP_JOBS 10000         /* members of one group */
+#define LIMIT_CHAIN_JOBS 16            /* jobs of one chain */
+#define LIMIT_RATE_RULES 256           /* tasks of a queue with a limit of their own */
+#define LIMIT_JOB_CANCEL_MS 86400000LL /* how long a cancel is remembered */
+#define LIMIT_JOB_ONCE_MS 86400000LL   /* how long keys are, unless said otherwise */
+#define LIMIT_FAIR_WINDOW 1000         /* jobs with a tenant that wait in a stream */
 
 /* Checks */
 #define LIMIT_CHECK_NAME 200

@@ -6,26 +6,26 @@
  * consumer that lives. New entries come in the order of their ids, so those after the newest one
  * received are exactly the lost ones: the next fetch asks for them.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/str.h"
-#include "log/log.h"
 #include "queue/internal.h"
 
-enum { GROUP_TRIES = 2 };
+enum { GROUP_TRIES = 2, SLICE_MS = 500 /* of blocking: a pause is seen after that */ };
 
 struct metric queue_dead_metric = {.name = "tocsin_queue_dead_letters_total",
                                    .help = "Jobs set aside as dead letters",
                                    .type = METRIC_COUNTER};
-struct metric queue_expired_metric = {.name = "tocsin_queue_expired_total",
-                                      .help = "Jobs dropped because they had expired",
-                                      .type = METRIC_COUNTER};
-
 /* Whose turn it is, slot by slot: 8 : 4 : 2 : 1, interleaved, for batches of any size. */
 static const unsigned char turns[] = {0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0};
+
+struct fetch_marks {
+    char last[QUEUE_PRIORITIES][QUEUE_ENTRY_BYTES];
+};
 
 struct fetch {
     struct queue *q;
@@ -66,42 +66,33 @@ static void read_args(const struct fetch *f, size_t count, int64_t block_ms, str
 
 /* --- one entry --- */
 
-static enum status bury(const struct fetch *f, const char *stream, const char *entry,
-                        const char *reason)
+/* Sets aside what must not run at all; `job` may be no more than the entry's place. */
+static enum status bury(const struct fetch *f, const struct job *job, const char *reason)
 {
-    metric_inc(&queue_dead_metric);
-    log_warn("job_dead", kv_str("stream", stream), kv_str("entry", entry),
-             kv_str("reason", reason));
-    enum status st = queue_end_delivery(f->q, f->r, stream, f->consumer, entry, 0, reason,
-                                        f->now_ms);
+    struct job_outcome dead = {.state = JOB_DEAD, .error = reason, .finished_at_ms = f->now_ms};
+    enum status st = queue_end_one(f->q, f->r, f->consumer, job, &dead);
     return st == ST_CONFLICT ? ST_OK : st;
 }
 
-/* Keeps the job, or sets aside what must not run. */
+/* Keeps the job, or sets aside what must not run. The reply lies in the arena. */
 static enum status take_entry(const struct fetch *f, const char *stream, const redisReply *reply)
 {
     if (reply->elements != 2 || reply->element[0]->type != REDIS_REPLY_STRING)
         return ST_CORRUPT;
     struct job job;
     struct errbuf why = {{0}};
-    const char *entry = reply->element[0]->str;
     enum status st = job_decode(reply->element[1], f->out->arena, &job, &why);
     if (st == ST_INVALID) {
         char reason[sizeof(why.text) + 16];
+        struct job unread = {.stream = stream, .entry = reply->element[0]->str, .attempt = 1};
         (void)snprintf(reason, sizeof(reason), "undecodable: %s", why.text);
-        return bury(f, stream, entry, reason);
+        return bury(f, &unread, reason);
     }
     TRY(st);
-    if (job.deliveries > QUEUE_MAX_DELIVERIES)
-        return bury(f, stream, entry, "poison: every worker that took it died");
     job.stream = stream;
-    job.entry = arena_strdup(f->out->arena, entry);
-    if (!job.entry)
-        return ST_NO_MEMORY;
-    if (job.expires_at_ms > 0 && job.expires_at_ms <= f->now_ms) {
-        metric_inc(&queue_expired_metric);
-        return queue_ack(f->q, f->r, &job, 1);
-    }
+    job.entry = reply->element[0]->str;
+    if (job.deliveries > QUEUE_MAX_DELIVERIES)
+        return bury(f, &job, "poison: every worker that took it died");
     /* Blocking on several streams may bring a few more than there is room for. */
     if (f->out->count == f->max) {
         st = queue_hand_back(f->q, f->r, f->consumer, &job);
@@ -173,13 +164,17 @@ static enum status read_round(const struct fetch *f, enum reading reading,
         rargs_str(&args, reading == READ_NEW ? ">" : f->q->last[p]);
         TRY(redis_append(f->r, &args));
     }
+    if (reading == READ_NEW)
+        TRY(queue_control_append(f->q, f->r));
     /* All replies are fetched before any is acted on: acting talks to Redis, too. */
     redisReply *replies[QUEUE_PRIORITIES] = {NULL};
     enum status st = ST_OK;
     for (int p = 0; p < QUEUE_PRIORITIES && st == ST_OK; p++) {
         if (share[p] > 0)
-            st = redis_fetch(f->r, &replies[p]);
+            st = redis_fetch_into(f->r, f->out->arena, &replies[p]);
     }
+    if (st == ST_OK && reading == READ_NEW)
+        st = queue_control_fetch(f->q, f->r);
     if (st != ST_OK)
         f->q->has_lost_reply = true;
     for (int p = 0; p < QUEUE_PRIORITIES; p++) {
@@ -192,7 +187,6 @@ static enum status read_round(const struct fetch *f, enum reading reading,
             f->q->has_lost_reply = true;
         st = st == ST_OK ? taken : st;
         has_more[p] = entries == share[p];
-        redis_reply_freep(&replies[p]);
     }
     return st;
 }
@@ -236,9 +230,9 @@ static enum status read_blocking(const struct fetch *f, int64_t block_ms)
         rargs_str(&args, f->q->stream[p]);
     for (int p = 0; p < QUEUE_PRIORITIES; p++)
         rargs_str(&args, ">");
-    AUTO_REPLY reply = NULL;
+    redisReply *reply = NULL;
     size_t entries = 0;
-    enum status st = redis_call_blocking(f->r, &args, block_ms, &reply);
+    enum status st = redis_call_blocking_into(f->r, &args, block_ms, f->out->arena, &reply);
     if (st == ST_OK)
         st = take_reply(f, reply, &entries);
     if (st != ST_OK && st != ST_CONFLICT)
@@ -255,10 +249,12 @@ static enum status fetch_once(const struct fetch *f, int64_t block_ms)
         if (f->out->count > 0 || f->q->has_lost_reply)
             return ST_OK;
     }
+    if (f->q->seen.has_lines)
+        TRY(queue_pump(f->q, f->r, f->max));
     shares_of(f->q, f->max, share);
     TRY(read_round(f, READ_NEW, share, has_more));
     TRY(read_rest(f, has_more));
-    if (f->out->count == 0 && block_ms > 0)
+    if (f->out->count == 0 && block_ms > 0 && !f->q->seen.has_lines)
         TRY(read_blocking(f, block_ms));
     return ST_OK;
 }
@@ -286,9 +282,42 @@ static void use_consumer(struct queue *q, const char *consumer)
     q->has_lost_reply = false;
 }
 
+/* One slice of waiting. ST_OK without jobs: nothing came, or the queue is paused. */
+static enum status fetch_slice(const struct fetch *f, int64_t block_ms)
+{
+    TRY(queue_control_refresh(f->q, f->r));
+    /* What is ours already is no news: only new entries are held back by a pause. */
+    if (f->q->seen.is_paused && !f->q->has_lost_reply) {
+        (void)poll(NULL, 0, (int)MIN_OF(block_ms, (int64_t)QUEUE_CONTROL_MS));
+        return ST_OK;
+    }
+    enum status st = fetch_once(f, block_ms);
+    /* No group: the first start, or everything was flushed, perhaps one after the other. What came
+     * so far is kept. */
+    for (int i = 0; i < GROUP_TRIES && st == ST_CONFLICT && f->out->count == 0; i++) {
+        TRY(queue_make_groups(f->q, f->r));
+        st = fetch_once(f, block_ms);
+    }
+    return st == ST_CONFLICT ? ST_UNAVAILABLE : st;
+}
+
+/* Jobs that must not start now leave the batch. Should that fail half-way, all of it is asked for
+ * again: it is as if the reply had been lost. */
+static enum status admit(const struct fetch *f, const struct fetch_marks *before)
+{
+    enum status st = queue_admit(f->q, f->r, f->consumer, f->now_ms, f->out->jobs, &f->out->count);
+    if (st == ST_OK)
+        return ST_OK;
+    memcpy(f->q->last, before->last, sizeof(before->last));
+    f->q->has_lost_reply = true;
+    f->out->count = 0;
+    return st;
+}
+
 enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer, size_t max,
                         int64_t block_ms, struct job_batch *out)
 {
+    max = MIN_OF(max, (size_t)LIMIT_FETCH_BATCH);
     out->count = 0;
     out->jobs = arena_array(out->arena, max, sizeof(*out->jobs));
     if (!out->jobs)
@@ -296,19 +325,22 @@ enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer, 
     if (max == 0)
         return ST_OK;
     use_consumer(q, consumer);
-    struct fetch f = {
-        .q = q, .r = r, .consumer = consumer, .max = max, .now_ms = clock_wall_ms(), .out = out};
-    enum status st = fetch_once(&f, block_ms);
-    /* No group: the first start, or everything was flushed, perhaps one after the other. What came
-     * so far is kept. */
-    for (int i = 0; i < GROUP_TRIES && st == ST_CONFLICT && out->count == 0; i++) {
-        TRY(queue_make_groups(q, r));
-        st = fetch_once(&f, block_ms);
-    }
-    if (out->count > 0) {
-        CRASH_AT("queue.after_fetch");
-        /* Jobs in hand count for more than the failure after them, which the next call meets. */
-        return ST_OK;
-    }
-    return st == ST_CONFLICT ? ST_UNAVAILABLE : st;
+    struct fetch f = {.q = q, .r = r, .consumer = consumer, .max = max, .out = out};
+    const int64_t deadline = clock_mono_ms() + block_ms;
+    int64_t left_ms = block_ms;
+    enum status st = ST_OK;
+    do {
+        struct fetch_marks before;
+        memcpy(before.last, q->last, sizeof(before.last));
+        f.now_ms = clock_wall_ms();
+        st = fetch_slice(&f, MIN_OF(left_ms, (int64_t)SLICE_MS));
+        if (out->count > 0) {
+            CRASH_AT("queue.after_fetch");
+            /* Jobs in hand count for more than the failure after them, which the next call meets.
+             */
+            st = admit(&f, &before);
+        }
+        left_ms = MIN_OF(deadline - clock_mono_ms(), left_ms - 1);
+    } while (st == ST_OK && out->count == 0 && left_ms > 0);
+    return st;
 }

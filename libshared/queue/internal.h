@@ -2,6 +2,7 @@
 #ifndef TOCSIN_QUEUE_INTERNAL_H
 #define TOCSIN_QUEUE_INTERNAL_H
 
+#include "gen/scripts.h"
 #include "obs/metrics.h"
 #include "queue/queue.h"
 
@@ -11,8 +12,20 @@ enum {
     QUEUE_KEY_BYTES = 96,
     QUEUE_CONSUMER_BYTES = 101,
     QUEUE_ENTRY_BYTES = 48,
+    QUEUE_TEXT_MAX = 256,   /* bytes of a key, a tenant, a channel */
+    QUEUE_CONTROL_MS = 200, /* how old a view of pauses and cancels may be */
+    JOB_CHAIN_MAX = 262144,
     QUEUE_SCRIPT_BATCH = 100, /* entries that one run of a script moves: Redis serves nobody else */
     QUEUE_ROUNDS_MAX = 20     /* such runs in one housekeeping pass */
+};
+
+/* What was asked of a queue, as the last fetch saw it. */
+struct queue_control {
+    int64_t at_mono_ms; /* when; 0: never */
+    bool is_paused;
+    bool has_rates;     /* limits were set beside those of the task table */
+    bool has_cancelled; /* jobs that must not run */
+    bool has_lines;     /* jobs that wait by tenant */
 };
 
 struct queue {
@@ -22,19 +35,59 @@ struct queue {
     char dead[QUEUE_KEY_BYTES];
     char consumers[QUEUE_KEY_BYTES];
     char reaper[QUEUE_KEY_BYTES];
+    char stats[QUEUE_KEY_BYTES];
+    char control[QUEUE_KEY_BYTES];
+    char cancelled[QUEUE_KEY_BYTES];
+    char lines[QUEUE_KEY_BYTES];
     /* The fetching thread's alone: */
     unsigned turn;                                  /* of the weighted fetch */
     char consumer[QUEUE_CONSUMER_BYTES];            /* that the marks below belong to */
     char last[QUEUE_PRIORITIES][QUEUE_ENTRY_BYTES]; /* newest entry received of each stream */
     bool has_lost_reply; /* entries after `last` may be ours without our knowing */
+    struct queue_control seen;
 };
 
 /* Makes the group of every stream, from id 0, where it is missing. */
 NODISCARD enum status queue_make_groups(struct queue *q, struct redis *r);
-/* retry.lua: due_ms 0 buries. ST_CONFLICT when the entry is not ours any more. */
-NODISCARD enum status queue_end_delivery(struct queue *q, struct redis *r, const char *stream,
-                                         const char *consumer, const char *entry, int64_t due_ms,
-                                         const char *reason, int64_t now_ms);
+/* A script of which the queue's prefix is the one key: all others are made from it, and lie under
+ * its hash tag. */
+NODISCARD enum status queue_script(const struct queue *q, struct redis *r,
+                                   const struct redis_script *script, const struct rargs *args,
+                                   redisReply **reply);
+
+/* finish.lua: ST_CONFLICT when the entry is not ours any more. An entry that could not be read
+ * comes as a job with the nil id. */
+NODISCARD enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer,
+                                    const struct job *job, const struct job_outcome *outcome);
+/* What comes after a job: its chain, its group. Harmless when repeated. */
+NODISCARD enum status queue_follow_up(struct redis *r, const struct job *job,
+                                      const struct job_outcome *outcome);
+/* The same after what follows the job: its chain, its group. */
+NODISCARD enum status queue_end_one(struct queue *q, struct redis *r, const char *consumer,
+                                    const struct job *job, const struct job_outcome *outcome);
+
+struct delay {
+    int64_t due_ms;
+    const char *reason; /* NULL: that of before */
+    bool is_retry;      /* counts as an attempt */
+    int64_t granted_ms; /* by the rate limit, 0 */
+    bool waits_for_key; /* begun as soon as another job of its key ends */
+};
+/* retry.lua: the entry becomes a delayed job. ST_CONFLICT when it is not ours any more. */
+NODISCARD enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,
+                                  const struct job *job, const struct delay *delay);
+
+/* control.c: what was asked of the queue, pipelined with a fetch, or by itself when it is older
+ * than QUEUE_CONTROL_MS. */
+NODISCARD enum status queue_control_append(struct queue *q, struct redis *r);
+NODISCARD enum status queue_control_fetch(struct queue *q, struct redis *r);
+NODISCARD enum status queue_control_refresh(struct queue *q, struct redis *r);
+/* Moves jobs of tenants in turn to where a fetch of `max` finds them. */
+NODISCARD enum status queue_pump(struct queue *q, struct redis *r, size_t max);
+
+/* admit.c: takes out of jobs[0 … *count) what must not start now: cancelled, expired, limited. */
+NODISCARD enum status queue_admit(struct queue *q, struct redis *r, const char *consumer,
+                                  int64_t now_ms, struct job *jobs, size_t *count);
 /* "{q:checks:0}:worker:<consumer>" */
 NODISCARD enum status queue_heartbeat_key(const struct queue *q, const char *consumer, char *out,
                                           size_t cap);

@@ -1,112 +1,211 @@
-/* A job as stream fields: one encode/decode pair, driven by one table. */
+/*
+ * The envelope of a job: one encode/decode pair, driven by one table. A MessagePack array
+ *     [version, id (16 bytes), task, args, priority, …]
+ * in the order of the table, without what is at its default behind the last that is not. A reader
+ * lets more elements than it knows pass; a version above its own it does not touch. What changes
+ * from delivery to delivery (attempt, lost, reason) lies beside it, as fields of the stream entry.
+ */
 #include <string.h>
 
 #include "base/str.h"
-#include "queue/queue.h"
+#include "queue/internal.h"
+#include "queue/pack.h"
 
 enum { TASK_NAME_MAX = 64, SHORT_TEXT_MAX = 256, ATTEMPTS_MAX = 1000 };
 
-/* Numbers of the envelope; those at their fallback are left out. */
-static const struct {
+enum slot_type { SLOT_TEXT, SLOT_INT, SLOT_I64 };
+
+/* Positions 3 and on of the array: only ever added to at the end. */
+static const struct slot {
     const char *name;
+    enum slot_type type;
     size_t offset;
-    bool is_int; /* int, else int64_t */
-    int64_t min, max, fallback;
-} numbers[] = {
+    int64_t min, max; /* of a number; max: bytes of a text */
+} slots[] = {
 #define AT(member) offsetof(struct job, member)
-    {"attempt", AT(attempt), true, 1, ATTEMPTS_MAX, 1},
-    {"max", AT(max_attempts), true, 1, ATTEMPTS_MAX, 1},
-    {"prio", AT(priority), true, 0, QUEUE_PRIORITIES - 1, -1}, /* always written */
-    {"at", AT(enqueued_at_ms), false, 0, INT64_MAX, 0},
-    {"nb", AT(not_before_ms), false, 0, INT64_MAX, 0},
-    {"exp", AT(expires_at_ms), false, 0, INT64_MAX, 0},
-    {"limit", AT(time_limit_ms), false, 0, INT64_MAX, 0},
+    {"task", SLOT_TEXT, AT(task), 0, TASK_NAME_MAX},
+    {"args", SLOT_TEXT, AT(args), 0, LIMIT_JOB_ARGS_BYTES},
+    {"priority", SLOT_INT, AT(priority), 0, QUEUE_PRIORITIES - 1},
+    {"max attempts", SLOT_INT, AT(max_attempts), 1, ATTEMPTS_MAX},
+    {"enqueued at", SLOT_I64, AT(enqueued_at_ms), 0, INT64_MAX},
+    {"time limit", SLOT_I64, AT(time_limit_ms), 0, INT64_MAX},
+    {"expires at", SLOT_I64, AT(expires_at_ms), 0, INT64_MAX},
+    {"not before", SLOT_I64, AT(not_before_ms), 0, INT64_MAX},
+    {"reply", SLOT_TEXT, AT(reply), 0, SHORT_TEXT_MAX},
+    {"trace", SLOT_TEXT, AT(trace), 0, SHORT_TEXT_MAX},
+    {"dedup", SLOT_TEXT, AT(dedup), 0, SHORT_TEXT_MAX},
+    {"result ttl", SLOT_I64, AT(result_ttl_ms), 0, INT64_MAX},
+    {"soft limit", SLOT_I64, AT(soft_limit_ms), 0, INT64_MAX},
+    {"tenant", SLOT_TEXT, AT(tenant), 0, SHORT_TEXT_MAX},
+    {"key", SLOT_TEXT, AT(key), 0, SHORT_TEXT_MAX},
+    {"key limit", SLOT_INT, AT(key_limit), 0, INT32_MAX},
+    {"group", SLOT_TEXT, AT(group), 0, SHORT_TEXT_MAX},
+    {"chain", SLOT_TEXT, AT(chain), 0, JOB_CHAIN_MAX},
 };
 
-static const struct {
-    const char *name;
-    size_t offset;
-    size_t max;
-} texts[] = {
-    {"task", AT(task), TASK_NAME_MAX},    {"args", AT(args), LIMIT_JOB_ARGS_BYTES},
-    {"dedup", AT(dedup), SHORT_TEXT_MAX}, {"group", AT(group), SHORT_TEXT_MAX},
-    {"trace", AT(trace), SHORT_TEXT_MAX}, {"reply", AT(reply), SHORT_TEXT_MAX},
-};
+enum { SLOTS = ARRAY_LEN(slots), HEAD = 2 };
 
-static int64_t number_get(const struct job *job, size_t i)
+static int64_t number_get(const struct job *job, const struct slot *s)
 {
-    const char *at = (const char *)job + numbers[i].offset;
-    if (!numbers[i].is_int)
+    const char *at = (const char *)job + s->offset;
+    if (s->type == SLOT_I64)
         return *(const int64_t *)(const void *)at;
     return *(const int *)(const void *)at;
 }
 
-static void number_set(struct job *job, size_t i, int64_t v)
+static void number_set(struct job *job, const struct slot *s, int64_t v)
 {
-    char *at = (char *)job + numbers[i].offset;
-    if (numbers[i].is_int)
+    char *at = (char *)job + s->offset;
+    if (s->type == SLOT_INT)
         *(int *)(void *)at = (int)v;
     else
         *(int64_t *)(void *)at = v;
 }
 
-static const char **text_at(struct job *job, size_t i)
+static const char *text_get(const struct job *job, const struct slot *s)
 {
-    return (const char **)(void *)((char *)job + texts[i].offset);
+    return *(const char *const *)(const void *)((const char *)job + s->offset);
 }
 
-void job_encode(const struct job *job, struct rargs *args)
+static bool is_default(const struct job *job, const struct slot *s)
 {
-    struct job copy = *job; /* for text_at, which also decodes */
-    /* The id's text lives in the vector's own storage for numbers, which is too short for it. */
-    rargs_str(args, "id");
-    rargs_uuid(args, &job->id);
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (!*text_at(&copy, i))
-            continue;
-        rargs_str(args, texts[i].name);
-        rargs_str(args, *text_at(&copy, i));
-    }
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        int64_t v = number_get(job, i);
-        if (v == numbers[i].fallback)
-            continue;
-        rargs_str(args, numbers[i].name);
-        rargs_i64(args, v);
+    return s->type == SLOT_TEXT ? text_get(job, s) == NULL : number_get(job, s) == 0;
+}
+
+void job_pack(const struct job *job, struct buf *out)
+{
+    size_t count = SLOTS;
+    while (count > 0 && is_default(job, &slots[count - 1]))
+        count--;
+    pack_array(out, HEAD + count);
+    pack_i64(out, JOB_VERSION);
+    pack_bytes(out, job->id.b, sizeof(job->id.b));
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i].type == SLOT_TEXT)
+            pack_str(out, text_get(job, &slots[i]));
+        else
+            pack_i64(out, number_get(job, &slots[i]));
     }
 }
 
-/* One field: known ones are checked, others let through for the sake of newer writers. */
-static enum status decode_field(struct job *job, const char *name, const redisReply *value,
-                                struct arena *arena, int64_t *lost, struct errbuf *err)
+void job_encode(const struct job *job, struct buf *storage, struct rargs *args)
 {
-    if (strlen(value->str) != value->len)
-        return err_set(err, ST_INVALID, "%s holds a NUL byte", name);
-    if (str_eq(name, "id"))
-        return uuid_parse(value->str, &job->id) == ST_OK
-                   ? ST_OK
-                   : err_set(err, ST_INVALID, "id is not a uuid");
-    if (str_eq(name, "lost"))
-        return str_to_i64(value->str, lost) == ST_OK && *lost >= 0 && *lost < INT32_MAX
-                   ? ST_OK
-                   : err_set(err, ST_INVALID, "lost is not a number");
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (!str_eq(name, texts[i].name))
-            continue;
-        if (value->len > texts[i].max)
-            return err_set(err, ST_INVALID, "%s is too long", name);
-        *text_at(job, i) = arena_strndup(arena, value->str, value->len);
-        return *text_at(job, i) ? ST_OK : ST_NO_MEMORY;
+    buf_reset(storage);
+    job_pack(job, storage);
+    if (buf_status(storage) != ST_OK) {
+        args->failed = true;
+        return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        if (!str_eq(name, numbers[i].name))
-            continue;
-        int64_t v = 0;
-        if (str_to_i64(value->str, &v) != ST_OK || v < numbers[i].min || v > numbers[i].max)
-            return err_set(err, ST_INVALID, "%s is not a number in its range", name);
-        number_set(job, i, v);
+    rargs_str(args, "j");
+    rargs_bytes(args, storage->data, storage->len);
+    if (job->attempt > 1) {
+        rargs_str(args, "attempt");
+        rargs_i64(args, job->attempt);
+    }
+}
+
+/* --- decoding --- */
+
+static enum status read_slot(struct job *job, const struct slot *s, const struct unpack_item *item,
+                             struct errbuf *err)
+{
+    if (item->type == UNPACK_NIL && s->type == SLOT_TEXT)
+        return ST_OK;
+    if (item->type != (s->type == SLOT_TEXT ? UNPACK_BYTES : UNPACK_I64))
+        return err_set(err, ST_INVALID, "%s is of another type", s->name);
+    if (s->type != SLOT_TEXT) {
+        if (item->number < s->min || item->number > s->max)
+            return err_set(err, ST_INVALID, "%s is not in its range", s->name);
+        number_set(job, s, item->number);
         return ST_OK;
     }
+    if (item->len > (size_t)s->max)
+        return err_set(err, ST_INVALID, "%s is too long", s->name);
+    if (memchr(item->bytes, 0, item->len))
+        return err_set(err, ST_INVALID, "%s holds a NUL byte", s->name);
+    *(const char **)(void *)((char *)job + s->offset) = item->bytes;
+    return ST_OK;
+}
+
+static enum status read_head(struct unpack *u, struct job *job, int64_t *count, struct errbuf *err)
+{
+    struct unpack_item array, version, id;
+    if (unpack_next(u, &array) != ST_OK || array.type != UNPACK_ARRAY || array.number < HEAD ||
+        unpack_next(u, &version) != ST_OK || version.type != UNPACK_I64)
+        return err_set(err, ST_INVALID, "not an envelope");
+    if (version.number > JOB_VERSION)
+        return err_set(err, ST_INVALID, "version %lld is newer than this program's %d",
+                       (long long)version.number, JOB_VERSION);
+    if (unpack_next(u, &id) != ST_OK || id.type != UNPACK_BYTES || id.len != sizeof(job->id.b))
+        return err_set(err, ST_INVALID, "id is not a uuid");
+    memcpy(job->id.b, id.bytes, sizeof(job->id.b));
+    *count = array.number - HEAD;
+    return ST_OK;
+}
+
+enum status job_unpack(const void *data, size_t len, struct arena *arena, struct job *out,
+                       struct errbuf *err)
+{
+    char *copy = arena_strndup(arena, data, len);
+    if (!copy)
+        return ST_NO_MEMORY;
+    struct unpack u = {.at = (unsigned char *)copy, .end = (unsigned char *)copy + len};
+    struct job job = {.priority = QUEUE_DEFAULT_PRIORITY, .attempt = 1, .max_attempts = 1};
+    int64_t count = 0;
+    char *text_end[SLOTS];
+    size_t texts = 0;
+    TRY(read_head(&u, &job, &count, err));
+    for (size_t i = 0; i < SLOTS && (int64_t)i < count; i++) {
+        struct unpack_item item;
+        if (unpack_next(&u, &item) != ST_OK)
+            return err_set(err, ST_INVALID, "the envelope ends early");
+        TRY(read_slot(&job, &slots[i], &item, err));
+        if (item.type == UNPACK_BYTES)
+            text_end[texts++] = copy + (item.bytes - copy) + item.len;
+    }
+    /* Everything has been read: the byte behind each text may become its terminator. */
+    for (size_t i = 0; i < texts; i++)
+        *text_end[i] = '\0';
+    if (uuid_is_nil(&job.id) || str_is_empty(job.task) || !job.args)
+        return err_set(err, ST_INVALID, "id, task or args is missing");
+    *out = job;
+    return ST_OK;
+}
+
+static enum status read_number(const redisReply *value, const char *name, int64_t min, int64_t max,
+                               int64_t *out, struct errbuf *err)
+{
+    int64_t v = 0;
+    if (strlen(value->str) != value->len || str_to_i64(value->str, &v) != ST_OK || v < min ||
+        v > max)
+        return err_set(err, ST_INVALID, "%s is not a number in its range", name);
+    *out = v;
+    return ST_OK;
+}
+
+/* What lies beside the envelope; unknown names pass, for the sake of newer writers. */
+struct beside {
+    const redisReply *envelope, *reason;
+    int64_t attempt, lost, granted_ms, died_ms;
+};
+
+static enum status read_field(struct beside *b, const redisReply *name, const redisReply *value,
+                              struct errbuf *err)
+{
+    if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+        return err_set(err, ST_INVALID, "a field is not text");
+    if (str_eq(name->str, "j"))
+        b->envelope = value;
+    else if (str_eq(name->str, "reason"))
+        b->reason = value;
+    else if (str_eq(name->str, "attempt"))
+        return read_number(value, "attempt", 1, ATTEMPTS_MAX, &b->attempt, err);
+    else if (str_eq(name->str, "lost"))
+        return read_number(value, "lost", 0, INT32_MAX - 1, &b->lost, err);
+    else if (str_eq(name->str, "granted"))
+        return read_number(value, "granted", 0, INT64_MAX, &b->granted_ms, err);
+    else if (str_eq(name->str, "died"))
+        return read_number(value, "died", 0, INT64_MAX, &b->died_ms, err);
     return ST_OK;
 }
 
@@ -114,18 +213,22 @@ enum status job_decode(redisReply *fields, struct arena *arena, struct job *out,
 {
     if (!fields || fields->type != REDIS_REPLY_ARRAY || fields->elements % 2 != 0)
         return err_set(err, ST_INVALID, "not a list of fields and values");
-    struct job job = {.priority = QUEUE_DEFAULT_PRIORITY, .attempt = 1, .max_attempts = 1};
-    int64_t lost = 0;
-    for (size_t i = 0; i < fields->elements; i += 2) {
-        const redisReply *name = fields->element[i];
-        const redisReply *value = fields->element[i + 1];
-        if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
-            return err_set(err, ST_INVALID, "a field is not text");
-        TRY(decode_field(&job, name->str, value, arena, &lost, err));
+    struct beside b = {.attempt = 1};
+    for (size_t i = 0; i < fields->elements; i += 2)
+        TRY(read_field(&b, fields->element[i], fields->element[i + 1], err));
+    if (!b.envelope)
+        return err_set(err, ST_INVALID, "no envelope");
+    struct job job;
+    TRY(job_unpack(b.envelope->str, b.envelope->len, arena, &job, err));
+    job.attempt = (int)b.attempt;
+    job.deliveries = (int)b.lost + 1;
+    job.granted_at_ms = b.granted_ms;
+    job.died_at_ms = b.died_ms;
+    if (b.reason) {
+        job.reason = arena_strndup(arena, b.reason->str, b.reason->len);
+        if (!job.reason)
+            return ST_NO_MEMORY;
     }
-    if (uuid_is_nil(&job.id) || str_is_empty(job.task) || !job.args)
-        return err_set(err, ST_INVALID, "id, task or args is missing");
-    job.deliveries = (int)lost + 1;
     *out = job;
     return ST_OK;
 }
@@ -144,6 +247,8 @@ enum status job_init(struct job *job, const char *task, const char *args, int64_
         .priority = t->priority,
         .enqueued_at_ms = now_ms,
         .time_limit_ms = t->time_limit_ms,
+        .soft_limit_ms = t->soft_limit_ms,
+        .result_ttl_ms = t->result_ttl_ms,
     };
     return ST_OK;
 }

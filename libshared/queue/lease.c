@@ -161,15 +161,13 @@ static enum status take_turn(struct queue *q, struct redis *r, bool *ours)
 
 static enum status promote_batch(struct queue *q, struct redis *r, int64_t now_ms, int64_t *moved)
 {
-    const char *const keys[] = {q->delayed,   q->dead,      q->stream[0],
-                                q->stream[1], q->stream[2], q->stream[3]};
-    _Static_assert(ARRAY_LEN(keys) == 2 + QUEUE_PRIORITIES, "promote.lua wants every stream");
     struct rargs args;
     rargs_init(&args, NULL);
     rargs_i64(&args, now_ms);
     rargs_i64(&args, QUEUE_SCRIPT_BATCH);
+    rargs_i64(&args, LIMIT_DEAD_LETTERS);
     AUTO_REPLY reply = NULL;
-    TRY(redis_script(r, &SCRIPT_PROMOTE, keys, ARRAY_LEN(keys), &args, &reply));
+    TRY(queue_script(q, r, &SCRIPT_PROMOTE, &args, &reply));
     *moved = reply->integer;
     return ST_OK;
 }

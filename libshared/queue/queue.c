@@ -1,16 +1,12 @@
-/* Names of keys, and everything about a job except fetching it and caring for the dead. */
+/* Names of keys; numbers of a queue; telling who waits. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/crash.h"
-#include "base/rand.h"
 #include "base/str.h"
-#include "gen/scripts.h"
-#include "log/log.h"
 #include "queue/internal.h"
 
-enum { QUEUE_NAME_MAX = 40, FALLBACK_RETRY_BASE_MS = 1000, FALLBACK_RETRY_CAP_MS = 60000 };
+enum { QUEUE_NAME_MAX = 40 };
 
 /* --- keys --- */
 
@@ -41,6 +37,10 @@ enum status queue_new(const char *name, int shard, struct queue **out)
     make_key(q, "dead", q->dead);
     make_key(q, "consumers", q->consumers);
     make_key(q, "reaper", q->reaper);
+    make_key(q, "stats", q->stats);
+    make_key(q, "control", q->control);
+    make_key(q, "cancelled", q->cancelled);
+    make_key(q, "lines", q->lines);
     *out = q;
     return ST_OK;
 }
@@ -60,159 +60,11 @@ const char *queue_key(const struct queue *q, const char *suffix, struct arena *a
     return arena_printf(arena, "%s%s", q->prefix, suffix);
 }
 
-/* --- adding --- */
-
-static enum status check_job(const struct job *job)
+enum status queue_script(const struct queue *q, struct redis *r, const struct redis_script *script,
+                         const struct rargs *args, redisReply **reply)
 {
-    if (job->priority < 0 || job->priority >= QUEUE_PRIORITIES || !job->task || !job->args ||
-        uuid_is_nil(&job->id))
-        return ST_INVALID;
-    return strlen(job->args) > LIMIT_JOB_ARGS_BYTES ? ST_TOO_LARGE : ST_OK;
-}
-
-enum status queue_enqueue(struct queue *q, struct redis *r, const struct job *job)
-{
-    TRY(check_job(job));
-    bool is_delayed = job->not_before_ms > job->enqueued_at_ms;
-    struct rargs args;
-    rargs_init(&args, NULL);
-    rargs_i64(&args, LIMIT_QUEUE_LENGTH);
-    rargs_i64(&args, is_delayed ? job->not_before_ms : 0);
-    job_encode(job, &args);
-
-    const char *const keys[] = {q->stream[job->priority], q->delayed};
-    AUTO_REPLY reply = NULL;
-    TRY(redis_script(r, &SCRIPT_ENQUEUE, keys, ARRAY_LEN(keys), &args, &reply));
-    return reply->integer == 1 ? ST_OK : ST_OVERLOADED;
-}
-
-/* --- ending --- */
-
-struct id_list {
-    const char **value;
-    size_t *length;
-    int count;
-};
-
-/* "XACK key group id…" or "XDEL key id…" of the jobs that came from this stream. */
-static enum status append_ids(struct redis *r, struct id_list *list, const char *command,
-                              const char *stream, const struct job *jobs, size_t count)
-{
-    bool is_ack = command[1] == 'A';
-    list->count = 0;
-    list->value[list->count++] = command;
-    list->value[list->count++] = stream;
-    if (is_ack)
-        list->value[list->count++] = QUEUE_GROUP;
-    int first = list->count;
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(jobs[i].stream, stream))
-            list->value[list->count++] = jobs[i].entry;
-    }
-    if (list->count == first)
-        return ST_OK;
-    for (int i = 0; i < list->count; i++)
-        list->length[i] = strlen(list->value[i]);
-    return redis_append_argv(r, list->count, list->value, list->length);
-}
-
-static enum status append_ack(struct queue *q, struct redis *r, struct id_list *list,
-                              const struct job *jobs, size_t count, size_t *commands)
-{
-    struct rargs multi, exec;
-    rargs_init(&multi, "MULTI");
-    rargs_init(&exec, "EXEC");
-    TRY(redis_append(r, &multi));
-    *commands = 2;
-    for (int p = 0; p < QUEUE_PRIORITIES; p++) {
-        size_t here = 0;
-        for (size_t i = 0; i < count; i++)
-            here += str_eq(jobs[i].stream, q->stream[p]);
-        if (here == 0)
-            continue;
-        TRY(append_ids(r, list, "XACK", q->stream[p], jobs, count));
-        TRY(append_ids(r, list, "XDEL", q->stream[p], jobs, count));
-        *commands += 2;
-    }
-    return redis_append(r, &exec);
-}
-
-enum status queue_ack(struct queue *q, struct redis *r, const struct job *jobs, size_t count)
-{
-    if (count == 0)
-        return ST_OK;
-    CRASH_AT("queue.before_ack");
-    AUTO_FREE const char **value = calloc(count + 3, sizeof(*value));
-    AUTO_FREE size_t *length = calloc(count + 3, sizeof(*length));
-    if (!value || !length)
-        return ST_NO_MEMORY;
-    struct id_list list = {.value = value, .length = length};
-    size_t commands = 0;
-    TRY(append_ack(q, r, &list, jobs, count, &commands));
-
-    enum status st = ST_OK;
-    for (size_t i = 0; i < commands; i++) {
-        AUTO_REPLY reply = NULL;
-        TRY(redis_fetch(r, &reply));
-        /* The last is EXEC's: an array, unless the transaction was refused. */
-        if (reply->type == REDIS_REPLY_ERROR)
-            st = str_starts(reply->str, "OOM") ? ST_OVERLOADED : ST_IO;
-    }
-    if (st == ST_OK)
-        CRASH_AT("queue.after_ack");
-    return st;
-}
-
-enum status queue_end_delivery(struct queue *q, struct redis *r, const char *stream,
-                               const char *consumer, const char *entry, int64_t due_ms,
-                               const char *reason, int64_t now_ms)
-{
-    struct rargs args;
-    rargs_init(&args, NULL);
-    rargs_str(&args, QUEUE_GROUP);
-    rargs_str(&args, consumer);
-    rargs_str(&args, entry);
-    rargs_i64(&args, due_ms);
-    rargs_str(&args, reason);
-    rargs_i64(&args, now_ms);
-    rargs_i64(&args, LIMIT_DEAD_LETTERS);
-    const char *const keys[] = {stream, q->delayed, q->dead};
-    AUTO_REPLY reply = NULL;
-    TRY(redis_script(r, &SCRIPT_RETRY, keys, ARRAY_LEN(keys), &args, &reply));
-    return reply->integer == 1 ? ST_OK : ST_CONFLICT;
-}
-
-enum status queue_retry(struct queue *q, struct redis *r, const char *consumer,
-                        const struct job *job, const char *reason, int64_t now_ms)
-{
-    const struct task *task = task_find(job->task);
-    int64_t base_ms = task ? task->retry_base_ms : FALLBACK_RETRY_BASE_MS;
-    int64_t cap_ms = task ? task->retry_cap_ms : FALLBACK_RETRY_CAP_MS;
-    bool is_last = job->attempt >= job->max_attempts;
-    /* At least a millisecond later: 0 stands for the dead letters. */
-    int64_t due_ms = is_last ? 0 : now_ms + 1 + rand_backoff_ms(job->attempt - 1, base_ms, cap_ms);
-    TRY(queue_end_delivery(q, r, job->stream, consumer, job->entry, due_ms, reason, now_ms));
-    if (is_last) {
-        metric_inc(&queue_dead_metric);
-        log_warn("job_dead", kv_uuid("job", job->id), kv_str("task", job->task),
-                 kv_i64("attempts", job->attempt), kv_str("reason", reason));
-    }
-    return ST_OK;
-}
-
-enum status queue_hand_back(struct queue *q, struct redis *r, const char *consumer,
-                            const struct job *job)
-{
-    (void)q;
-    struct rargs args;
-    rargs_init(&args, NULL);
-    rargs_str(&args, QUEUE_GROUP);
-    rargs_str(&args, consumer);
-    rargs_str(&args, job->entry);
-    const char *const keys[] = {job->stream};
-    AUTO_REPLY reply = NULL;
-    TRY(redis_script(r, &SCRIPT_HAND_BACK, keys, ARRAY_LEN(keys), &args, &reply));
-    return reply->integer == 1 ? ST_OK : ST_CONFLICT;
+    const char *const keys[] = {q->prefix};
+    return redis_script(r, script, keys, ARRAY_LEN(keys), args, reply);
 }
 
 /* --- looking and telling --- */

@@ -3,6 +3,8 @@
  * is a named set of streams, one a priority, all keys under one hash tag per shard:
  *     {q:<queue>:<shard>}:p0 … :p3   streams (p0 first)      :delayed  sorted set by due time
  *     {q:<queue>:<shard>}:dead       stream of dead letters  :worker:<consumer>  heartbeat
+ * (all of them: docs/queue.md). control.h: pause, cancel, limits; group.h: groups and chains;
+ * inspect.h: what is where; outbox.h: enqueueing within a transaction of PostgreSQL.
  * Delivery is at least once: late acknowledgement, leases per consumer, a reaper for the dead.
  * Exactly-once effects come from PostgreSQL (design: section 4).
  */
@@ -10,6 +12,7 @@
 #define TOCSIN_QUEUE_QUEUE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/defs.h"
 #include "base/status.h"
@@ -17,6 +20,12 @@
 #include "redis/redis.h"
 
 enum { QUEUE_PRIORITIES = 4, QUEUE_DEFAULT_PRIORITY = 2, QUEUE_MAX_DELIVERIES = 5 };
+enum { JOB_VERSION = 1 }; /* of the envelope: a newer one becomes a dead letter that says so */
+
+/* At most `count` starts in `period_ms`, of them `burst` at once (1 and fewer: evenly spread). */
+struct queue_rate {
+    int64_t count, period_ms, burst;
+};
 
 /* Rows of the one task table (queue/tasks.c): routing and policy by task name. */
 struct task {
@@ -25,9 +34,19 @@ struct task {
     int priority;      /* 0 first … 3 */
     int max_attempts;
     int64_t retry_base_ms, retry_cap_ms;
-    int64_t time_limit_ms; /* hard, for one attempt */
+    int64_t time_limit_ms;  /* hard, for one attempt */
+    int64_t soft_limit_ms;  /* the handler is told, 0: never */
+    int64_t result_ttl_ms;  /* how long the result is kept, 0: not at all */
+    struct queue_rate rate; /* count 0: no limit; queue_rate_set overrides it */
 };
 const struct task *task_find(const char *name);
+/* The i-th row, NULL behind the last. */
+const struct task *task_at(size_t i);
+/* Where jobs of this task go: its row's queue unless the routes say otherwise. */
+const char *task_queue(const struct task *task);
+/* Routes of the process, "task=queue,prefix.*=queue", the first that fits: call before threads
+ * start. ST_INVALID with the part that is wrong; the text is copied. */
+NODISCARD enum status task_routes_set(const char *text, struct errbuf *err);
 
 struct job {
     struct uuid id;
@@ -40,18 +59,35 @@ struct job {
     int64_t not_before_ms; /* 0: at once */
     int64_t expires_at_ms; /* 0: never */
     int64_t time_limit_ms;
-    const char *dedup; /* NULL */
-    const char *group; /* NULL */
-    const char *trace; /* traceparent, NULL */
-    const char *reply; /* pub/sub channel that waits for the outcome, NULL */
+    int64_t soft_limit_ms;
+    int64_t result_ttl_ms;
+    const char *dedup;  /* only one job alive with this key, NULL */
+    const char *group;  /* "<queue>/<uuid>" of the group it belongs to (group.h), NULL */
+    const char *trace;  /* traceparent, NULL */
+    const char *reply;  /* pub/sub channel that waits for the outcome, NULL */
+    const char *tenant; /* takes turns with other tenants' jobs of its priority, NULL */
+    const char *key;    /* of the concurrency and rate limits, NULL */
+    int key_limit;      /* jobs of this key that may run at once, 0: any number */
+    const char *chain;  /* what comes after success (group.h), NULL */
+    /* Only for the enqueueing: not in the envelope. */
+    const char *idempotency; /* the same key within its time gives the same job, NULL */
+    int64_t idempotency_ttl_ms;
     /* set by queue_fetch */
     const char *stream; /* key it came from */
     const char *entry;  /* stream id */
     int deliveries;
+    const char *reason;    /* of its last failure, NULL */
+    int64_t granted_at_ms; /* the rate limit's own date for it */
+    int64_t died_at_ms;    /* of a dead letter */
 };
 
-/* Encodes the stream fields (name, value …) of a job; scripts and pipelines append them too. */
-void job_encode(const struct job *job, struct rargs *args);
+/* Appends the envelope. */
+void job_pack(const struct job *job, struct buf *out);
+NODISCARD enum status job_unpack(const void *data, size_t len, struct arena *arena, struct job *out,
+                                 struct errbuf *err);
+/* Encodes the stream fields (name, value …) of a job; scripts and pipelines append them too. The
+ * envelope is written into `storage`, which must live as long as the arguments. */
+void job_encode(const struct job *job, struct buf *storage, struct rargs *args);
 /* Decodes one entry's fields into the arena. ST_INVALID for an entry that is not a job we
  * understand (it goes to the dead letters). */
 NODISCARD enum status job_decode(redisReply *fields, struct arena *arena, struct job *out,
@@ -69,24 +105,64 @@ const char *queue_stream_key(const struct queue *q, int priority);
 /* "{q:checks:0}:" + suffix, in the arena. */
 const char *queue_key(const struct queue *q, const char *suffix, struct arena *arena);
 
-/* XADD, or ZADD to :delayed when not_before_ms is in the future. ST_OVERLOADED when the stream
- * holds LIMIT_QUEUE_LENGTH entries, ST_TOO_LARGE, ST_UNAVAILABLE (outcome unknown). */
+/* Adds a job: to its stream, to :delayed when not_before_ms is in the future, to its tenant's line.
+ * A job whose dedup or idempotency key is taken is there already: ST_OK. ST_OVERLOADED when
+ * LIMIT_QUEUE_LENGTH wait, ST_TOO_LARGE, ST_UNAVAILABLE (outcome unknown). */
 NODISCARD enum status queue_enqueue(struct queue *q, struct redis *r, const struct job *job);
+/* The same, and says which job it is: *id is another's and *is_new false when the key was taken. */
+NODISCARD enum status queue_enqueue_once(struct queue *q, struct redis *r, const struct job *job,
+                                         struct uuid *id, bool *is_new);
+/* Any number of jobs in few round trips. *added (may be NULL): how many of them, from the first
+ * on, are in the queue; after ST_UNAVAILABLE up to LIMIT_ENQUEUE_BATCH more may be. */
+NODISCARD enum status queue_enqueue_many(struct queue *q, struct redis *r, const struct job *jobs,
+                                         size_t count, size_t *added);
 
 struct job_batch {
     struct arena *arena; /* the caller's; jobs live in it */
     struct job *jobs;
     size_t count;
 };
-/* Up to `max` jobs for this consumer, higher priorities first but none starved, waiting up to
- * block_ms. Makes the group (from id 0) when it is missing. Entries that do not decode, expired
- * ones, and poison pills (QUEUE_MAX_DELIVERIES) are set aside as dead letters or dropped here, and
- * counted. */
+/* Up to `max` jobs (LIMIT_FETCH_BATCH at most) for this consumer, higher priorities first but none
+ * starved, waiting up to block_ms. Makes the group (from id 0) when it is missing. Entries that do
+ * not decode, cancelled and expired ones, and poison pills (QUEUE_MAX_DELIVERIES) are set aside as
+ * dead letters or dropped here, and counted. A paused queue gives nothing. */
 NODISCARD enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer,
                                   size_t max, int64_t block_ms, struct job_batch *out);
-/* XACK + XDEL in one MULTI, any mix of streams of this queue. */
+/* XACK + XDEL in one MULTI, any mix of streams of this queue: the end of jobs to which nothing
+ * hangs (job_is_plain). */
 NODISCARD enum status queue_ack(struct queue *q, struct redis *r, const struct job *jobs,
                                 size_t count);
+/* Whether the end of a job is no more than its acknowledgement: no result to keep, no key to give
+ * back, nobody after it. */
+bool job_is_plain(const struct job *job);
+
+enum job_state {
+    JOB_QUEUED,
+    JOB_DELAYED,
+    JOB_RUNNING,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_DEAD,
+    JOB_CANCELLED,
+    JOB_EXPIRED,
+    JOB_STATE_COUNT_
+};
+/* "succeeded" … */
+const char *job_state_name(enum job_state state);
+struct job_outcome {
+    enum job_state state;  /* JOB_SUCCEEDED, JOB_DEAD, JOB_CANCELLED or JOB_EXPIRED */
+    const char *result;    /* JSON of at most LIMIT_JOB_RESULT_BYTES, NULL */
+    const char *error;     /* NULL */
+    int64_t started_at_ms; /* 0: never */
+    int64_t finished_at_ms;
+};
+/* Ends jobs for good: what comes after them first (their group, their chain), then, in one script
+ * a job, the result, the keys they held and the acknowledgement; plain ones in one batch. A job
+ * that is not this consumer's any more is left alone. After a failure all of them may be given
+ * again. */
+NODISCARD enum status queue_finish(struct queue *q, struct redis *r, const char *consumer,
+                                   const struct job *jobs, const struct job_outcome *outcomes,
+                                   size_t count);
 /* Moves a failed job to :delayed with backoff, or to :dead after max_attempts; one script, and only
  * while the entry is still this consumer's: else ST_CONFLICT, and nothing is done. */
 NODISCARD enum status queue_retry(struct queue *q, struct redis *r, const char *consumer,

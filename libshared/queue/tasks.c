@@ -1,4 +1,6 @@
 /* The one task table. A new kind of work is one row here and its handler in the worker. */
+#include <string.h>
+
 #include "base/str.h"
 #include "queue/queue.h"
 
@@ -39,6 +41,11 @@ static const struct task tasks[] = {
      .time_limit_ms = 60000},
 };
 
+const struct task *task_at(size_t i)
+{
+    return i < ARRAY_LEN(tasks) ? &tasks[i] : NULL;
+}
+
 const struct task *task_find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
@@ -46,4 +53,62 @@ const struct task *task_find(const char *name)
             return &tasks[i];
     }
     return NULL;
+}
+
+/* --- routes --- */
+
+enum { ROUTES_MAX = 64, PATTERN_MAX = 64, QUEUE_NAME_BYTES = 41 };
+
+/* Global because they are the process's configuration: set once, before there are threads. */
+static struct {
+    char pattern[PATTERN_MAX];
+    char queue[QUEUE_NAME_BYTES];
+} routes[ROUTES_MAX];
+static size_t route_count;
+
+static bool fits(const char *pattern, const char *name)
+{
+    size_t len = strlen(pattern);
+    if (len > 0 && pattern[len - 1] == '*')
+        return strncmp(pattern, name, len - 1) == 0;
+    return strcmp(pattern, name) == 0;
+}
+
+const char *task_queue(const struct task *task)
+{
+    for (size_t i = 0; i < route_count; i++) {
+        if (fits(routes[i].pattern, task->name))
+            return routes[i].queue;
+    }
+    return task->queue;
+}
+
+static enum status route_add(const char *part, size_t len, struct errbuf *err)
+{
+    const char *eq = memchr(part, '=', len);
+    size_t left = eq ? (size_t)(eq - part) : 0;
+    size_t right = eq ? len - left - 1 : 0;
+    if (left == 0 || left >= PATTERN_MAX || right == 0 || right >= QUEUE_NAME_BYTES ||
+        strspn(eq + 1, "abcdefghijklmnopqrstuvwxyz0123456789_-.") < right)
+        return err_set(err, ST_INVALID, "\"%.*s\" is not task=queue", (int)MIN_OF(len, 100), part);
+    if (route_count == ROUTES_MAX)
+        return err_set(err, ST_TOO_LARGE, "more than %d routes", ROUTES_MAX);
+    memcpy(routes[route_count].pattern, part, left);
+    routes[route_count].pattern[left] = '\0';
+    memcpy(routes[route_count].queue, eq + 1, right);
+    routes[route_count].queue[right] = '\0';
+    route_count++;
+    return ST_OK;
+}
+
+enum status task_routes_set(const char *text, struct errbuf *err)
+{
+    route_count = 0;
+    while (*text) {
+        size_t len = strcspn(text, ",");
+        if (len > 0)
+            TRY(route_add(text, len, err));
+        text += len + (text[len] == ',');
+    }
+    return ST_OK;
 }

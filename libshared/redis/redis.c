@@ -5,7 +5,6 @@
 #include "redis/redis.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -16,6 +15,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "log/log.h"
+#include "redis/arena_reply.h"
 #include "redis/url.h"
 
 enum {
@@ -31,6 +31,7 @@ struct redis {
     int64_t timeout_ms;
     int64_t socket_timeout_ms; /* what the socket has now */
     redisContext *c;
+    redisReplyObjectFunctions *heap_replies; /* hiredis's own */
     uint64_t generation;
     size_t pending; /* pipelined commands without a fetched reply */
     int connect_failures;
@@ -42,56 +43,6 @@ struct redis {
     } scripts[SCRIPTS_MAX];
     size_t script_count;
 };
-
-/* --- argument vectors --- */
-
-void rargs_init(struct rargs *a, const char *command)
-{
-    a->count = 0;
-    a->numbers = 0;
-    a->uuids = 0;
-    a->failed = false;
-    if (command)
-        rargs_str(a, command);
-}
-
-void rargs_bytes(struct rargs *a, const void *data, size_t len)
-{
-    if ((size_t)a->count >= ARRAY_LEN(a->value)) {
-        a->failed = true;
-        return;
-    }
-    a->value[a->count] = data;
-    a->length[a->count] = len;
-    a->count++;
-}
-
-void rargs_str(struct rargs *a, const char *s)
-{
-    rargs_bytes(a, s, strlen(s));
-}
-
-void rargs_i64(struct rargs *a, int64_t v)
-{
-    if ((size_t)a->numbers >= ARRAY_LEN(a->number)) {
-        a->failed = true;
-        return;
-    }
-    char *text = a->number[a->numbers++];
-    (void)snprintf(text, sizeof(a->number[0]), "%" PRId64, v);
-    rargs_str(a, text);
-}
-
-void rargs_uuid(struct rargs *a, const struct uuid *id)
-{
-    if ((size_t)a->uuids >= ARRAY_LEN(a->uuid)) {
-        a->failed = true;
-        return;
-    }
-    char *text = a->uuid[a->uuids++];
-    uuid_format(id, text);
-    rargs_str(a, text);
-}
 
 /* --- opening and closing --- */
 
@@ -245,6 +196,7 @@ static enum status open_connection(struct redis *r)
         return lost(r);
     if (!is_unix && redisEnableKeepAlive(r->c) != REDIS_OK)
         return lost(r);
+    r->heap_replies = r->c->reader->fn;
     r->socket_timeout_ms = -1;
     TRY(set_timeout(r, r->timeout_ms));
     return introduce(r);
@@ -360,6 +312,39 @@ enum status redis_fetch(struct redis *r, redisReply **out)
     return ST_OK;
 }
 
+/* The parser is told for one reply only: a connection that is lost in between is freed with the
+ * functions that made its half-read reply. */
+static void replies_into(struct redis *r, struct arena *arena)
+{
+    r->c->reader->fn = arena ? &redis_arena_replies : r->heap_replies;
+    r->c->reader->privdata = arena;
+}
+
+enum status redis_fetch_into(struct redis *r, struct arena *arena, redisReply **out)
+{
+    if (!r->c || r->pending == 0)
+        return ST_UNAVAILABLE;
+    replies_into(r, arena);
+    TRY(redis_fetch(r, out));
+    replies_into(r, NULL);
+    return ST_OK;
+}
+
+enum status redis_call_blocking_into(struct redis *r, const struct rargs *args, int64_t block_ms,
+                                     struct arena *arena, redisReply **out)
+{
+    TRY(begin(r, args, r->timeout_ms + block_ms));
+    if (redisAppendCommandArgv(r->c, args->count, values_of(args), args->length) != REDIS_OK)
+        return lost(r);
+    r->pending++;
+    redisReply *reply = NULL;
+    TRY(redis_fetch_into(r, arena, &reply));
+    if (reply->type == REDIS_REPLY_ERROR)
+        return refused(r, reply);
+    *out = reply;
+    return ST_OK;
+}
+
 /* --- scripts --- */
 
 static enum status sha_of(const struct redis_script *s, char out[SHA1_TEXT_BYTES])
@@ -389,31 +374,14 @@ static enum status sha_get(struct redis *r, const struct redis_script *s, const 
     return ST_OK;
 }
 
-enum status redis_script(struct redis *r, const struct redis_script *s, const char *const *keys,
-                         size_t key_count, const struct rargs *args, redisReply **out)
+enum status redis_script_argv(struct redis *r, const struct redis_script *s, int count,
+                              const char **value, size_t *length, redisReply **out)
 {
-    const char *value[SCRIPT_ARGS_MAX];
-    size_t length[SCRIPT_ARGS_MAX];
-    size_t arg_count = args ? (size_t)args->count : 0;
-    if (key_count + arg_count + 3 > SCRIPT_ARGS_MAX)
-        return ST_TOO_LARGE;
-    TRY(begin(r, args, r->timeout_ms));
-
-    char number[24];
-    (void)snprintf(number, sizeof(number), "%zu", key_count);
+    TRY(begin(r, NULL, r->timeout_ms));
     value[0] = "EVALSHA";
     TRY(sha_get(r, s, &value[1]));
-    value[2] = number;
-    for (size_t i = 0; i < key_count; i++)
-        value[3 + i] = keys[i];
-    for (size_t i = 0; i < 3 + key_count; i++)
-        length[i] = strlen(value[i]);
-    for (size_t i = 0; i < arg_count; i++) {
-        value[3 + key_count + i] = args->value[i];
-        length[3 + key_count + i] = args->length[i];
-    }
-    int count = (int)(3 + key_count + arg_count);
-
+    length[0] = strlen(value[0]);
+    length[1] = strlen(value[1]);
     enum status st = round_trip(r, count, value, length, out);
     if (st != ST_INTERNAL || !str_starts(r->error, "NOSCRIPT"))
         return st;
@@ -423,6 +391,28 @@ enum status redis_script(struct redis *r, const struct redis_script *s, const ch
     value[1] = s->body;
     length[1] = strlen(s->body);
     return round_trip(r, count, value, length, out);
+}
+
+enum status redis_script(struct redis *r, const struct redis_script *s, const char *const *keys,
+                         size_t key_count, const struct rargs *args, redisReply **out)
+{
+    const char *value[SCRIPT_ARGS_MAX];
+    size_t length[SCRIPT_ARGS_MAX];
+    size_t arg_count = args ? (size_t)args->count : 0;
+    if (key_count + arg_count + 3 > SCRIPT_ARGS_MAX || (args && args->failed))
+        return ST_TOO_LARGE;
+    char number[24];
+    (void)snprintf(number, sizeof(number), "%zu", key_count);
+    value[2] = number;
+    for (size_t i = 0; i < key_count; i++)
+        value[3 + i] = keys[i];
+    for (size_t i = 2; i < 3 + key_count; i++)
+        length[i] = strlen(value[i]);
+    for (size_t i = 0; i < arg_count; i++) {
+        value[3 + key_count + i] = args->value[i];
+        length[3 + key_count + i] = args->length[i];
+    }
+    return redis_script_argv(r, s, (int)(3 + key_count + arg_count), value, length, out);
 }
 
 /* --- subscriptions --- */

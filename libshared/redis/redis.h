@@ -8,6 +8,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "base/arena.h"
 #include "base/defs.h"
 #include "base/status.h"
 #include "base/uuid.h"
@@ -76,12 +77,22 @@ NODISCARD enum status redis_append(struct redis *r, const struct rargs *args);
 NODISCARD enum status redis_append_argv(struct redis *r, int count, const char *const *value,
                                         const size_t *length);
 NODISCARD enum status redis_fetch(struct redis *r, redisReply **out);
+/* The same with the reply in the arena, which has no allocation an element: not to be freed. An
+ * arena that is full drops the connection. */
+NODISCARD enum status redis_fetch_into(struct redis *r, struct arena *arena, redisReply **out);
+NODISCARD enum status redis_call_blocking_into(struct redis *r, const struct rargs *args,
+                                               int64_t block_ms, struct arena *arena,
+                                               redisReply **out);
 
 /* EVALSHA, loading the script when the server does not know it. */
 NODISCARD enum status redis_script(struct redis *r, const struct redis_script *s,
                                    const char *const *keys, size_t key_count,
                                    const struct rargs *args /* without a command */,
                                    redisReply **out);
+/* The same for a vector of any length: value[0] and value[1] are left to the call, value[2] is the
+ * number of keys as text, then keys and arguments. */
+NODISCARD enum status redis_script_argv(struct redis *r, const struct redis_script *s, int count,
+                                        const char **value, size_t *length, redisReply **out);
 
 /* Subscriptions turn the connection over to push messages: SUBSCRIBE once, then redis_next. */
 NODISCARD enum status redis_subscribe(struct redis *r, const char *channel);

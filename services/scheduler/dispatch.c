@@ -23,8 +23,9 @@ struct dispatcher {
     struct queue *queue;
     const struct task *task;
     char fence[SCHED_SHARDS][KEY_BYTES];
-    struct buf args;   /* JSON of one job */
-    struct buf packed; /* all jobs of a batch */
+    struct buf args;     /* JSON of one job */
+    struct buf envelope; /* of one job */
+    struct buf packed;   /* all jobs of a batch */
 };
 
 enum status dispatcher_new(struct redis *redis, struct dispatcher **out)
@@ -43,6 +44,7 @@ enum status dispatcher_new(struct redis *redis, struct dispatcher **out)
     for (int i = 0; i < SCHED_SHARDS; i++)
         (void)snprintf(d->fence[i], KEY_BYTES, "{q:%s:0}:fence:%d", d->task->queue, i);
     buf_init(&d->args, LIMIT_JOB_ARGS_BYTES);
+    buf_init(&d->envelope, 2 * LIMIT_JOB_ARGS_BYTES);
     buf_init(&d->packed, PACKED_BYTES);
     *out = d;
     return ST_OK;
@@ -53,6 +55,7 @@ void dispatcher_free(struct dispatcher *d)
     if (!d)
         return;
     buf_done(&d->args);
+    buf_done(&d->envelope);
     buf_done(&d->packed);
     queue_free(d->queue);
     free(d);
@@ -100,7 +103,7 @@ static enum status pack_job(struct dispatcher *d, int64_t tick_ms, const struct 
                         MIN_OF(MAX_OF(longest_ms, (int64_t)EXPIRY_MIN_MS), (int64_t)EXPIRY_MAX_MS);
     struct rargs fields;
     rargs_init(&fields, NULL);
-    job_encode(&job, &fields);
+    job_encode(&job, &d->envelope, &fields);
     if (fields.failed)
         return ST_TOO_LARGE;
     pack_array(&d->packed, (size_t)fields.count);

@@ -1,10 +1,13 @@
 -- Gives a job that was fetched but not begun back to the queue.
--- KEYS: 1 stream   ARGV: 1 group, 2 consumer, 3 entry id
+-- KEYS: 1 prefix of the queue   ARGV: 1 group, 2 consumer, 3 priority, 4 entry id, 5 job id, 6 concurrency key
 -- Returns 1, or 0 when the entry is not this consumer's any more.
-local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+local q = KEYS[1]
+local stream = q .. 'p' .. ARGV[3]
+local mine = redis.call('XPENDING', stream, ARGV[1], ARGV[4], ARGV[4], 1, ARGV[2])
 if #mine == 0 then return 0 end
-local entry = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])
-if #entry > 0 then redis.call('XADD', KEYS[1], '*', unpack(entry[1][2])) end
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
-redis.call('XDEL', KEYS[1], ARGV[3])
+local entry = redis.call('XRANGE', stream, ARGV[4], ARGV[4])
+if #entry > 0 then redis.call('XADD', stream, '*', unpack(entry[1][2])) end
+redis.call('XACK', stream, ARGV[1], ARGV[4])
+redis.call('XDEL', stream, ARGV[4])
+if ARGV[6] ~= '' then redis.call('ZREM', q .. 'running:' .. ARGV[6], ARGV[5] .. ' ' .. ARGV[2]) end
 return 1

@@ -1,22 +1,28 @@
 -- Moves delayed jobs that are due to their streams. Added before removed: should the script end
 -- half-way, a job runs twice rather than never.
--- KEYS: 1 delayed, 2 dead, 3… the streams from priority 0   ARGV: 1 now in ms, 2 at most
+-- KEYS: 1 prefix of the queue   ARGV: 1 now in ms, 2 at most, 3 dead letters kept
 -- Returns how many were moved.
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, member in ipairs(due) do
-    local is_good, fields = pcall(cjson.decode, member)
+local q = KEYS[1]
+local due = redis.call('ZRANGEBYSCORE', q .. 'delayed', '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, id in ipairs(due) do
+    local packed = redis.call('HGET', q .. 'jobs', id)
+    local is_good, fields = pcall(cmsgpack.unpack, packed or '')
     local priority = nil
     if is_good and type(fields) == 'table' and #fields > 0 and #fields % 2 == 0 then
         for i = 1, #fields, 2 do
-            if fields[i] == 'prio' then priority = tonumber(fields[i + 1]) end
+            if fields[i] == 'j' then
+                local is_read, job = pcall(cmsgpack.unpack, fields[i + 1])
+                if is_read and type(job) == 'table' then priority = tonumber(job[5]) end
+            end
         end
     end
-    local stream = priority and KEYS[3 + priority]
-    if stream then
-        redis.call('XADD', stream, '*', unpack(fields))
+    if priority and priority >= 0 and priority <= 3 then
+        redis.call('XADD', q .. 'p' .. string.format('%d', priority), '*', unpack(fields))
     else
-        redis.call('XADD', KEYS[2], '*', 'entry', member, 'reason', 'undecodable', 'died', ARGV[1])
+        redis.call('XADD', q .. 'dead', 'MAXLEN', '~', ARGV[3], '*', 'entry', packed or '', 'id', id,
+                   'reason', 'undecodable', 'died', ARGV[1])
     end
-    redis.call('ZREM', KEYS[1], member)
+    redis.call('ZREM', q .. 'delayed', id)
+    redis.call('HDEL', q .. 'jobs', id)
 end
 return #due

@@ -247,9 +247,11 @@ static void test_damaged_delayed_member(void **state)
 {
     struct fixture *f = *state;
     const char *key = queue_key(f->q, "delayed", f->arena);
-    assert_ok(redis_do(f->r, NULL, "ZADD", key, "1", "not json"));
-    assert_ok(redis_do(f->r, NULL, "ZADD", key, "1", "[\"id\"]"));
-    assert_ok(redis_do(f->r, NULL, "ZADD", key, "1", "[\"prio\",\"9\"]"));
+    const char *jobs = queue_key(f->q, "jobs", f->arena);
+    assert_ok(redis_do(f->r, NULL, "ZADD", key, "1", "nothing", "1", "garbage", "1", "priority"));
+    assert_ok(redis_do(f->r, NULL, "HSET", jobs, "garbage", "not packed"));
+    assert_ok(
+        redis_do(f->r, NULL, "HSET", jobs, "priority", "\x92\xa1j\xa6\x95\x01\x01\x01\x01\x09"));
     size_t moved = 0;
     assert_ok(queue_maintain(f->q, f->r, clock_wall_ms(), &moved));
     assert_int_equal(moved, 3);

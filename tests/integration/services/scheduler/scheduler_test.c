@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "json/parse.h"
+#include "queue/queue.h"
 #include "tests/kit/kit.h"
 
 #define STREAM "{q:checks:0}:p1"
@@ -118,14 +119,10 @@ static struct uuid make_check(const char *schedule)
 
 static void add_job(ledger_t *ledger, const redisReply *entry)
 {
-    const redisReply *fields = entry->element[1];
-    const char *args = NULL;
-    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
-        if (str_eq(fields->element[i]->str, "args"))
-            args = fields->element[i + 1]->str;
-    }
-    assert_non_null(args);
-    json_t *json = json_loads(args, 0, NULL);
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct job job;
+    assert_ok(job_decode(entry->element[1], arena, &job, NULL));
+    json_t *json = json_loads(job.args, 0, NULL);
     assert_non_null(json);
     assert_string_equal(json_string_value(json_object_get(json, "trigger")), "schedule");
     size_t i = 0;

@@ -1,0 +1,32 @@
+-- Cancels one job: at once when it is delayed, else by a wish that the fetch and the workers see.
+-- KEYS: 1 prefix of the queue   ARGV: 1 job id, 2 now in ms, 3 how long the wish is kept in ms
+-- Returns {'cancelled', fields of the job}, {'wanted'} or {'ended'}.
+local q, id, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local packed = redis.call('HGET', q .. 'jobs', id)
+if redis.call('ZREM', q .. 'delayed', id) == 1 then
+    redis.call('HDEL', q .. 'jobs', id)
+    local is_good, fields = pcall(cmsgpack.unpack, packed or '')
+    redis.call('HINCRBY', q .. 'stats', 'cancelled', 1)
+    redis.call('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'cancelled', 'id', id)
+    if not is_good or type(fields) ~= 'table' then return {'cancelled'} end
+    for i = 1, #fields, 2 do
+        if fields[i] == 'j' then
+            local job = cmsgpack.unpack(fields[i + 1])
+            local unique, ttl = job[13], tonumber(job[14]) or 0
+            if unique and redis.call('GET', q .. 'unique:' .. unique) == id then
+                redis.call('DEL', q .. 'unique:' .. unique)
+            end
+            if ttl > 0 then
+                redis.call('HSET', q .. 'result:' .. id, 'state', 'cancelled', 'task', job[3], 'result', '',
+                           'error', '', 'started', '0', 'finished', ARGV[2], 'attempt', '0')
+                redis.call('PEXPIRE', q .. 'result:' .. id, ttl)
+            end
+        end
+    end
+    return {'cancelled', fields}
+end
+if redis.call('EXISTS', q .. 'result:' .. id) == 1 then return {'ended'} end
+redis.call('ZREMRANGEBYSCORE', q .. 'cancelled', '-inf', now)
+redis.call('ZADD', q .. 'cancelled', now + tonumber(ARGV[3]), id)
+redis.call('PUBLISH', q .. 'cancel', id)
+return {'wanted'}

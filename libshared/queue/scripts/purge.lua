@@ -1,0 +1,64 @@
+-- Removes a batch of what waits in one state; the keys that unique jobs hold go with them.
+-- KEYS: 1 prefix of the queue   ARGV: 1 state (queued, delayed, dead), 2 at most, 3 group
+-- Returns how many were removed.
+local q, most = KEYS[1], tonumber(ARGV[2])
+local function forget(envelope)
+    local is_good, job = pcall(cmsgpack.unpack, envelope or '')
+    if not is_good or type(job) ~= 'table' or not job[13] then return end
+    redis.call('DEL', q .. 'unique:' .. job[13])
+end
+local function envelope_of(fields)
+    for i = 1, #fields, 2 do
+        if fields[i] == 'j' then return fields[i + 1] end
+    end
+end
+
+if ARGV[1] == 'delayed' then
+    local ids = redis.call('ZRANGE', q .. 'delayed', 0, most - 1)
+    for _, id in ipairs(ids) do
+        local is_good, fields = pcall(cmsgpack.unpack, redis.call('HGET', q .. 'jobs', id) or '')
+        if is_good and type(fields) == 'table' then forget(envelope_of(fields)) end
+        redis.call('ZREM', q .. 'delayed', id)
+        redis.call('HDEL', q .. 'jobs', id)
+    end
+    return #ids
+end
+if ARGV[1] == 'dead' then
+    local entries = redis.call('XRANGE', q .. 'dead', '-', '+', 'COUNT', most)
+    for _, e in ipairs(entries) do redis.call('XDEL', q .. 'dead', e[1]) end
+    return #entries
+end
+local removed = 0
+for p = 0, 3 do
+    local stream, after = q .. 'p' .. p, '-'
+    -- What was handed out stays: it runs, or its worker is dead and it will be taken over.
+    local groups = redis.pcall('XINFO', 'GROUPS', stream)
+    if not groups.err then
+        for _, g in ipairs(groups) do
+            local info = {}
+            for i = 1, #g, 2 do info[g[i]] = g[i + 1] end
+            if info['name'] == ARGV[3] then after = '(' .. info['last-delivered-id'] end
+        end
+    end
+    for _, e in ipairs(redis.call('XRANGE', stream, after, '+', 'COUNT', most - removed)) do
+        forget(envelope_of(e[2]))
+        redis.call('XDEL', stream, e[1])
+        removed = removed + 1
+    end
+    local ring = q .. 'ring:' .. p
+    local taken = 0
+    while removed < most do
+        local tenant = redis.call('LINDEX', ring, 0)
+        if not tenant then break end
+        local envelope = redis.call('LPOP', q .. 'line:' .. p .. ':' .. tenant)
+        if envelope then
+            forget(envelope)
+            removed = removed + 1
+            taken = taken + 1
+        end
+        if redis.call('EXISTS', q .. 'line:' .. p .. ':' .. tenant) == 0 then redis.call('LPOP', ring) end
+    end
+    if taken > 0 and redis.call('HINCRBY', q .. 'lines', p, -taken) <= 0 then redis.call('HDEL', q .. 'lines', p) end
+    if removed >= most then break end
+end
+return removed
