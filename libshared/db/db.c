@@ -123,10 +123,36 @@ static void log_notice(void *arg, const char *message)
     log_debug("db_notice", kv_str("message", message));
 }
 
+static bool is_readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+/* A server that was restarted closed its idle connections. Seen before a request is sent, that
+ * costs nobody anything: nothing can have been done yet, so a new connection will do. Between
+ * requests there may be a few notices and parameters to read; what closes is seen at the latest in
+ * the read after them. */
+static void drop_if_dead(struct db *db)
+{
+    enum { READS = 4 };
+    if (db->in_transaction || PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+        return;
+    for (int i = 0; i < READS && is_readable(PQsocket(db->conn)); i++) {
+        if (PQconsumeInput(db->conn) == 1 && PQstatus(db->conn) == CONNECTION_OK)
+            continue;
+        log_info("db_connection_closed", kv_str("error", PQerrorMessage(db->conn)));
+        disconnect(db);
+        return;
+    }
+}
+
 enum status db_ready(struct db *db)
 {
     if (db->in_transaction && db->failed != ST_OK)
         return db->failed;
+    if (db->conn)
+        drop_if_dead(db);
     if (db->conn)
         return ST_OK;
     int64_t now = clock_mono_ms();

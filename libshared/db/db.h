@@ -1,7 +1,8 @@
 /*
  * One PostgreSQL connection, used by one thread. Queries are named (db/query.h), prepared on first
- * use, and run with typed arguments. A lost connection is found by the call that meets it
- * (ST_UNAVAILABLE) and opened again by the next one; a statement that fails inside a transaction
+ * use, and run with typed arguments. A connection that the server closed while it was idle is found
+ * and opened again before anything is sent. One that is lost later is found by the call that meets
+ * it (ST_UNAVAILABLE) and opened again by the next one; a statement that fails inside a transaction
  * makes the rest of it fail until db_rollback.
  *
  * What a status means: ST_UNAVAILABLE (57P0x, 08xxx, 53xxx, lost connection, time limit): try

@@ -33,7 +33,8 @@ struct redis {
     redisContext *c;
     redisReplyObjectFunctions *heap_replies; /* hiredis's own */
     uint64_t generation;
-    size_t pending; /* pipelined commands without a fetched reply */
+    size_t pending;     /* pipelined commands without a fetched reply */
+    bool is_subscribed; /* messages may come at any time */
     int connect_failures;
     int64_t connect_after_mono_ms;
     char error[256];
@@ -63,6 +64,7 @@ static void disconnect(struct redis *r)
         redisFree(r->c);
     r->c = NULL;
     r->pending = 0;
+    r->is_subscribed = false;
 }
 
 void redis_free(struct redis *r)
@@ -202,9 +204,23 @@ static enum status open_connection(struct redis *r)
     return introduce(r);
 }
 
+/* Nothing was asked, so what there is to read is an end, or what nobody asked for: a restarted
+ * server is noticed before a command is sent, while a new connection does as well as the old one.
+ */
+static void drop_if_dead(struct redis *r)
+{
+    struct pollfd p = {.fd = r->c->fd, .events = POLLIN};
+    if (r->is_subscribed || r->pending > 0 || poll(&p, 1, 0) <= 0)
+        return;
+    log_info("redis_connection_closed");
+    disconnect(r);
+}
+
 /* Connects unless connected; between failed attempts it refuses at once for a while. */
 static enum status ready(struct redis *r)
 {
+    if (r->c)
+        drop_if_dead(r);
     if (r->c)
         return ST_OK;
     if (clock_mono_ms() < r->connect_after_mono_ms)
@@ -419,7 +435,9 @@ enum status redis_script(struct redis *r, const struct redis_script *s, const ch
 
 enum status redis_subscribe(struct redis *r, const char *channel)
 {
-    return redis_do(r, NULL, "SUBSCRIBE", channel);
+    TRY(redis_do(r, NULL, "SUBSCRIBE", channel));
+    r->is_subscribed = true;
+    return ST_OK;
 }
 
 enum status redis_next(struct redis *r, int64_t timeout_ms, redisReply **out)

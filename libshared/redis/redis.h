@@ -1,7 +1,8 @@
 /*
  * One Redis connection, used by one thread, blocking with a time limit. Commands are argument
  * vectors, never formatted text. After any error of the connection it is dropped, so that a late
- * reply can never answer another question; the next call connects again (with a small backoff).
+ * reply can never answer another question; the next call connects again (with a small backoff). One
+ * that the server closed while it was idle is found before a command meets it.
  */
 #ifndef TOCSIN_REDIS_REDIS_H
 #define TOCSIN_REDIS_REDIS_H

@@ -186,12 +186,29 @@ static void test_reconnects(void **state)
     AUTO_DB other = kit_db_open(conninfo);
     assert_ok(insert(db, 20, "x"));
     int64_t pid = kit_sql_i64(db, "SELECT pg_backend_pid()");
-    assert_int_equal(kit_sql_i64(other, "SELECT pg_terminate_backend(%d)::int", (int)pid), 1);
-    assert_status(ST_UNAVAILABLE, insert(db, 21, "x"));
-    assert_false(db_is_connected(db));
-    /* The next call connects, and prepares anew. */
+    /* With a time limit it waits until the server's process is gone, and its socket with it. */
+    assert_int_equal(kit_sql_i64(other, "SELECT pg_terminate_backend(%d, 5000)::int", (int)pid), 1);
+    /* The next call finds out before it sends anything, connects, and prepares anew. */
     assert_ok(insert(db, 21, "x"));
     assert_true(kit_sql_i64(db, "SELECT pg_backend_pid()") != pid);
+}
+
+/* What was sent may have been done: only the caller knows whether to repeat it. */
+static void test_lost_while_waiting(void **state)
+{
+    AUTO_DB db = kit_db_open(conninfo);
+    assert_status(ST_UNAVAILABLE, db_exec(db, "SELECT pg_terminate_backend(pg_backend_pid())"));
+    assert_false(db_is_connected(db));
+    assert_ok(db_ping(db));
+}
+
+/* Notices that came meanwhile are no reason to reconnect. */
+static void test_idle_connection_stays(void **state)
+{
+    AUTO_DB db = kit_db_open(conninfo);
+    int64_t pid = kit_sql_i64(db, "SELECT pg_backend_pid()");
+    assert_ok(db_exec(db, "DO $$ BEGIN RAISE NOTICE 'x'; END $$; SET application_name = 'y'"));
+    assert_int_equal(kit_sql_i64(db, "SELECT pg_backend_pid()"), pid);
 }
 
 static void test_session_settings(void **state)
@@ -342,6 +359,8 @@ int main(void)
         cmocka_unit_test(test_arguments_without_room_refuse),
         cmocka_unit_test(test_failures_are_mapped),
         cmocka_unit_test(test_reconnects),
+        cmocka_unit_test(test_lost_while_waiting),
+        cmocka_unit_test(test_idle_connection_stays),
         cmocka_unit_test(test_session_settings),
         cmocka_unit_test(test_unreachable_server),
         cmocka_unit_test(test_transaction_fails_until_rollback),

@@ -397,11 +397,8 @@ static void test_flushall_in_between(void **state)
     assert_int_equal(fetch(f, "a", 10), 0);
 }
 
-/* Once somebody blocks: empties Redis, then adds a job. */
-static void *flush_and_put(void *arg)
+static void wait_until_blocked(struct redis *r)
 {
-    (void)arg;
-    AUTO_REDIS r = kit_redis_open(kit_redis());
     bool is_blocked = kit_wait(({
                                    AUTO_REPLY info = NULL;
                                    assert_ok(redis_do(r, &info, "INFO", "clients"));
@@ -409,6 +406,14 @@ static void *flush_and_put(void *arg)
                                }),
                                5000);
     assert_true(is_blocked);
+}
+
+/* Once somebody blocks: empties Redis, then adds a job. */
+static void *flush_and_put(void *arg)
+{
+    (void)arg;
+    AUTO_REDIS r = kit_redis_open(kit_redis());
+    wait_until_blocked(r);
     assert_ok(redis_do(r, NULL, "FLUSHALL"));
     struct queue *q = NULL;
     assert_ok(queue_new("checks", 0, &q));
@@ -430,13 +435,26 @@ static void test_flush_while_blocked(void **state)
     assert_int_equal(f->batch.count, 1);
 }
 
-static void kill_connection(struct fixture *f, struct redis *other)
+/* Once it blocks: kills the connection with this id. */
+static void *kill_when_blocked(void *id)
 {
+    AUTO_REDIS r = kit_redis_open(kit_redis());
+    wait_until_blocked(r);
+    assert_ok(redis_do(r, NULL, "CLIENT", "KILL", "ID", (const char *)id));
+    return NULL;
+}
+
+/* A fetch whose reply never comes. */
+static void fetch_and_lose(struct fixture *f)
+{
+    pthread_t thread;
     AUTO_REPLY id = NULL;
-    assert_ok(redis_do(f->r, &id, "CLIENT", "ID"));
     char text[24];
+    assert_ok(redis_do(f->r, &id, "CLIENT", "ID"));
     (void)snprintf(text, sizeof(text), "%lld", id->integer);
-    assert_ok(redis_do(other, NULL, "CLIENT", "KILL", "ID", text));
+    assert_int_equal(pthread_create(&thread, NULL, kill_when_blocked, text), 0);
+    assert_status(ST_UNAVAILABLE, queue_fetch(f->q, f->r, "a", 10, 10000, &f->batch));
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void test_lost_reply_is_asked_for_again(void **state)
@@ -452,8 +470,7 @@ static void test_lost_reply_is_asked_for_again(void **state)
         lost[i] = put(f, 1);
     assert_ok(redis_do(other, NULL, "XREADGROUP", "GROUP", "workers", "a", "STREAMS",
                        queue_stream_key(f->q, 1), ">"));
-    kill_connection(f, other);
-    assert_status(ST_UNAVAILABLE, queue_fetch(f->q, f->r, "a", 10, 0, &f->batch));
+    fetch_and_lose(f);
     put(f, 1);
     /* Exactly the lost ones, in pieces if need be; never the one that we hold. */
     assert_true(kit_wait(queue_fetch(f->q, f->r, "a", 2, 0, &f->batch) == ST_OK, 5000));
