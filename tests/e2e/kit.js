@@ -1,6 +1,7 @@
 // What the end to end tests share: signing in, and independent peers around Tocsin: a website to
 // watch, a mail server, and a receiver of webhooks. Tocsin itself is tests/kit/tocsin.mjs.
 
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { once } from 'node:events';
 
@@ -154,7 +155,7 @@ export async function startMailServer() {
 
 /** A whsec_ secret as the scheme wants it. */
 export function newWebhookSecret() {
-  return `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`;
+  return `whsec_${randomBytes(32).toString('base64')}`;
 }
 
 /**
