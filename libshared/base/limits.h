@@ -58,6 +58,11 @@
 #define LIMIT_SCHEDULE_TEXT 200
 #define LIMIT_SCHEDULE_MIN_MS 1000
 #define LIMIT_SCHEDULE_MAX_MS (366LL * 24 * 3600 * 1000)
+#define LIMIT_SCHEDULE_PREVIEW 100 /* instants that one asks for at a time */
+#define LIMIT_TZ_CHANGES 5000      /* of one zone's file; the longest has some 240 */
+#define LIMIT_TZ_FILE_BYTES (64u << 10)
+#define LIMIT_TZ_NAME 63
+#define LIMIT_TZ_CACHED 1000 /* zones in memory, some 3 KB each; there are about 600 */
 #define LIMIT_PROBE_TIMEOUT_MS 120000
 #define LIMIT_PROBE_BODY_BYTES (1u << 20)
 #define LIMIT_PROBE_HEADERS_BYTES 65536u

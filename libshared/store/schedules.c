@@ -23,6 +23,7 @@ static enum status read_rows(const PGresult *r, struct arena *arena, struct sche
             .is_enabled = row_bool(r, row, "enabled"),
             .schedule = row_str(r, row, "schedule", arena),
             .settled_ms = row_time(r, row, "settled_to") / 1000,
+            .is_fresh = row_bool(r, row, "is_fresh"),
         };
         if (list[i].is_enabled && !list[i].schedule)
             return ST_NO_MEMORY;

@@ -12,6 +12,7 @@ struct schedule_row {
     bool is_enabled;      /* false as well when the check is gone */
     const char *schedule; /* text; NULL when gone */
     int64_t settled_ms;   /* slots up to there have results, or are not expected */
+    bool is_fresh;        /* it never ran */
 };
 
 /* Enabled checks of these shards (of LEASE_SHARDS), by id, after `after` (nil: from the start); at

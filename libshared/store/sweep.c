@@ -6,8 +6,8 @@
 #include "base/limits.h"
 #include "gen/queries.h"
 #include "log/log.h"
-#include "model/schedule.h"
 #include "store/leases.h"
+#include "zone/zone.h"
 
 enum { ARENA_BYTES = 16 << 20 };
 /* After a long outage only the newest slots of a check get a row each; the first of those says how
@@ -48,6 +48,12 @@ struct step {
     size_t written;
 };
 
+static int64_t slot_before(const struct overdue *c, int64_t slot_ms)
+{
+    return slot_ms == INT64_MIN ? slot_ms
+                                : schedule_slot_at(&c->schedule, c->phase_ms, slot_ms - 1);
+}
+
 static bool read_overdue(const PGresult *r, int row, struct step *st, struct overdue *out)
 {
     const char *text = row_str(r, row, "schedule", st->arena);
@@ -57,12 +63,13 @@ static bool read_overdue(const PGresult *r, int row, struct step *st, struct ove
         .timeout_ms = row_i64(r, row, "timeout_ms"),
         .is_expected = row_bool(r, row, "is_expected"),
     };
-    if (!text || schedule_parse(text, &out->schedule, NULL) != ST_OK)
+    if (!text || schedule_read(text, &out->schedule, NULL) != ST_OK)
         return false; /* written by a newer version: its scheduler will know */
     out->phase_ms = schedule_phase(&out->schedule, uuid_hash(&out->id));
-    int64_t limit_ms = st->now_ms - out->timeout_ms - st->sweep->grace_ms -
-                       out->schedule.interval_ms;
-    out->horizon_ms = schedule_slot_at(&out->schedule, out->phase_ms, limit_ms);
+    /* The newest slot may still be run late; the one before it will not. */
+    int64_t limit_ms = st->now_ms - out->timeout_ms - st->sweep->grace_ms;
+    int64_t newest_ms = schedule_slot_at(&out->schedule, out->phase_ms, limit_ms);
+    out->horizon_ms = slot_before(out, newest_ms);
     return row_time(r, row, "settled_to") / 1000 < out->horizon_ms;
 }
 
@@ -112,16 +119,14 @@ static const char *reason_of(const struct step *st, const struct overdue *c, int
 /* Collects the open slots of one check; ST_OVERLOADED when the step has no room for them. */
 static enum status collect(struct step *st, const struct overdue *c, int64_t settled_ms)
 {
-    int64_t interval_ms = c->schedule.interval_ms;
     int64_t oldest_ms = MAX_OF(settled_ms, st->now_ms - OLDEST_MS);
-    int64_t first_ms = schedule_next(&c->schedule, c->phase_ms, oldest_ms);
-    int64_t expected = first_ms > c->horizon_ms ? 0 : (c->horizon_ms - first_ms) / interval_ms + 1;
+    int64_t expected = schedule_count(&c->schedule, c->phase_ms, oldest_ms, c->horizon_ms);
     int64_t rows = c->is_expected ? MIN_OF(expected, (int64_t)CHECK_MISSED_MAX) : 0;
     if (st->missed_count + (size_t)rows > SWEEP_MISSED_MAX)
         return ST_OVERLOADED;
     int64_t earlier = expected - rows;
-    for (int64_t i = rows - 1; i >= 0; i--) {
-        int64_t slot_ms = c->horizon_ms - i * interval_ms;
+    int64_t slot_ms = c->horizon_ms;
+    for (int64_t i = 0; i < rows; i++, slot_ms = slot_before(c, slot_ms)) {
         const char *message = reason_of(st, c, slot_ms, i == rows - 1 ? earlier : 0);
         if (!message)
             return ST_NO_MEMORY;

@@ -1,10 +1,13 @@
 /*
- * The scheduler's mind: which checks are due when, by shard. Pure: time comes in, batches go out.
+ * The scheduler's mind: what is due when, by shard. Pure: time comes in, batches go out. An item is
+ * a check, or a task's schedule; both are planned alike.
  *
- * A check is in the heap of its shard at the moment of its next dispatch, which is its next slot,
- * or, for a slot that was overslept, a moment spread over the seconds to come. What is dispatched
- * at a time T is the newest slot at or before T; the check then waits for the first slot after T.
- * Hence no slot is dispatched twice, and none is skipped as long as ticks come in time.
+ * An item is in the heap of its shard at the moment of its next dispatch, which is its next slot
+ * (with its jitter), or, for a slot that was overslept, a moment spread over the seconds to come.
+ * What is dispatched at a time T is the newest slot due at or before T; the item then waits for the
+ * first one due after T. Hence no slot is dispatched twice, and none is skipped as long as ticks
+ * come in time. A check that never ran does not wait for its first slot: it runs at once under the
+ * name of the second in which it was made, though not more than SCHED_FRESH_RATE of such a second.
  *
  * A batch stays its shard's current one until sched_done: an attempt whose outcome is unknown is
  * repeated unchanged, and the tick's time, which grows from batch to batch, lets the publishing
@@ -17,22 +20,45 @@
 #include "base/defs.h"
 #include "base/status.h"
 #include "base/uuid.h"
+#include "model/schedule.h"
 
 enum {
     SCHED_SHARDS = 16,
     SCHED_BATCH_CHECKS = 2048, /* of one batch; those of the same millisecond go along */
     SCHED_LATE_MS = 10000,     /* later than this is overslept: its load is spread */
-    SCHED_SPREAD_MS = 60000    /* … over half the interval, at most this */
+    SCHED_SPREAD_MS = 60000,   /* … over half the interval, at most this */
+    SCHED_FRESH_RATE = 2000    /* checks a second that run because they are new */
 };
 
 /* No time: no watermark, nothing due. */
 #define SCHED_NEVER INT64_MIN
 #define SCHED_FOREVER INT64_MAX
 
+/* What to do with slots that were overslept: all but the newest are skipped in any case. */
+enum sched_catch_up { SCHED_RUN_ONCE, SCHED_SKIP };
+
+/* How an item is planned. Many items share one plan. */
+struct sched_plan {
+    struct schedule schedule;
+    int64_t jitter_ms; /* each slot is up to this late, by hash of item and slot; 0: none */
+    enum sched_catch_up catch_up;
+};
+
+struct sched_item {
+    struct uuid id;
+    int shard;
+    bool is_task;
+    struct sched_plan plan;
+    int64_t settled_ms; /* slots up to there have their results or are not expected */
+    bool is_fresh;      /* a check that never ran, and was made or switched on at settled_ms */
+};
+
 struct sched_due {
-    struct uuid check_id;
-    int64_t slot_ms, prev_ms;
-    int64_t interval_ms;
+    struct uuid id;
+    bool is_task;
+    int64_t slot_ms;
+    int64_t prev_ms; /* 0: none */
+    int64_t gap_ms;  /* to the next slot */
 };
 
 struct sched_batch {
@@ -59,19 +85,17 @@ bool sched_is_running(const struct sched *s, int shard);
 /* The tick of the last finished batch, or what sched_open was told. */
 int64_t sched_mark(const struct sched *s, int shard);
 
-/* A check as it is when its shard is loaded. Its newest slot is due unless it lies at or before the
- * shard's mark or `settled_ms` (slots up to there have their results or are not expected). */
-NODISCARD enum status sched_load(struct sched *s, int shard, const struct uuid *id,
-                                 int64_t interval_ms, int64_t settled_ms, int64_t now_ms);
-/* A check as it is after a change: with a new interval, its first slot is the next one; else it
- * waits on as it did. */
-NODISCARD enum status sched_put(struct sched *s, int shard, const struct uuid *id,
-                                int64_t interval_ms, int64_t now_ms);
-/* What was published up to `lost_to_ms` may be gone: the check's newest slot is due again if it is
+/* An item as it is when its shard is loaded. Its newest slot is due unless it is settled or was due
+ * at or before the shard's mark. */
+NODISCARD enum status sched_load(struct sched *s, const struct sched_item *item, int64_t now_ms);
+/* An item as it is after a change: with a new plan, its first slot is the next one; else it waits
+ * on as it did. */
+NODISCARD enum status sched_put(struct sched *s, const struct sched_item *item, int64_t now_ms);
+/* What was published up to `lost_to_ms` may be gone: the item's newest slot is due again if it is
  * one of those and not settled. */
 void sched_republish(struct sched *s, const struct uuid *id, int64_t lost_to_ms, int64_t settled_ms,
                      int64_t now_ms);
-/* No effect on a check that is not there. */
+/* No effect on an item that is not there. */
 void sched_remove(struct sched *s, const struct uuid *id);
 
 /* The shard's current batch, made if there is none and something is due; *out is NULL else. It is

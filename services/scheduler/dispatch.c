@@ -90,8 +90,8 @@ static enum status pack_job(struct dispatcher *d, int64_t tick_ms, const struct 
     int64_t longest_ms = 0;
     for (size_t i = 0; i < count; i++) {
         work.due[i] = (struct check_due){
-            .check_id = due[i].check_id, .slot_ms = due[i].slot_ms, .prev_ms = due[i].prev_ms};
-        longest_ms = MAX_OF(longest_ms, due[i].interval_ms);
+            .check_id = due[i].id, .slot_ms = due[i].slot_ms, .prev_ms = due[i].prev_ms};
+        longest_ms = MAX_OF(longest_ms, due[i].gap_ms);
     }
     buf_reset(&d->args);
     check_scheduled_encode(&work, &d->args);

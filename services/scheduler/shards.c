@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "log/log.h"
-#include "model/schedule.h"
 #include "services/scheduler/internal.h"
+#include "zone/zone.h"
 
 enum { RETRY_MS = 100, POLL_MS = 800 };
 
@@ -79,26 +79,26 @@ static bool claim(struct scheduler *s, int shard)
 /* --- loading --- */
 
 /* The text was accepted when it was written, perhaps by a newer version than this one. */
-static bool interval_of(const struct schedule_row *row, int64_t *interval_ms)
+static bool item_of(const struct schedule_row *row, struct sched_item *out)
 {
-    struct schedule schedule;
     struct errbuf err;
-    if (schedule_parse(row->schedule, &schedule, &err) == ST_OK) {
-        *interval_ms = schedule.interval_ms;
+    *out = (struct sched_item){.id = row->id,
+                               .shard = row->shard,
+                               .settled_ms = row->settled_ms,
+                               .is_fresh = row->is_fresh};
+    if (schedule_read(row->schedule, &out->plan.schedule, &err) == ST_OK)
         return true;
-    }
     log_error("schedule_not_understood", kv_uuid("check", row->id), kv_str("error", err.text));
     return false;
 }
 
 static void load_row(struct scheduler *s, const struct schedule_row *row)
 {
-    int64_t interval_ms = 0;
+    struct sched_item item;
     if (row->shard < 0 || row->shard >= SCHED_SHARDS ||
-        s->run.shards[row->shard].phase != SHARD_LOADING || !interval_of(row, &interval_ms))
+        s->run.shards[row->shard].phase != SHARD_LOADING || !item_of(row, &item))
         return;
-    if (sched_load(s->run.sched, row->shard, &row->id, interval_ms, row->settled_ms,
-                   s->run.timeline.now_ms) != ST_OK)
+    if (sched_load(s->run.sched, &item, s->run.timeline.now_ms) != ST_OK)
         log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
 }
 
@@ -239,14 +239,14 @@ bool scheduler_work_shards(struct scheduler *s)
 static void apply(struct scheduler *s, const struct schedule_row *row)
 {
     struct dispatching *run = &s->run;
-    int64_t interval_ms = 0;
-    if (!row->is_enabled || !interval_of(row, &interval_ms)) {
+    struct sched_item item;
+    if (!row->is_enabled || !item_of(row, &item)) {
         sched_remove(run->sched, &row->id);
         return;
     }
     if (row->shard < 0 || row->shard >= SCHED_SHARDS || !sched_is_open(run->sched, row->shard))
         return;
-    if (sched_put(run->sched, row->shard, &row->id, interval_ms, run->timeline.now_ms) != ST_OK)
+    if (sched_put(run->sched, &item, run->timeline.now_ms) != ST_OK)
         log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
 }
 

@@ -5,14 +5,15 @@
 #include <string.h>
 
 #include "auth/seal_json.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "json/parse.h"
 #include "json/secrets.h"
 #include "log/log.h"
-#include "model/schedule.h"
 #include "store/checks.h"
+#include "zone/zone.h"
 
 enum { WORK_ARENA_LIMIT = 32 << 20, DEFINE_ARENA_LIMIT = 256 << 20, RETRY_DEFAULT_MS = 30000 };
 
@@ -134,10 +135,13 @@ enum status work_new(struct lane *lane, const struct job *job, struct work **out
 
 /* --- definitions --- */
 
+/* From one run to the next; 0: not known. */
 static int64_t interval_of(const char *schedule)
 {
     struct schedule s;
-    return schedule && schedule_parse(schedule, &s, NULL) == ST_OK ? s.interval_ms : 0;
+    return schedule && schedule_read(schedule, &s, NULL) == ST_OK
+               ? schedule_gap_ms(&s, 0, clock_wall_ms())
+               : 0;
 }
 
 /* A try that would not come before the schedule's own next run is none. */

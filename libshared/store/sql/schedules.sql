@@ -11,9 +11,10 @@ WITH page AS MATERIALIZED (
       AND id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
     ORDER BY id
     LIMIT 5000)
-SELECT id, shard, enabled, schedule,
-       (SELECT s.settled_to FROM check_state s WHERE s.check_id = page.id) AS settled_to
+SELECT id, shard, enabled, schedule, s.settled_to, s.last_slot_at IS NULL AS is_fresh
 FROM page
+LEFT JOIN LATERAL (SELECT settled_to, last_slot_at FROM check_state
+                   WHERE check_id = page.id OFFSET 0) s ON true
 ORDER BY id
 
 -- name: schedules_horizon
@@ -30,7 +31,8 @@ LEFT JOIN LATERAL (
     LIMIT $4::bigint) l ON true
 
 -- name: schedules_get
-SELECT k.id, c.shard, coalesce(c.enabled, false) AS enabled, c.schedule, s.settled_to
+SELECT k.id, c.shard, coalesce(c.enabled, false) AS enabled, c.schedule, s.settled_to,
+       c.id IS NOT NULL AND s.last_slot_at IS NULL AS is_fresh
 FROM unnest($1::uuid[]) AS k (id)
 LEFT JOIN checks c ON c.id = k.id
 LEFT JOIN check_state s ON s.check_id = k.id

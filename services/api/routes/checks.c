@@ -6,12 +6,12 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "model/check_state.h"
-#include "model/schedule.h"
 #include "net/page.h"
 #include "net/url.h"
 #include "services/api/api.h"
 #include "services/api/config_secrets.h"
 #include "services/api/routes/routes.h"
+#include "zone/zone.h"
 
 enum { TAGS_MAX = 32, TAG_MAX_BYTES = 64, GROUP_MAX_BYTES = 100, CHANNELS_MAX = 64 };
 static const char default_schedule[] = "every 5 minutes";
@@ -104,9 +104,10 @@ static const struct schema check_schema = SCHEMA("Check", struct check_out, chec
 static int64_t next_run_us(const struct check *c, int64_t now_ms)
 {
     struct schedule s;
-    if (!c->enabled || schedule_parse(c->schedule, &s, NULL) != ST_OK)
+    if (!c->enabled || schedule_read(c->schedule, &s, NULL) != ST_OK)
         return 0;
-    return schedule_next(&s, schedule_phase(&s, uuid_hash(&c->id)), now_ms) * 1000;
+    int64_t at_ms = schedule_next(&s, schedule_phase(&s, uuid_hash(&c->id)), now_ms);
+    return at_ms == INT64_MAX ? 0 : at_ms * 1000;
 }
 
 static struct check_out to_out(const struct check *c)
@@ -222,7 +223,7 @@ static const char *check_label(const char *text)
          .offset = AT(retry_interval),                                                          \
          .min = 1,                                                                              \
          .max = LIMIT_SCHEDULE_TEXT,                                                            \
-         .check = schedule_check,                                                               \
+         .check = schedule_check_interval,                                                      \
          .help = "Schedule text while a failure is not confirmed"},                             \
         {.name = "recoveries",                                                                  \
          .type = FT_INT,                                                                        \

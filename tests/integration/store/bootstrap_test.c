@@ -38,7 +38,7 @@ static void a_second_run_changes_nothing(void **state)
                      1);
     AUTO_FREE char *schedule = kit_sql_text(db, "SELECT schedule FROM checks");
     struct schedule parsed;
-    assert_ok(schedule_parse(schedule, &parsed, NULL));
+    assert_ok(schedule_parse(schedule, NULL, &parsed, NULL));
     assert_int_equal(parsed.interval_ms, 30000);
 
     /* the check is the user's now: deleted, it stays away */

@@ -211,7 +211,7 @@ static int64_t gap_from[LEASE_SHARDS], gap_to[LEASE_SHARDS];
 
 static int64_t slot_of(const struct uuid *id, int64_t at_ms)
 {
-    const struct schedule s = {MINUTE_MS};
+    const struct schedule s = {.interval_ms = MINUTE_MS};
     return schedule_slot_at(&s, schedule_phase(&s, uuid_hash(id)), at_ms);
 }
 

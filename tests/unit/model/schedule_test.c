@@ -20,23 +20,23 @@ static void must_parse(const char *text, int64_t interval_ms)
 {
     struct schedule s = {0};
     struct errbuf err = {{0}};
-    if (schedule_parse(text, &s, &err) != ST_OK)
+    if (schedule_parse(text, NULL, &s, &err) != ST_OK)
         fail_msg("\"%s\" is refused: %s", text, err.text);
     if (s.interval_ms != interval_ms)
         fail_msg("\"%s\" is %lld ms", text, (long long)s.interval_ms);
-    assert_null(schedule_check(text));
+    assert_null(schedule_refusal(text, NULL));
 }
 
 static void must_not_parse(const char *text, const char *part_of_reason)
 {
     struct schedule s = {.interval_ms = 77};
     struct errbuf err = {{0}};
-    if (schedule_parse(text, &s, &err) != ST_INVALID)
+    if (schedule_parse(text, NULL, &s, &err) != ST_INVALID)
         fail_msg("\"%s\" is accepted", text);
     if (!strstr(err.text, part_of_reason))
         fail_msg("\"%s\" is refused because %s", text, err.text);
     assert_int_equal(s.interval_ms, 77); /* untouched */
-    assert_string_equal(schedule_check(text), err.text);
+    assert_string_equal(schedule_refusal(text, NULL), err.text);
 }
 
 static void test_accepted(void **state)
@@ -72,10 +72,7 @@ static void test_accepted(void **state)
     must_parse("P2W", 14 * D);
     must_parse("pt5m", 5 * M);
     must_parse("@minutely", M);
-    must_parse("@hourly", H);
-    must_parse("@daily", D);
-    must_parse("@weekly", 7 * D);
-    must_parse("@Hourly", H);
+    must_parse("@MINUTELY", M);
     must_parse("  Every 5 MINUTES \n", 5 * M);
     must_parse("1 second", LIMIT_SCHEDULE_MIN_MS);
     must_parse("366 days", LIMIT_SCHEDULE_MAX_MS);
@@ -97,6 +94,8 @@ static void test_refused(void **state)
     must_not_parse("5ms", "unit must be");
     must_not_parse("everyminute", "not a schedule");
     must_not_parse("every 5 minutes please", "not a schedule");
+    must_not_parse("CRON_TZ=UTC every 5 minutes", "cron schedules only");
+    must_not_parse("TZ=UTC 5", "cron schedules only");
     must_not_parse("minutes", "not a schedule");
     must_not_parse("-5", "whole number");
     must_not_parse("+5", "whole number");
@@ -126,12 +125,24 @@ static void test_refused(void **state)
     must_not_parse("PT-5M", "ISO 8601");
 }
 
-static void test_forms_named_for_cron(void **state)
+static void test_calendar(void **state)
 {
-    must_not_parse("*/5 * * * *", "every 5 minutes");
-    must_not_parse("0 5 * * 1", "not a schedule");
-    must_not_parse("@yearly", "@weekly");
+    must_parse("*/5 * * * *", 0);
+    must_parse("0 5 * * 1", 0);
+    must_parse(" 0\t5 * *  MON ", 0);
+    must_parse("@hourly", 0);
+    must_parse("@Daily", 0);
+    must_parse("CRON_TZ=UTC 0 5 * * 1", 0);
+    must_parse("cron_tz=Etc/UTC   @weekly", 0);
+    must_parse("TZ=UTC 0 5 * * 1", 0);
+    must_not_parse("CRON_TZ=UTC", "cron schedules only");
+    must_not_parse("CRON_TZ= 0 5 * * 1", "no such time zone");
+    must_not_parse("CRON_TZ=Mars/Olympus 0 5 * * 1", "no such time zone");
+    must_not_parse("0 5 * *", "five fields");
+    must_not_parse("0 0 5 * * 1", "five fields");
+    must_not_parse("*", "five fields");
     must_not_parse("@", "@weekly");
+    must_not_parse("@reboot", "@weekly");
     must_not_parse("tomorrow", "PT5M");
 }
 
@@ -191,6 +202,37 @@ static void test_ends_of_time(void **state)
     assert_true(schedule_slot_at(&s, 10, 9) == -59990);
 }
 
+static void test_counts(void **state)
+{
+    struct schedule s = {.interval_ms = 60000};
+    assert_true(schedule_count(&s, 7, 7, 60007) == 1);
+    assert_true(schedule_count(&s, 7, 6, 60006) == 1);
+    assert_true(schedule_count(&s, 7, 6, 60007) == 2);
+    assert_true(schedule_count(&s, 7, 60007, 7) == 0);
+    assert_true(schedule_gap_ms(&s, 7, 12345) == 60000);
+    assert_int_equal(schedule_parse("0 9 * * 1-5", NULL, &s, NULL), ST_OK);
+    /* Thursday, 1 January 1970, and a week later. */
+    assert_true(schedule_count(&s, 0, 0, 7 * D) == 5);
+    assert_true(schedule_count(&s, 0, 9 * H, 7 * D) == 4);
+    assert_true(schedule_gap_ms(&s, 0, 0) == D);
+    assert_true(schedule_gap_ms(&s, 0, D + 9 * H) == 3 * D); /* the weekend */
+    assert_true(schedule_phase(&s, 123456789) == 0);
+}
+
+static void test_previews(void **state)
+{
+    struct schedule s;
+    int64_t at[3];
+    assert_int_equal(schedule_parse("@monthly", NULL, &s, NULL), ST_OK);
+    assert_true(schedule_preview(&s, 0, 0, at, ARRAY_LEN(at)) == 3);
+    assert_true(at[0] == 31 * D && at[1] == 59 * D && at[2] == 90 * D);
+    assert_true(schedule_preview(&s, 0, INT64_MAX, at, ARRAY_LEN(at)) == 0);
+    assert_true(schedule_slot_at(&s, 0, INT64_MIN) == INT64_MIN);
+    assert_true(schedule_next(&s, 0, INT64_MAX) == INT64_MAX);
+    assert_true(schedule_next(&s, 0, INT64_MIN) > INT64_MIN);
+    assert_true(schedule_gap_ms(&s, 0, INT64_MIN) > 0);
+}
+
 static void test_phases_spread(void **state)
 {
     enum { CHECKS = 20000, BUCKETS = 20 };
@@ -211,10 +253,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_forms_named_for_cron),
+        cmocka_unit_test(test_calendar),
         cmocka_unit_test(test_text_too_long),
         cmocka_unit_test(test_slots_tile_the_time_line),
         cmocka_unit_test(test_ends_of_time),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_previews),
         cmocka_unit_test(test_phases_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,10 +38,10 @@ static const struct sched_batch *batch_of(int64_t tick_ms, size_t count)
     static struct sched_batch b;
     assert_true(count <= ARRAY_LEN(due));
     for (size_t i = 0; i < count; i++)
-        due[i] = (struct sched_due){.check_id = uuid_new(),
+        due[i] = (struct sched_due){.id = uuid_new(),
                                     .slot_ms = tick_ms - (int64_t)i,
                                     .prev_ms = tick_ms - (int64_t)i - 60000,
-                                    .interval_ms = 60000};
+                                    .gap_ms = 60000};
     b = (struct sched_batch){.tick_ms = tick_ms, .due = due, .count = count};
     return &b;
 }

@@ -110,10 +110,12 @@ static int64_t smallest_share(void)
 
 static struct uuid make_check(const char *schedule)
 {
+    kit_sql(db, "BEGIN"); /* no scheduler sees it with another schedule */
     struct uuid id = kit_check(db, &org, "scheduled");
     char text[UUID_TEXT_BYTES];
     uuid_format(&id, text);
     kit_sql(db, "UPDATE checks SET schedule = '%s' WHERE id = '%s'", schedule, text);
+    kit_sql(db, "COMMIT");
     return id;
 }
 
@@ -168,7 +170,8 @@ static size_t count_of(const char *id)
     return n;
 }
 
-/* No slot twice, none left out between the first and the last of each check; how many checks. */
+/* No slot twice, none left out between the first and the last of each check; how many checks. A new
+ * check's first run (with no slot before it) comes at once, before its first slot. */
 static size_t audit(void)
 {
     ledger_t ledger = {0};
@@ -179,7 +182,9 @@ static size_t audit(void)
             checks++;
             continue;
         }
-        if (ledger.at[i].prev_ms != ledger.at[i - 1].slot_ms)
+        bool is_after_first = ledger.at[i - 1].prev_ms == 0;
+        if (is_after_first ? ledger.at[i].slot_ms == ledger.at[i - 1].slot_ms
+                           : ledger.at[i].prev_ms != ledger.at[i - 1].slot_ms)
             fail_msg("%s: slot %lld follows %lld, not %lld", ledger.at[i].id,
                      (long long)ledger.at[i].slot_ms, (long long)ledger.at[i - 1].slot_ms,
                      (long long)ledger.at[i].prev_ms);
@@ -275,6 +280,30 @@ static void test_edits_are_seen(void **state)
     end(pid, SIGTERM);
 }
 
+static void test_new_check_runs_at_once(void **state)
+{
+    pid_t pid = start();
+    assert_true(kit_wait(shards_leased() == 16, 10000));
+    struct uuid id = make_check("CRON_TZ=Europe/Berlin 0 0 29 2 *");
+    char text[UUID_TEXT_BYTES];
+    uuid_format(&id, text);
+    assert_true(kit_wait(count_of(text) == 1, 5000));
+    kit_sql(db, "UPDATE checks SET name = 'another' WHERE id = '%s'", text);
+    struct uuid other = make_check("@yearly"); /* seen after the change above */
+    char other_text[UUID_TEXT_BYTES];
+    uuid_format(&other, other_text);
+    assert_true(kit_wait(count_of(other_text) == 1, 5000));
+    assert_int_equal(count_of(text), 1);
+    end(pid, SIGTERM);
+    pid = start();
+    assert_true(kit_wait(shards_leased() == 16, 10000));
+    id = make_check("@monthly");
+    uuid_format(&id, text);
+    assert_true(kit_wait(count_of(text) == 1, 5000));
+    assert_int_equal(count_of(NULL), 3); /* the others were not run again */
+    end(pid, SIGTERM);
+}
+
 static void test_lost_lease_stops_dispatch(void **state)
 {
     struct uuid id = make_check("every 1 second");
@@ -328,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup(test_death_around_a_dispatch, clean),
         cmocka_unit_test_setup(test_redis_loses_its_memory, clean),
         cmocka_unit_test_setup(test_edits_are_seen, clean),
+        cmocka_unit_test_setup(test_new_check_runs_at_once, clean),
         cmocka_unit_test_setup(test_lost_lease_stops_dispatch, clean),
         cmocka_unit_test_setup(test_old_epoch_is_fenced, clean),
     };

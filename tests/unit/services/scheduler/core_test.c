@@ -16,8 +16,27 @@
 
 static int64_t slot_before(const struct uuid *id, int64_t interval_ms, int64_t at_ms)
 {
-    const struct schedule s = {interval_ms};
+    const struct schedule s = {.interval_ms = interval_ms};
     return schedule_slot_at(&s, schedule_phase(&s, uuid_hash(id)), at_ms);
+}
+
+static enum status load(struct sched *s, const struct uuid *id, int64_t interval_ms,
+                        int64_t settled_ms, int64_t now_ms)
+{
+    const struct sched_item item = {.id = *id,
+                                    .shard = 3,
+                                    .plan = {.schedule = {.interval_ms = interval_ms}},
+                                    .settled_ms = settled_ms};
+    return sched_load(s, &item, now_ms);
+}
+
+static enum status put(struct sched *s, const struct uuid *id, int64_t interval_ms, int64_t now_ms)
+{
+    const struct sched_item item = {.id = *id,
+                                    .shard = 3,
+                                    .plan = {.schedule = {.interval_ms = interval_ms}},
+                                    .settled_ms = now_ms};
+    return sched_put(s, &item, now_ms);
 }
 
 static struct sched *open_one(int64_t mark_ms)
@@ -42,13 +61,13 @@ static void test_one_check(void **state)
     int64_t slot = slot_before(&id, 60000, T0) + 60000;
     struct sched *s = open_one(T0);
     assert_true(sched_deadline(s) == SCHED_FOREVER);
-    assert_int_equal(sched_load(s, 3, &id, 60000, T0, T0), ST_OK);
+    assert_int_equal(load(s, &id, 60000, T0, T0), ST_OK);
     assert_true(sched_deadline(s) == slot);
     assert_null(tick_at(s, slot - 1));
     const struct sched_batch *b = tick_at(s, slot + 5);
     assert_non_null(b);
     assert_true(b->count == 1 && b->tick_ms == slot + 5);
-    assert_true(uuid_eq(&b->due[0].check_id, &id));
+    assert_true(uuid_eq(&b->due[0].id, &id));
     assert_true(b->due[0].slot_ms == slot && b->due[0].prev_ms == slot - 60000);
     /* Not done: the same again, however late it is. */
     assert_ptr_equal(tick_at(s, slot + 500000), b);
@@ -81,7 +100,7 @@ static void test_what_is_owed_at_load(void **state)
     int64_t slot = slot_before(&id, 60000, T0);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct sched *s = open_one(rows[i].mark == SCHED_NEVER ? SCHED_NEVER : slot + rows[i].mark);
-        assert_int_equal(sched_load(s, 3, &id, 60000, slot + rows[i].settled, slot + 20), ST_OK);
+        assert_int_equal(load(s, &id, 60000, slot + rows[i].settled, slot + 20), ST_OK);
         const struct sched_batch *b = tick_at(s, slot + 20);
         if ((b != NULL) != rows[i].is_owed)
             fail_msg("%s", rows[i].name);
@@ -95,12 +114,12 @@ static void test_edits(void **state)
 {
     struct uuid id = uuid_new();
     struct sched *s = open_one(T0);
-    assert_int_equal(sched_put(s, 3, &id, 60000, T0), ST_OK);
+    assert_int_equal(put(s, &id, 60000, T0), ST_OK);
     int64_t first = sched_deadline(s);
     assert_true(first == slot_before(&id, 60000, T0) + 60000);
-    assert_int_equal(sched_put(s, 3, &id, 60000, T0 + 1), ST_OK); /* a new name */
+    assert_int_equal(put(s, &id, 60000, T0 + 1), ST_OK); /* a new name */
     assert_true(sched_deadline(s) == first);
-    assert_int_equal(sched_put(s, 3, &id, 5000, T0 + 2), ST_OK);
+    assert_int_equal(put(s, &id, 5000, T0 + 2), ST_OK);
     assert_true(sched_deadline(s) == slot_before(&id, 5000, T0 + 2) + 5000);
     assert_true(sched_count(s) == 1);
     sched_close(s, 3);
@@ -115,7 +134,7 @@ static void test_closed_and_loading_shards_are_silent(void **state)
     const struct sched_batch *b = NULL;
     struct sched *s = sched_new();
     sched_open(s, 3, SCHED_NEVER);
-    assert_int_equal(sched_load(s, 3, &id, 1000, 0, T0), ST_OK);
+    assert_int_equal(load(s, &id, 1000, 0, T0), ST_OK);
     assert_int_equal(sched_tick(s, 3, T0 + 5000, &b), ST_OK);
     assert_null(b);
     assert_true(sched_deadline(s) == SCHED_FOREVER);
@@ -130,7 +149,7 @@ static void test_republish(void **state)
     struct uuid id = uuid_new();
     int64_t slot = slot_before(&id, 60000, T0) + 60000;
     struct sched *s = open_one(T0);
-    assert_int_equal(sched_load(s, 3, &id, 60000, T0, T0), ST_OK);
+    assert_int_equal(load(s, &id, 60000, T0, T0), ST_OK);
     assert_non_null(tick_at(s, slot));
     sched_done(s, 3);
     /* It has its result by now. */
@@ -182,7 +201,7 @@ static void publish(struct sim *m, const struct sched_batch *b)
     m->mark_ms = b->tick_ms;
     for (size_t i = 0; i < b->count; i++) {
         assert_true(m->log_count < MAX_LOG);
-        m->log[m->log_count++] = (struct log_line){b->due[i].check_id, b->due[i].slot_ms};
+        m->log[m->log_count++] = (struct log_line){b->due[i].id, b->due[i].slot_ms};
     }
 }
 
@@ -194,8 +213,7 @@ static void take_over(struct sim *m)
     for (int i = 0; i < CHECKS; i++) {
         const struct sim_check *c = &m->checks[i];
         if (c->exists)
-            assert_int_equal(
-                sched_load(m->sched, 3, &c->id, c->interval_ms, c->since_ms, m->now_ms), ST_OK);
+            assert_int_equal(load(m->sched, &c->id, c->interval_ms, c->since_ms, m->now_ms), ST_OK);
     }
     sched_run(m->sched, 3);
 }
@@ -256,7 +274,7 @@ static void edit(struct sim *m)
         c->since_ms = m->now_ms;
     c->exists = true;
     c->interval_ms = interval_ms;
-    assert_int_equal(sched_put(m->sched, 3, &c->id, interval_ms, m->now_ms), ST_OK);
+    assert_int_equal(put(m->sched, &c->id, interval_ms, m->now_ms), ST_OK);
 }
 
 static void test_every_slot_once(void **state)
@@ -311,7 +329,7 @@ static void test_death_between_batches(void **state)
         struct sched *s = sched_new();
         sched_open(s, 3, mark);
         for (int i = 0; i < MANY; i++)
-            assert_int_equal(sched_load(s, 3, &ids[i], 10000, T0 - 10000, now), ST_OK);
+            assert_int_equal(load(s, &ids[i], 10000, T0 - 10000, now), ST_OK);
         sched_run(s, 3);
         const struct sched_batch *b = tick_at(s, now);
         if (b) {
@@ -319,7 +337,7 @@ static void test_death_between_batches(void **state)
             assert_true(b->count < SCHED_BATCH_CHECKS + 100);
             mark = b->tick_ms;
             for (size_t i = 0; i < b->count && count < MANY; i++)
-                log[count++] = (struct log_line){b->due[i].check_id, b->due[i].slot_ms};
+                log[count++] = (struct log_line){b->due[i].id, b->due[i].slot_ms};
         }
         sched_free(s);
     }
@@ -337,7 +355,7 @@ static void test_no_herd_after_a_long_sleep(void **state)
     size_t in_second = 0, worst = 0, total = 0;
     for (int i = 0; i < MANY; i++) {
         struct uuid id = uuid_new();
-        assert_int_equal(sched_load(s, 3, &id, INTERVAL, T0, T0), ST_OK);
+        assert_int_equal(load(s, &id, INTERVAL, T0, T0), ST_OK);
     }
     int64_t wake = T0 + 3600000;
     for (int64_t now = wake; now < wake + INTERVAL; now += 20) {
@@ -366,7 +384,7 @@ static void test_clock_that_goes_back(void **state)
     struct sched *s = open_one(T0);
     size_t dispatched = 0;
     int64_t last_slot = 0;
-    assert_int_equal(sched_load(s, 3, &id, 1000, T0, T0), ST_OK);
+    assert_int_equal(load(s, &id, 1000, T0, T0), ST_OK);
     static const int steps[] = {5000, -3000, 1000, 1000, 1500, -400, 900, 0, 2000};
     int64_t now = T0;
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -383,6 +401,157 @@ static void test_clock_that_goes_back(void **state)
     sched_free(s);
 }
 
+/* --- calendars, jitter, policies, new checks --- */
+
+static struct sched_item item_of(const char *text, int64_t settled_ms)
+{
+    struct sched_item item = {.id = uuid_new(), .shard = 3, .settled_ms = settled_ms};
+    assert_int_equal(schedule_parse(text, NULL, &item.plan.schedule, NULL), ST_OK);
+    return item;
+}
+
+static void test_calendar(void **state)
+{
+    enum { DAY = 86400000 };
+    struct sched *s = open_one(T0);
+    struct sched_item item = item_of("0 9 * * 1-5", T0); /* T0 is a Tuesday, 22:13:20 */
+    assert_int_equal(sched_load(s, &item, T0), ST_OK);
+    int64_t wednesday = T0 - T0 % DAY + DAY + 9 * 3600000LL;
+    static const int days[] = {0, 1, 2, 5, 6}; /* a weekend in between */
+    for (size_t i = 0; i < ARRAY_LEN(days); i++) {
+        int64_t slot = wednesday + (int64_t)days[i] * DAY;
+        assert_true(sched_deadline(s) == slot);
+        const struct sched_batch *b = tick_at(s, slot + 3);
+        assert_true(b && b->count == 1 && b->due[0].slot_ms == slot);
+        if (i > 0)
+            assert_true(b->due[0].prev_ms == wednesday + (int64_t)days[i - 1] * DAY);
+        if (i + 1 < ARRAY_LEN(days))
+            assert_true(b->due[0].gap_ms == (int64_t)(days[i + 1] - days[i]) * DAY);
+        sched_done(s, 3);
+    }
+    sched_free(s);
+}
+
+/* Each slot once, at its time or up to the jitter later, and never past the next one. */
+static void test_jitter(void **state)
+{
+    struct sched *s = open_one(T0);
+    struct sched_item item = item_of("* * * * *", T0);
+    int64_t last_slot = T0 - T0 % 60000, distinct = 0, last_delay = -1;
+    item.plan.jitter_ms = 20000;
+    assert_int_equal(sched_load(s, &item, T0), ST_OK);
+    for (int64_t now = T0; now < T0 + 100 * 60000; now += 20) {
+        if (now % 7 == 0) /* a new owner */
+            assert_int_equal(sched_load(s, &item, now), ST_OK);
+        const struct sched_batch *b = tick_at(s, now);
+        if (!b)
+            continue;
+        int64_t delay = now - b->due[0].slot_ms;
+        assert_true(b->count == 1 && b->due[0].slot_ms == last_slot + 60000);
+        assert_true(delay >= 0 && delay <= 20000 + 20);
+        distinct += delay != last_delay;
+        last_delay = delay;
+        last_slot += 60000;
+        sched_done(s, 3);
+    }
+    assert_true(last_slot >= T0 + 98 * 60000 && distinct > 50);
+    sched_free(s);
+}
+
+static void test_catch_up(void **state)
+{
+    static const struct {
+        const char *name;
+        enum sched_catch_up policy;
+        int64_t late_ms;
+        bool runs;
+    } rows[] = {
+        {"run once, an hour late", SCHED_RUN_ONCE, 3600000, true},
+        {"run once, a second late", SCHED_RUN_ONCE, 1000, true},
+        {"skip, an hour late", SCHED_SKIP, 3600000, false},
+        {"skip, a second late", SCHED_SKIP, 1000, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sched_item item = item_of("@daily", 0);
+        int64_t slot = T0 - T0 % 86400000;
+        int64_t now = slot + rows[i].late_ms;
+        item.plan.catch_up = rows[i].policy;
+        /* Loaded late, and asleep while loaded. */
+        for (int asleep = 0; asleep < 2; asleep++) {
+            struct sched *s = open_one(slot - 5000);
+            assert_int_equal(sched_load(s, &item, asleep ? slot - 4000 : now), ST_OK);
+            size_t count = 0;
+            for (int64_t at = now; at < now + SCHED_SPREAD_MS; at += 500) {
+                const struct sched_batch *b = tick_at(s, at);
+                if (!b)
+                    continue;
+                assert_true(b->count == 1 && b->due[0].slot_ms == slot);
+                count++;
+                sched_done(s, 3);
+            }
+            if (count != rows[i].runs)
+                fail_msg("%s: %zu runs", rows[i].name, count);
+            sched_free(s);
+        }
+    }
+}
+
+static void test_new_check_runs_at_once(void **state)
+{
+    struct sched *s = open_one(T0);
+    struct sched_item item = item_of("every 1 hour", T0 + 1234);
+    item.is_fresh = true;
+    assert_int_equal(sched_put(s, &item, T0 + 1500), ST_OK);
+    const struct sched_batch *b = tick_at(s, T0 + 1500);
+    assert_true(b && b->count == 1);
+    assert_true(b->due[0].slot_ms == (T0 + 1234) / 1000 * 1000 && b->due[0].prev_ms == 0);
+    sched_done(s, 3);
+    assert_int_equal(sched_put(s, &item, T0 + 1600), ST_OK); /* a new name: not again */
+    assert_null(tick_at(s, T0 + 2000));
+    int64_t first = slot_before(&item.id, 3600000, T0 + 2000) + 3600000;
+    assert_true(sched_deadline(s) == first);
+    b = tick_at(s, first);
+    assert_true(b && b->due[0].slot_ms == first && b->due[0].prev_ms == first - 3600000);
+    sched_free(s);
+    /* Loaded: only when the last owner cannot have known of it. */
+    static const struct {
+        int64_t mark;
+        bool runs;
+    } rows[] = {{SCHED_NEVER, true}, {T0, true}, {T0 + 1234, false}, {T0 + 60000, false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        item = item_of("@yearly", T0 + 1234);
+        item.is_fresh = true;
+        s = open_one(rows[i].mark);
+        assert_int_equal(sched_load(s, &item, T0 + 70000), ST_OK);
+        assert_true((tick_at(s, T0 + 70000) != NULL) == rows[i].runs);
+        sched_free(s);
+    }
+}
+
+static void test_many_new_checks_are_no_herd(void **state)
+{
+    enum { MANY = 20000 };
+    struct sched *s = open_one(T0);
+    size_t total = 0;
+    for (int i = 0; i < MANY; i++) {
+        struct sched_item item = item_of("@monthly", T0 + 500);
+        item.is_fresh = true;
+        assert_int_equal(sched_put(s, &item, T0 + 1000), ST_OK);
+    }
+    for (int64_t now = T0 + 1000; now < T0 + 12000; now += 20) {
+        size_t in_tick = 0;
+        const struct sched_batch *b = NULL;
+        while ((b = tick_at(s, now))) {
+            in_tick += b->count;
+            sched_done(s, 3);
+        }
+        assert_true(in_tick <= SCHED_FRESH_RATE / 50 + 2);
+        total += in_tick;
+    }
+    assert_true(total == MANY);
+    sched_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +564,11 @@ int main(void)
         cmocka_unit_test(test_death_between_batches),
         cmocka_unit_test(test_no_herd_after_a_long_sleep),
         cmocka_unit_test(test_clock_that_goes_back),
+        cmocka_unit_test(test_calendar),
+        cmocka_unit_test(test_jitter),
+        cmocka_unit_test(test_catch_up),
+        cmocka_unit_test(test_new_check_runs_at_once),
+        cmocka_unit_test(test_many_new_checks_are_no_herd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
