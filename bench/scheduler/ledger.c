@@ -82,6 +82,8 @@ static void note_job(struct ledger *l, const struct job *job)
     for (size_t i = 0; i < due.count; i++) {
         size_t number = number_of(&due.due[i].check_id);
         check(number < l->checks ? ST_OK : ST_CORRUPT, "check");
+        if (due.due[i].prev_ms == 0)
+            continue; /* a new check's first run, beside its slots */
         note_slot(l, number, due.due[i].slot_ms);
         sample_add(&l->lag_ms, at_ms - due.due[i].slot_ms);
         size_t shard = number % SHARDS;
