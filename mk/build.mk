@@ -14,12 +14,15 @@ program_of = $(B)/bin/$(if $(filter cli,$(1)),tocsin,tocsin-$(notdir $(1)))
 KIT_SRC := $(strip $(call rwildcard,tests/kit,%.c))
 UNIT_SRC := $(strip $(call rwildcard,tests/unit,%_test.c))
 INTEGRATION_SRC := $(strip $(call rwildcard,tests/integration,%_test.c))
+CHAOS_SRC := $(strip $(call rwildcard,tests/chaos,%_test.c))
+CHAOS_PART_SRC := $(filter-out $(CHAOS_SRC),$(strip $(call rwildcard,tests/chaos,%.c)))
 FUZZ_SRC := $(strip $(call rwildcard,tests/fuzz,%_fuzz.c))
 BENCH_COMMON_SRC := $(strip $(wildcard bench/common/*.c))
 BENCH_SRC := $(filter-out $(BENCH_COMMON_SRC),$(strip $(wildcard bench/*/*.c)))
 
 LIBTOCSIN := $(B)/lib/libtocsin.a
 LIBKIT := $(B)/lib/libkit.a
+LIBCHAOS := $(B)/lib/libchaos.a
 
 # $(call archive_rule,archive,objects): the list makes a removed source leave the archive.
 define archive_rule
@@ -31,6 +34,7 @@ endef
 
 $(eval $(call archive_rule,$(LIBTOCSIN),$(call objs_of,$(SHARED_SRC)) $(GEN_OBJS)))
 $(eval $(call archive_rule,$(LIBKIT),$(call objs_of,$(KIT_SRC))))
+$(eval $(call archive_rule,$(LIBCHAOS),$(call objs_of,$(CHAOS_PART_SRC))))
 
 LINK = $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@
 
@@ -55,17 +59,18 @@ libs: $(if $(SHARED_SRC)$(GEN_NAMES),$(LIBTOCSIN)) $(PART_LIBS)
 bins: $(BINS)
 
 # The archives a test or a benchmark needs beside libtocsin: those whose folder its path names.
-libs_for = $(foreach p,$(PARTS),$(if $(findstring /$(p)/,/$(1)),$(LIB_$(p))))
+libs_for = $(foreach p,$(PARTS),$(if $(findstring /$(p)/,/$(1)),$(LIB_$(p)))) \
+           $(if $(filter tests/chaos/%,$(1)),$(LIBCHAOS))
 
 # $(call test_rule,source)
 define test_rule
-$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(if $(KIT_SRC),$(LIBKIT)) $(call libs_for,$(1)) $(LIBTOCSIN) $(B)/flags
+$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(call libs_for,$(1)) $(if $(KIT_SRC),$(LIBKIT)) $(LIBTOCSIN) $(B)/flags
 	$$(say) LINK $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(LINK) $$(filter %.o %.a,$$^) $$(LIBS_ALL) -lcmocka
 endef
 
-$(foreach t,$(UNIT_SRC) $(INTEGRATION_SRC),$(eval $(call test_rule,$(t))))
+$(foreach t,$(UNIT_SRC) $(INTEGRATION_SRC) $(CHAOS_SRC),$(eval $(call test_rule,$(t))))
 
 # $(call bench_rule,source): benchmarks may drive any part, so they see every archive.
 define bench_rule
@@ -89,6 +94,7 @@ $(foreach t,$(FUZZ_SRC),$(eval $(call fuzz_rule,$(t))))
 
 UNIT_TESTS := $(UNIT_SRC:%.c=$(B)/%)
 INTEGRATION_TESTS := $(INTEGRATION_SRC:%.c=$(B)/%)
+CHAOS_TESTS := $(CHAOS_SRC:%.c=$(B)/%)
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/%)
 
 # Changing a flag rebuilds everything of that mode.
@@ -111,7 +117,7 @@ $(B)/obj/%.o: %.c $(B)/flags | $(GEN_HEADERS)
 	$(Q)$(COMPILE)
 
 ALL_SRC := $(SHARED_SRC) $(foreach p,$(PARTS),$(call part_src,$(p))) $(KIT_SRC) $(UNIT_SRC) \
-           $(INTEGRATION_SRC) $(BENCH_SRC) $(BENCH_COMMON_SRC)
+           $(INTEGRATION_SRC) $(CHAOS_SRC) $(CHAOS_PART_SRC) $(BENCH_SRC) $(BENCH_COMMON_SRC)
 ALL_OBJS := $(call objs_of,$(ALL_SRC) $(FUZZ_SRC)) $(GEN_OBJS)
 .SECONDARY: $(ALL_OBJS)
 

@@ -9,9 +9,9 @@ test:
 	$(Q)$(MAKE) $(JOBS) all test-programs
 	@tests/kit/test.sh $(B) unit integration e2e chaos
 
-## test-programs: build every unit and integration test program
+## test-programs: build every unit, integration and chaos test program
 .PHONY: test-programs
-test-programs: $(UNIT_TESTS) $(INTEGRATION_TESTS)
+test-programs: $(UNIT_TESTS) $(INTEGRATION_TESTS) $(CHAOS_TESTS)
 
 ## test-unit: build and run the unit tests
 .PHONY: test-unit
@@ -30,5 +30,5 @@ test-e2e: all
 
 ## test-chaos: kill daemons and stores under load, longer than `make test` does (CHAOS_KILLS, CHAOS_SEED)
 .PHONY: test-chaos
-test-chaos: all
-	@CHAOS_KILLS=$${CHAOS_KILLS:-200} CHAOS_SECONDS=3600 tests/kit/test.sh $(B) chaos
+test-chaos: all $(call picked,$(CHAOS_TESTS))
+	@CHAOS_KILLS=$${CHAOS_KILLS:-1000} CHAOS_SECONDS=3600 tests/kit/test.sh $(B) chaos

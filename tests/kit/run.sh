@@ -1,7 +1,8 @@
 #!/bin/bash
-# Runs cmocka test programs: run.sh [--jobs N] [--timeout SECONDS] [--counts FILE] program…
+# Runs cmocka test programs: run.sh [--notes] [--jobs N] [--timeout SECONDS] [--counts FILE] program…
 #
-# A passing program is one line; a failing one shows its output. Cases are counted one by one
+# A passing program is one line (and with --notes what it said of itself, lines beginning with
+# "# "); a failing one shows its output. Cases are counted one by one
 # (cmocka speaks TAP to us); a crash, a timeout, a sanitizer's report or a program that ran nothing
 # counts as one failure more. "PASSED FAILED" is added to the counts file as one line.
 set -euo pipefail
@@ -9,8 +10,10 @@ set -euo pipefail
 jobs=1
 limit=60
 counts=
+notes=
 while [ $# -gt 0 ]; do
     case $1 in
+    --notes) notes=1 && shift && continue ;;
     --jobs) jobs=$2 ;;
     --timeout) limit=$2 ;;
     --counts) counts=$2 ;;
@@ -56,6 +59,7 @@ run_one() {
         local note=
         [ "$skipped" -eq 0 ] || note=", $skipped skipped"
         printf 'ok    %s (%d cases%s, %d ms)\n' "$label" "$passed" "$note" "$ms"
+        [ -z "$notes" ] || sed -n 's/^# /        /p' "$log"
     else
         {
             printf 'FAIL  %s (%d passed, %d failed%s)\n' "$label" "$passed" "$failed" "${why:+: $why}"

@@ -43,6 +43,17 @@ run_integration() {
         $kit/run.sh --timeout 120 --counts "$counts" "${list[@]}" || ran_or_failed integration
 }
 
+run_chaos() {
+    mapfile -t list < <(programs tests/chaos)
+    if [ ${#list[@]} -gt 0 ]; then
+        echo "== chaos"
+        TOCSIN_TEST_BIN=$root/$build/bin $kit/servers.sh -- \
+            $kit/run.sh --notes --timeout "${CHAOS_SECONDS:-120}" --counts "$counts" "${list[@]}" ||
+            ran_or_failed chaos
+    fi
+    run_node chaos .test.mjs "${CHAOS_SECONDS:-300}"
+}
+
 # A stage that broke before it could count is a failure too.
 ran_or_failed() {
     local lines
@@ -94,7 +105,7 @@ for stage in "$@"; do
     unit) run_unit ;;
     integration) run_integration ;;
     e2e) run_node e2e .test.js 480 ;;
-    chaos) run_node chaos .test.mjs "${CHAOS_SECONDS:-300}" ;;
+    chaos) run_chaos ;;
     *) echo "unknown stage $stage" >&2 && exit 2 ;;
     esac
 done
