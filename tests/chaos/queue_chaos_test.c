@@ -22,7 +22,7 @@ enum {
     INCIDENTS_MAX = 1024,
     SAMPLES_MAX = 1 << 16,
     SHORT_KILLS = 30,
-    RESURRECTED_MS = 8000,
+    RESURRECTED_MS = 5000,
     DRAIN_MS = 30000,
     LEAVE_MS = 20000,
     TAIL_BYTES = 256 << 10 /* of Redis's file may be lost at once: some hundred jobs */
