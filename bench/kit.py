@@ -158,6 +158,31 @@ def wait_until(condition, seconds, pause=0.005):
     return False
 
 
+def idle_share(seconds=1.0):
+    """The part of the machine that nobody used for a moment."""
+
+    def read():
+        with open("/proc/stat", encoding="ascii") as file:
+            words = [int(word) for word in file.readline().split()[1:]]
+        return words[3] + words[4], sum(words[:8])
+
+    idle, total = read()
+    time.sleep(seconds)
+    idle_now, total_now = read()
+    return (idle_now - idle) / max(total_now - total, 1)
+
+
+def wait_quiet(seconds=None):
+    """Waits until others leave the machine alone, for at most BENCH_QUIET seconds; the share of the
+    processors that was idle last: what is measured in between somebody else's work is worth less."""
+    limit = seconds if seconds is not None else int(os.environ.get("BENCH_QUIET", "45"))
+    deadline = time.monotonic() + limit
+    share = idle_share()
+    while share < 0.9 and time.monotonic() < deadline:
+        share = idle_share()
+    return share
+
+
 def run_json(argv, env=None, cwd=None, timeout=60):
     """A program whose last line is JSON."""
     done = subprocess.run(

@@ -144,6 +144,7 @@ def latency(peer, rate):
 
 
 def measure(peer):
+    quiet = kit.wait_quiet()
     peer.start()
     peer.enqueue(max(peer.jobs // 4, 50))
     peer.wait_done(30)
@@ -156,11 +157,13 @@ def measure(peer):
         drains.append(enqueue_then_drain(peer))
         boths.append(both_at_once(peer))
     out["rss_after_mb"] = sum(group.rss_mb() for group in peer.groups)
+    out["quiet_pct"] = 100 * quiet
     out["rounds"] = [round(one["drain"]) for one in drains]
     out["enqueue"] = kit.median_of(drains, "enqueue")
     out["drain"] = kit.median_of(drains, "drain")
     out["both"] = kit.median(boths)
     if peer.has_latency:
+        kit.wait_quiet(10)
         out |= latency(peer, out["both"] / 2)
     return out
 
@@ -231,7 +234,7 @@ def show(peer, figures):
         line += f"{figures[key]:>{width},.0f}"
     for key in ("p50_us", "p99_us"):
         line += f"{figures[key]:>10,}" if key in figures else f"{'–':>10}"
-    line += f"{figures['idle_cpu_pct']:>9.2f}{figures['rss_mb']:>8.1f}{figures['rss_after_mb']:>8.1f}"
+    line += f"{figures['idle_cpu_pct']:>9.2f}{figures['rss_mb']:>8.1f}{figures['rss_after_mb']:>8.1f}{figures['quiet_pct']:>8.0f}"
     print(line + "   drains: " + " ".join(f"{rate:,}" for rate in figures["rounds"]), flush=True)
 
 
@@ -276,7 +279,7 @@ def main():
         if peer.version:
             print(f"{peer.name:<15}{peer.version}: {peer.safety}")
     print(f"\n{'jobs/s':<15}{'enqueue':>11}{'drain':>11}{'both':>11}{'p50 µs':>10}{'p99 µs':>10}"
-          f"{'idle %':>9}{'RSS MB':>8}{'after':>8}", flush=True)
+          f"{'idle %':>9}{'RSS MB':>8}{'after':>8}{'quiet %':>8}", flush=True)
     seen = {}
     for peer in chosen:
         if not peer.version:

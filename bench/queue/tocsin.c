@@ -71,10 +71,9 @@ static void enqueue_batch(struct queue *q, struct redis *r, size_t count, bool i
     int64_t now_us = clock_wall_us();
     if (is_stamped)
         (void)snprintf(args, sizeof(args), "%s%lld}", stamp_prefix, (long long)now_us);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         check(job_init(&jobs[i], task_name, args, now_us / 1000), "job");
-        check(queue_enqueue(q, r, &jobs[i]), "enqueue");
-    }
+    check(queue_enqueue_many(q, r, jobs, count, NULL), "enqueue");
 }
 
 static int enqueue(const char *url, int64_t jobs, int64_t rate)
@@ -107,6 +106,7 @@ static int enqueue(const char *url, int64_t jobs, int64_t rate)
 struct batch {
     struct job_batch fetched; /* in an arena of its own */
     struct job done[FETCH_BATCH];
+    struct job_outcome outcomes[FETCH_BATCH];
     size_t done_count;
 };
 
@@ -149,14 +149,17 @@ static enum status run_job(struct worker *w, const struct job *job)
 
 static void run_batch(struct worker *w, struct queue *q, struct redis *r, struct batch *b)
 {
+    int64_t now_ms = clock_wall_ms();
     b->done_count = 0;
     for (size_t i = 0; i < b->fetched.count; i++) {
         const struct job *job = &b->fetched.jobs[i];
         enum status st = run_job(w, job);
-        if (st == ST_OK)
+        if (st == ST_OK) {
+            b->outcomes[b->done_count] = (struct job_outcome){
+                .state = JOB_SUCCEEDED, .started_at_ms = now_ms, .finished_at_ms = now_ms};
             b->done[b->done_count++] = *job;
-        else
-            check(queue_retry(q, r, w->consumer, job, status_name(st), clock_wall_ms()), "retry");
+        } else
+            check(queue_retry(q, r, w->consumer, job, status_name(st), now_ms), "retry");
     }
 }
 
@@ -189,7 +192,7 @@ static void ack_stage(struct stage *stage, void *arg)
     void *item = NULL;
     while (bqueue_take(w->to_ack, &item, 1, -1) == 1) {
         struct batch *b = item;
-        check(queue_ack(q, r, b->done, b->done_count), "ack");
+        check(queue_finish(q, r, w->consumer, b->done, b->outcomes, b->done_count), "finish");
         check(bqueue_put(w->idle, b, -1), "put");
     }
     redis_free(r);

@@ -179,6 +179,7 @@ def main():
     print(f"servers   {kit.output_of('redis-server', '--version').split()[2]}, AOF everysec; "
           f"{kit.output_of('psql', '--version')}, fsync off, shared_buffers 64 MB; unix sockets")
     prepare()
+    print(f"quiet     {100 * kit.wait_quiet():.0f} % of the processors idle before the start", flush=True)
     ledger = Ledger()
     scheduler = Scheduler()
     cold = load(scheduler)
