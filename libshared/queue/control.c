@@ -13,7 +13,7 @@
 
 /* --- what a fetch sees --- */
 
-enum { CONTROL_COMMANDS = 4 };
+enum { CONTROL_COMMANDS = 5 };
 
 enum status queue_control_append(struct queue *q, struct redis *r)
 {
@@ -33,6 +33,9 @@ enum status queue_control_append(struct queue *q, struct redis *r)
     rargs_str(&a, q->lines);
     for (const char *p = "0\0001\0002\0003"; p[0]; p += 2)
         rargs_str(&a, p);
+    TRY(redis_append(r, &a));
+    rargs_init(&a, "EXISTS");
+    rargs_str(&a, q->tail);
     return redis_append(r, &a);
 }
 
@@ -60,6 +63,8 @@ enum status queue_control_fetch(struct queue *q, struct redis *r)
             .has_cancelled = reply[2]->integer > 0,
             .has_lines = has_number(reply[3]),
         };
+        q->has_tail = reply[4]->integer == 1;
+        q->tail_mono_ms = q->seen.at_mono_ms;
     }
     for (int i = 0; i < CONTROL_COMMANDS; i++)
         redis_reply_freep(&reply[i]);

@@ -78,6 +78,7 @@ static enum status append_ack(struct queue *q, struct redis *r, struct id_list *
     rargs_str(&counted, "succeeded");
     rargs_i64(&counted, (int64_t)count);
     TRY(redis_append(r, &counted));
+    TRY(queue_events_append(q, r, "succeeded", jobs, count, commands));
     return redis_append(r, &exec);
 }
 
@@ -92,6 +93,7 @@ enum status queue_ack(struct queue *q, struct redis *r, const struct job *jobs, 
         return ST_NO_MEMORY;
     struct id_list list = {.value = value, .length = length};
     size_t commands = 0;
+    TRY(queue_tail_refresh(q, r));
     TRY(append_ack(q, r, &list, jobs, count, &commands));
 
     enum status st = ST_OK;

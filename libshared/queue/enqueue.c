@@ -67,8 +67,7 @@ static enum status chunk_add(struct chunk *c, const struct job *job)
     return ST_OK;
 }
 
-static enum status chunk_send(struct chunk *c, const struct queue *q, struct redis *r,
-                              size_t *added)
+static enum status chunk_send(struct chunk *c, struct queue *q, struct redis *r, size_t *added)
 {
     if (c->count == 0)
         return ST_OK;
@@ -84,6 +83,7 @@ static enum status chunk_send(struct chunk *c, const struct queue *q, struct red
         c->value[6 + 2 * i] = c->envelopes.data + c->start[i];
         c->length[6 + 2 * i] = c->start[i + 1] - c->start[i];
     }
+    TRY(queue_remember(q, r));
     AUTO_REPLY reply = NULL;
     TRY(redis_script_argv(r, &SCRIPT_ENQUEUE_MANY, (int)(5 + 2 * c->count), c->value, c->length,
                           &reply));
@@ -138,7 +138,7 @@ enum status queue_enqueue_many(struct queue *q, struct redis *r, const struct jo
 
 /* --- one --- */
 
-static enum status add_direct(const struct queue *q, struct redis *r, const struct job *job)
+static enum status add_direct(struct queue *q, struct redis *r, const struct job *job)
 {
     AUTO_BUF envelope;
     buf_init(&envelope, CHUNK_BYTES);
@@ -154,7 +154,7 @@ static enum status add_direct(const struct queue *q, struct redis *r, const stru
     return reply->integer == 1 ? ST_OK : ST_OVERLOADED;
 }
 
-static enum status submit(const struct queue *q, struct redis *r, const struct job *job,
+static enum status submit(struct queue *q, struct redis *r, const struct job *job,
                           redisReply **reply)
 {
     AUTO_BUF envelope;
@@ -182,6 +182,7 @@ enum status queue_enqueue_once(struct queue *q, struct redis *r, const struct jo
                                struct uuid *id, bool *is_new)
 {
     TRY(check_job(job));
+    TRY(queue_remember(q, r));
     struct uuid there = job->id;
     bool is_added = true;
     if (is_direct(job)) {

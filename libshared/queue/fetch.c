@@ -314,6 +314,16 @@ static enum status admit(const struct fetch *f, const struct fetch_marks *before
     return st;
 }
 
+/* Events are for people who watch: a failure shows with the next call. */
+static void tell_started(const struct fetch *f)
+{
+    size_t commands = 0;
+    enum status st = queue_events_append(f->q, f->r, "started", f->out->jobs, f->out->count,
+                                         &commands);
+    for (size_t i = 0; i < commands && st == ST_OK; i++)
+        st = redis_fetch(f->r, NULL);
+}
+
 enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer, size_t max,
                         int64_t block_ms, struct job_batch *out)
 {
@@ -339,6 +349,7 @@ enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer, 
             /* Jobs in hand count for more than the failure after them, which the next call meets.
              */
             st = admit(&f, &before);
+            tell_started(&f);
         }
         left_ms = MIN_OF(deadline - clock_mono_ms(), left_ms - 1);
     } while (st == ST_OK && out->count == 0 && left_ms > 0);

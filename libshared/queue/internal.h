@@ -7,6 +7,8 @@
 #include "queue/queue.h"
 
 #define QUEUE_GROUP "workers"
+/* The names of all queues. */
+#define QUEUE_NAMES_KEY "tocsin:queues"
 
 enum {
     QUEUE_KEY_BYTES = 96,
@@ -29,6 +31,7 @@ struct queue_control {
 };
 
 struct queue {
+    char name[64];
     char prefix[QUEUE_KEY_BYTES]; /* "{q:checks:0}:" */
     char stream[QUEUE_PRIORITIES][QUEUE_KEY_BYTES];
     char delayed[QUEUE_KEY_BYTES];
@@ -39,6 +42,11 @@ struct queue {
     char control[QUEUE_KEY_BYTES];
     char cancelled[QUEUE_KEY_BYTES];
     char lines[QUEUE_KEY_BYTES];
+    char events[QUEUE_KEY_BYTES];
+    char tail[QUEUE_KEY_BYTES];
+    _Atomic bool has_tail;        /* somebody reads events, … */
+    _Atomic int64_t tail_mono_ms; /* … as was seen then */
+    _Atomic uint64_t remembered;  /* connection on which the name was written down */
     /* The fetching thread's alone: */
     unsigned turn;                                  /* of the weighted fetch */
     char consumer[QUEUE_CONSUMER_BYTES];            /* that the marks below belong to */
@@ -54,6 +62,9 @@ NODISCARD enum status queue_make_groups(struct queue *q, struct redis *r);
 NODISCARD enum status queue_script(const struct queue *q, struct redis *r,
                                    const struct redis_script *script, const struct rargs *args,
                                    redisReply **reply);
+
+/* Writes the queue's name down for queue_names, once a connection. */
+NODISCARD enum status queue_remember(struct queue *q, struct redis *r);
 
 /* finish.lua: ST_CONFLICT when the entry is not ours any more. An entry that could not be read
  * comes as a job with the nil id. */
@@ -82,6 +93,11 @@ NODISCARD enum status queue_delay(struct queue *q, struct redis *r, const char *
 NODISCARD enum status queue_control_append(struct queue *q, struct redis *r);
 NODISCARD enum status queue_control_fetch(struct queue *q, struct redis *r);
 NODISCARD enum status queue_control_refresh(struct queue *q, struct redis *r);
+/* Looks whether somebody reads events, when the last look is too old. */
+NODISCARD enum status queue_tail_refresh(struct queue *q, struct redis *r);
+/* Appends an event a job, if somebody reads events; *commands grows by as many. */
+NODISCARD enum status queue_events_append(struct queue *q, struct redis *r, const char *event,
+                                          const struct job *jobs, size_t count, size_t *commands);
 /* Moves jobs of tenants in turn to where a fetch of `max` finds them. */
 NODISCARD enum status queue_pump(struct queue *q, struct redis *r, size_t max);
 

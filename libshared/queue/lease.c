@@ -41,16 +41,18 @@ enum status queue_heartbeat(struct queue *q, struct redis *r, const char *consum
     rargs_str(&add, q->consumers);
     rargs_str(&add, consumer);
     TRY(redis_call(r, &set, NULL));
-    return redis_call(r, &add, NULL);
+    TRY(redis_call(r, &add, NULL));
+    return queue_remember(q, r);
 }
 
 /* --- the dead --- */
 
 /* Moves everything that the consumer holds of one stream, a batch a script. */
-static enum status reap_stream(struct redis *r, const char *stream, const char *heartbeat,
-                               const char *consumer, int64_t idle_ms, size_t *moved)
+static enum status reap_stream(struct queue *q, struct redis *r, const char *stream,
+                               const char *heartbeat, const char *consumer, int64_t idle_ms,
+                               size_t *moved)
 {
-    const char *const keys[] = {stream, heartbeat};
+    const char *const keys[] = {stream, heartbeat, q->stats};
     for (int round = 0; round < QUEUE_ROUNDS_MAX; round++) {
         struct rargs args;
         rargs_init(&args, NULL);
@@ -86,7 +88,7 @@ enum status queue_leave(struct queue *q, struct redis *r, const char *consumer)
     TRY(redis_do(r, NULL, "SREM", q->consumers, consumer));
     size_t moved = 0;
     for (int p = 0; p < QUEUE_PRIORITIES; p++)
-        TRY(reap_stream(r, q->stream[p], key, consumer, 0, &moved));
+        TRY(reap_stream(q, r, q->stream[p], key, consumer, 0, &moved));
     reaped(consumer, moved);
     return ST_OK;
 }
@@ -112,7 +114,7 @@ static enum status reap_if_dead(struct queue *q, struct redis *r, const char *st
     if (alive->integer == 1)
         return ST_OK;
     size_t n = 0;
-    TRY(reap_stream(r, stream, key, consumer, REAP_IDLE_MS, &n));
+    TRY(reap_stream(q, r, stream, key, consumer, REAP_IDLE_MS, &n));
     TRY(redis_do(r, NULL, "SREM", q->consumers, consumer));
     reaped(consumer, n);
     *moved += n;

@@ -41,6 +41,9 @@ enum status queue_new(const char *name, int shard, struct queue **out)
     make_key(q, "control", q->control);
     make_key(q, "cancelled", q->cancelled);
     make_key(q, "lines", q->lines);
+    make_key(q, "events", q->events);
+    make_key(q, "tail", q->tail);
+    (void)str_copy(q->name, sizeof(q->name), name);
     *out = q;
     return ST_OK;
 }
@@ -65,6 +68,17 @@ enum status queue_script(const struct queue *q, struct redis *r, const struct re
 {
     const char *const keys[] = {q->prefix};
     return redis_script(r, script, keys, ARRAY_LEN(keys), args, reply);
+}
+
+enum status queue_remember(struct queue *q, struct redis *r)
+{
+    /* A generation counts connections from 1 on; 0: none yet. */
+    uint64_t now = redis_generation(r);
+    if (now != 0 && q->remembered == now)
+        return ST_OK;
+    TRY(redis_do(r, NULL, "SADD", QUEUE_NAMES_KEY, q->name));
+    q->remembered = redis_generation(r);
+    return ST_OK;
 }
 
 /* --- looking and telling --- */

@@ -29,6 +29,7 @@ if id ~= '' and tonumber(ARGV[13]) > 0 then
     redis.call('HSET', key, 'state', state, 'task', ARGV[12], 'result', ARGV[8], 'error', ARGV[7],
                'started', ARGV[9], 'finished', ARGV[10], 'attempt', ARGV[11])
     redis.call('PEXPIRE', key, ARGV[13])
+    redis.call('PUBLISH', q .. 'done', id .. ' ' .. state)
 end
 if ARGV[14] ~= '' and redis.call('GET', q .. 'unique:' .. ARGV[14]) == id then
     redis.call('DEL', q .. 'unique:' .. ARGV[14])

@@ -2,7 +2,7 @@
 -- fetch, and forgets the consumer when none are left. The heartbeat is looked at here, so that a
 -- consumer which came back in between keeps its jobs. `lost` counts how often a job went down with
 -- its worker: the fetch sets poison pills aside by it.
--- KEYS: 1 stream, 2 heartbeat   ARGV: 1 group, 2 consumer, 3 at most, 4 idle at least (ms)
+-- KEYS: 1 stream, 2 heartbeat, 3 counters of the queue   ARGV: 1 group, 2 consumer, 3 at most, 4 idle at least (ms)
 -- Returns how many were moved.
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[4], '-', '+', ARGV[3], ARGV[2])
@@ -25,6 +25,7 @@ for _, p in ipairs(pending) do
     redis.call('XACK', KEYS[1], ARGV[1], p[1])
     redis.call('XDEL', KEYS[1], p[1])
 end
+if #pending > 0 then redis.call('HINCRBY', KEYS[3], 'redelivered', #pending) end
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 end
