@@ -114,7 +114,8 @@ struct uuid row_uuid(const PGresult *r, int row, const char *column); /* nil whe
 int64_t row_time(const PGresult *r, int row, const char *column); /* µs; 0 when null. The session's
                                        TimeZone is UTC and DateStyle ISO, set at connect */
 bool row_is_null(const PGresult *r, int row, const char *column);
-/* A one-dimensional text[] (or uuid[] …) as strings in the arena; NULL elements are "". */
+/* A one-dimensional text[] (or uuid[] …) as strings in the arena; NULL elements are "". ST_CORRUPT
+ * for what is no array. */
 NODISCARD enum status row_strs(const PGresult *r, int row, const char *column, struct arena *arena,
                                const char ***out, size_t *count);
 /* bytea (hex format) decoded into the arena. */

@@ -136,14 +136,19 @@ enum status row_strs(const PGresult *r, int row, const char *column, struct aren
                      const char ***out, size_t *count)
 {
     const char *s = field_of(r, row, column);
+    if (s && s[0] != '{')
+        return ST_CORRUPT;
     size_t n = s ? count_elements(s) : 0;
     const char **list = arena_array(arena, n, sizeof(*list));
     char *text = arena_alloc(arena, s ? strlen(s) + 1 : 1);
     if (!list || !text)
         return ST_NO_MEMORY;
     const char *p = n > 0 ? s + 1 : "";
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (*p == '\0')
+            return ST_CORRUPT; /* else terminators alone would outgrow the room for the texts */
         list[i] = read_element(&p, &text);
+    }
     *out = list;
     *count = n;
     return ST_OK;

@@ -173,6 +173,8 @@ static void references_resolve(void **state)
     }
     const char *out = NULL;
     assert_int_equal(url_resolve("relative", "x", arena, &out), ST_INVALID);
+    assert_int_equal(url_resolve("http://a\x97.org/", "x", arena, &out), ST_INVALID);
+    assert_int_equal(url_resolve("http://a.org/ b", "x", arena, &out), ST_INVALID);
     assert_null(out);
 }
 
