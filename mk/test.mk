@@ -28,6 +28,15 @@ test-integration: all $(call picked,$(INTEGRATION_TESTS))
 test-e2e: all
 	@tests/kit/test.sh $(B) e2e
 
+## coverage: line coverage per folder of the unit and integration tests
+.PHONY: coverage
+coverage:
+	$(Q)scripts/deps.sh build run test
+	$(Q)$(MAKE) $(JOBS) MODE=cov all test-programs
+	@find $(O)/cov -name '*.gcda' -delete
+	@tests/kit/test.sh $(O)/cov unit integration || echo 'coverage: of tests that failed, too' >&2
+	@scripts/coverage.py $(O)/cov
+
 ## test-chaos: kill daemons and stores under load, longer than `make test` does (CHAOS_KILLS, CHAOS_SEED)
 .PHONY: test-chaos
 test-chaos: all $(call picked,$(CHAOS_TESTS))
