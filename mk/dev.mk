@@ -25,6 +25,13 @@ fuzzers:
 	$(Q)$(MAKE) MODE=fuzz fuzz-programs
 fuzz-programs: $(FUZZERS)
 
+## fuzz: run every fuzz target for SECONDS (20) each, two at a time; a finding fails
+.PHONY: fuzz
+fuzz:
+	$(Q)scripts/deps.sh build fuzz
+	$(Q)$(MAKE) fuzzers
+	$(Q)tests/fuzz/run.sh $(O)/fuzz $(or $(SECONDS),20) $(FUZZ_SRC)
+
 ## compile-commands: write compile_commands.json for editors and clang tools
 .PHONY: compile-commands
 compile-commands: $(GEN_HEADERS)

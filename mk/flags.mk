@@ -16,7 +16,7 @@ MODE_CFLAGS_release := -O2 -g $(HARDEN)
 MODE_CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                        -fno-sanitize-recover=all
 MODE_CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-MODE_CFLAGS_cov     := -O0 -g --coverage
+MODE_CFLAGS_cov     := -O0 -g --coverage -fprofile-update=atomic
 MODE_CFLAGS_analyze := -O0 -fanalyzer
 MODE_CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -Wno-unknown-warning-option \
                        -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -28,7 +28,7 @@ MODE_LDFLAGS_fuzz := -fsanitize=address,undefined
 
 # libFuzzer is clang's; gcc's warnings are the ones that count, so clang's never stop the build.
 ifeq ($(MODE),fuzz)
-CC := clang
+CC := clang-14
 WERROR :=
 endif
 

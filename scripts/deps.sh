@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh [build] [run] [test].
+# Installs the Debian packages that are missing: deps.sh [build] [run] [test] [fuzz].
 #
 # Silent and instant when all are there. Installing PostgreSQL or Redis here neither starts nor
 # creates a system server: only their programs are wanted, and the machine's owner did not ask for
@@ -12,6 +12,7 @@ declare -A group=(
         libsodium-dev libwslay-dev zlib1g-dev libssl-dev'
     [run]='curl ca-certificates tzdata'
     [test]='libcmocka-dev clang-format-14 git jq python3'
+    [fuzz]='clang-14 libclang-rt-14-dev'
 )
 
 fail() {
@@ -44,7 +45,7 @@ has dpkg-query || fail 'this is not Debian; install the packages named in script
 
 wanted=()
 for name in "${@:-build}"; do
-    [ -n "${group[$name]:-}" ] || fail "unknown group $name (build, run, test)"
+    [ -n "${group[$name]:-}" ] || fail "unknown group $name (build, run, test, fuzz)"
     # shellcheck disable=SC2206 # the lists are split into words on purpose
     wanted+=(${group[$name]})
     case $name in

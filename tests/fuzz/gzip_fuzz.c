@@ -1,10 +1,6 @@
 /* Compressed bodies from anybody: never more out than the limit. */
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "net/gzip.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,15 +1,10 @@
 /* Raw targets and header lines: what passes the checks must hold what they promise. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "auth/scopes.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "net/http_precheck.h"
 #include "net/http_route.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static enum status handler(struct req *r)
 {
@@ -75,10 +70,7 @@ static void check_fields(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = calloc(1, size + 1);
-    if (!text)
-        return 0;
-    memcpy(text, data, size);
+    char *text = text_of_input(data, size);
     check_target(text);
     check_fields(text, size);
     free(text);

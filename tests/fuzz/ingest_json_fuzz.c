@@ -1,7 +1,6 @@
 /* Any body is a post, a report of what is wrong with it, or refused. */
 #include "services/ingest/formats/json.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

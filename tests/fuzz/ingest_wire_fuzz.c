@@ -1,7 +1,6 @@
 /* Any bytes in a metrics stream are a frame or refused. */
 #include "services/ingest/wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
