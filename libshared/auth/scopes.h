@@ -10,6 +10,8 @@
     X(SCOPE_CHECKS_READ, "checks:read", "voa")        \
     X(SCOPE_CHECKS_WRITE, "checks:write", "oa")       \
     X(SCOPE_CHECKS_RUN, "checks:run", "oa")           \
+    X(SCOPE_SCHEDULES_READ, "schedules:read", "voa")  \
+    X(SCOPE_SCHEDULES_WRITE, "schedules:write", "a")  \
     X(SCOPE_RESULTS_READ, "results:read", "voa")      \
     X(SCOPE_INCIDENTS_READ, "incidents:read", "voa")  \
     X(SCOPE_INCIDENTS_WRITE, "incidents:write", "oa") \
