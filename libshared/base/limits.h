@@ -58,6 +58,7 @@
 #define LIMIT_SCHEDULE_TEXT 200
 #define LIMIT_SCHEDULE_MIN_MS 1000
 #define LIMIT_SCHEDULE_MAX_MS (366LL * 24 * 3600 * 1000)
+#define LIMIT_SCHEDULES 100000     /* of tasks, in one scheduler */
 #define LIMIT_SCHEDULE_PREVIEW 100 /* instants that one asks for at a time */
 #define LIMIT_TZ_CHANGES 5000      /* of one zone's file; the longest has some 240 */
 #define LIMIT_TZ_FILE_BYTES (64u << 10)

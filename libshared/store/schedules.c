@@ -8,6 +8,21 @@
  * no harm. */
 enum { SEEN_MAX = 50000, ARGS_ARENA_BYTES = 4 << 20 };
 
+static bool read_task(const PGresult *r, int row, struct arena *arena, struct schedule_row *out)
+{
+    if (row_is_null(r, row, "task"))
+        return true;
+    out->task = row_str(r, row, "task", arena);
+    out->args = row_str(r, row, "args", arena);
+    out->priority = (int)row_i64(r, row, "priority");
+    out->jitter_ms = row_i64(r, row, "jitter_ms");
+    out->skips_late = row_bool(r, row, "skips_late");
+    out->skips_overlap = row_bool(r, row, "skips_overlap");
+    bool has_queue = !row_is_null(r, row, "queue");
+    out->queue = has_queue ? row_str(r, row, "queue", arena) : NULL;
+    return out->task && out->args && (!has_queue || out->queue);
+}
+
 static enum status read_rows(const PGresult *r, struct arena *arena, struct schedule_row **rows,
                              size_t *count)
 {
@@ -25,7 +40,7 @@ static enum status read_rows(const PGresult *r, struct arena *arena, struct sche
             .settled_ms = row_time(r, row, "settled_to") / 1000,
             .is_fresh = row_bool(r, row, "is_fresh"),
         };
-        if (list[i].is_enabled && !list[i].schedule)
+        if ((list[i].is_enabled && !list[i].schedule) || !read_task(r, row, arena, &list[i]))
             return ST_NO_MEMORY;
     }
     *rows = list;
@@ -33,8 +48,8 @@ static enum status read_rows(const PGresult *r, struct arena *arena, struct sche
     return ST_OK;
 }
 
-enum status schedules_page(struct db *db, struct arena *arena, const bool *shards,
-                           const struct uuid *after, struct schedule_row **rows, size_t *count)
+static enum status read_page(struct db *db, const struct query *query, struct arena *arena,
+                             const bool *shards, const struct uuid *after, PGresult **out)
 {
     int64_t list[LEASE_SHARDS];
     size_t shard_count = 0;
@@ -46,9 +61,39 @@ enum status schedules_page(struct db *db, struct arena *arena, const bool *shard
     db_args_init(&args, arena);
     db_arg_i64s(&args, list, shard_count);
     db_arg_uuid(&args, after);
+    return db_query(db, query, &args, out);
+}
+
+enum status schedules_page(struct db *db, struct arena *arena, const bool *shards,
+                           const struct uuid *after, struct schedule_row **rows, size_t *count)
+{
     AUTO_RESULT r = NULL;
-    TRY(db_query(db, &Q_SCHEDULES_PAGE, &args, &r));
+    TRY(read_page(db, &Q_SCHEDULES_PAGE, arena, shards, after, &r));
     return read_rows(r, arena, rows, count);
+}
+
+enum status schedules_tasks_page(struct db *db, struct arena *arena, const bool *shards,
+                                 const struct uuid *after, struct schedule_row **rows,
+                                 size_t *count)
+{
+    AUTO_RESULT r = NULL;
+    TRY(read_page(db, &Q_SCHEDULES_TASKS_PAGE, arena, shards, after, &r));
+    return read_rows(r, arena, rows, count);
+}
+
+enum status schedules_dispatched(struct db *db, struct arena *arena, const struct uuid *ids,
+                                 const int64_t *slots_ms, size_t count)
+{
+    int64_t *slots_us = arena_array(arena, count, sizeof(*slots_us));
+    if (!slots_us)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        slots_us[i] = slots_ms[i] * 1000;
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuids(&args, ids, count);
+    db_arg_times(&args, slots_us, count);
+    return db_query(db, &Q_SCHEDULES_DISPATCHED, &args, NULL);
 }
 
 /* --- the change log --- */

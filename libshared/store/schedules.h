@@ -1,4 +1,5 @@
-/* What the scheduler reads of checks: pages of a shard's enabled ones, and the log of changes. */
+/* What the scheduler reads of checks and of tasks' schedules: pages of a shard's enabled ones, and
+ * the log of changes that both share. */
 #ifndef TOCSIN_STORE_SCHEDULES_H
 #define TOCSIN_STORE_SCHEDULES_H
 
@@ -12,7 +13,13 @@ struct schedule_row {
     bool is_enabled;      /* false as well when the check is gone */
     const char *schedule; /* text; NULL when gone */
     int64_t settled_ms;   /* slots up to there have results, or are not expected */
-    bool is_fresh;        /* it never ran */
+    bool is_fresh;        /* a check that never ran */
+    /* Of a task's schedule; task is NULL for a check. */
+    const char *task, *args;
+    const char *queue; /* NULL: the task's own */
+    int priority;      /* -1: the task's own */
+    int64_t jitter_ms;
+    bool skips_late, skips_overlap;
 };
 
 /* Enabled checks of these shards (of LEASE_SHARDS), by id, after `after` (nil: from the start); at
@@ -20,6 +27,15 @@ struct schedule_row {
 NODISCARD enum status schedules_page(struct db *db, struct arena *arena, const bool *shards,
                                      const struct uuid *after, struct schedule_row **rows,
                                      size_t *count);
+
+/* The same of tasks' schedules. */
+NODISCARD enum status schedules_tasks_page(struct db *db, struct arena *arena, const bool *shards,
+                                           const struct uuid *after, struct schedule_row **rows,
+                                           size_t *count);
+/* Notes the newest slots (ms) that were dispatched of tasks' schedules. */
+NODISCARD enum status schedules_dispatched(struct db *db, struct arena *arena,
+                                           const struct uuid *ids, const int64_t *slots_ms,
+                                           size_t count);
 
 /* A reader of the change log. A row's number says nothing about when it is committed, so each pass
  * starts at the oldest transaction that was still running when the last one began, and leaves out

@@ -112,14 +112,28 @@ static enum status pack_job(struct dispatcher *d, int64_t tick_ms, const struct 
     return ST_OK;
 }
 
+/* The batch's checks; its tasks go to their own queues. */
 static enum status pack_batch(struct dispatcher *d, const struct sched_batch *b)
 {
+    struct sched_due group[LIMIT_JOB_CHECKS];
+    size_t checks = 0, n = 0;
     if (d->packed.cap > PACKED_KEEP_BYTES)
         buf_done(&d->packed);
     buf_reset(&d->packed);
-    pack_array(&d->packed, (b->count + LIMIT_JOB_CHECKS - 1) / LIMIT_JOB_CHECKS);
-    for (size_t at = 0; at < b->count; at += LIMIT_JOB_CHECKS)
-        TRY(pack_job(d, b->tick_ms, &b->due[at], MIN_OF(b->count - at, (size_t)LIMIT_JOB_CHECKS)));
+    for (size_t i = 0; i < b->count; i++)
+        checks += !b->due[i].is_task;
+    pack_array(&d->packed, (checks + LIMIT_JOB_CHECKS - 1) / LIMIT_JOB_CHECKS);
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->due[i].is_task)
+            continue;
+        group[n++] = b->due[i];
+        if (n == LIMIT_JOB_CHECKS) {
+            TRY(pack_job(d, b->tick_ms, group, n));
+            n = 0;
+        }
+    }
+    if (n > 0)
+        TRY(pack_job(d, b->tick_ms, group, n));
     return buf_status(&d->packed);
 }
 

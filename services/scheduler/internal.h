@@ -9,6 +9,7 @@
 #include "obs/metrics.h"
 #include "services/scheduler/dispatch.h"
 #include "services/scheduler/scheduler.h"
+#include "services/scheduler/tasks.h"
 #include "services/scheduler/timeline.h"
 #include "store/leases.h"
 #include "store/schedules.h"
@@ -35,6 +36,7 @@ struct shard_work {
 /* A pass over the checks of some shards, a page at a time. */
 struct pass {
     bool is_active;
+    bool has_tasks, in_tasks; /* after the checks come the tasks' schedules */
     bool shards[SCHED_SHARDS];
     struct uuid after;
 };
@@ -44,6 +46,7 @@ struct dispatching {
     struct db *db;
     struct redis *redis;
     struct dispatcher *dispatcher;
+    struct tasks *tasks;
     struct sched *sched;
     struct timeline timeline;
     struct arena *arena; /* of one page */

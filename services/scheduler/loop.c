@@ -40,8 +40,10 @@ static bool publish(struct scheduler *s, int shard)
     if (!batch || !scheduler_has_lease(s))
         return false;
     struct dispatch_reply reply;
-    enum status st = dispatcher_publish(run->dispatcher, shard, w->epoch, w->is_forced, batch,
-                                        &reply);
+    /* Tasks first: the checks' script sets the mark, and with it all of the batch is done. */
+    enum status st = tasks_publish(run->tasks, run->redis, run->db, batch);
+    if (st == ST_OK)
+        st = dispatcher_publish(run->dispatcher, shard, w->epoch, w->is_forced, batch, &reply);
     if (st == ST_OVERLOADED) {
         log_warn("queue_full", kv_i64("shard", shard), kv_i64("checks", (int64_t)batch->count));
         run->redis_after = clock_mono_ms() + FULL_MS;

@@ -27,8 +27,9 @@ static enum status open_stores(struct scheduler *s, struct errbuf *err)
     TRY(redis_new(s->conf->redis_url, REDIS_MS, &run->redis, err));
     TRY(dispatcher_new(run->redis, &run->dispatcher));
     run->sched = sched_new();
+    run->tasks = tasks_new();
     run->arena = arena_new(PAGE_BYTES);
-    return run->sched && run->arena ? ST_OK : ST_NO_MEMORY;
+    return run->sched && run->tasks && run->arena ? ST_OK : ST_NO_MEMORY;
 }
 
 /* Redis without persistence or with eviction loses work: say so, but go on, as results are in
@@ -76,6 +77,7 @@ void scheduler_stop(struct scheduler *s)
     sched_free(s->run.sched);
     arena_free(s->run.arena);
     dispatcher_free(s->run.dispatcher);
+    tasks_free(s->run.tasks);
     redis_free(s->run.redis);
     db_free(s->run.db);
     (void)pthread_mutex_destroy(&s->owned.lock);

@@ -85,18 +85,27 @@ static bool item_of(const struct schedule_row *row, struct sched_item *out)
     *out = (struct sched_item){.id = row->id,
                                .shard = row->shard,
                                .settled_ms = row->settled_ms,
-                               .is_fresh = row->is_fresh};
+                               .is_fresh = row->is_fresh,
+                               .is_task = row->task != NULL,
+                               .plan = {.jitter_ms = row->jitter_ms,
+                                        .catch_up = row->skips_late ? SCHED_SKIP : SCHED_RUN_ONCE}};
     if (schedule_read(row->schedule, &out->plan.schedule, &err) == ST_OK)
         return true;
     log_error("schedule_not_understood", kv_uuid("check", row->id), kv_str("error", err.text));
     return false;
 }
 
+static bool knows_task(struct scheduler *s, const struct schedule_row *row)
+{
+    return !row->task || tasks_put(s->run.tasks, row) == ST_OK;
+}
+
 static void load_row(struct scheduler *s, const struct schedule_row *row)
 {
     struct sched_item item;
     if (row->shard < 0 || row->shard >= SCHED_SHARDS ||
-        s->run.shards[row->shard].phase != SHARD_LOADING || !item_of(row, &item))
+        s->run.shards[row->shard].phase != SHARD_LOADING || !item_of(row, &item) ||
+        !knows_task(s, row))
         return;
     if (sched_load(s->run.sched, &item, s->run.timeline.now_ms) != ST_OK)
         log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
@@ -112,23 +121,32 @@ static enum status begin_cursor(struct dispatching *run)
     return ST_OK;
 }
 
+/* After the checks the tasks' schedules, if the pass is for both. */
+static void end_table(struct pass *p)
+{
+    p->is_active = p->has_tasks && !p->in_tasks;
+    p->in_tasks = p->is_active;
+    p->after = (struct uuid){0};
+}
+
 /* The next page of a pass, which is over with the last one. */
 static enum status turn_page(struct dispatching *run, struct pass *p, struct schedule_row **rows,
                              size_t *count)
 {
     arena_reset(run->arena);
-    TRY(schedules_page(run->db, run->arena, p->shards, &p->after, rows, count));
+    TRY((p->in_tasks ? schedules_tasks_page : schedules_page)(run->db, run->arena, p->shards,
+                                                              &p->after, rows, count));
     if (*count == SCHEDULES_PAGE)
         p->after = (*rows)[*count - 1].id;
     else
-        p->is_active = false;
+        end_table(p);
     return ST_OK;
 }
 
 /* All shards that wait go together, as a pass costs the same for one as for all. */
 static void begin_load(struct dispatching *run)
 {
-    struct pass p = {0};
+    struct pass p = {.has_tasks = true};
     for (int i = 0; i < SCHED_SHARDS; i++) {
         if (run->shards[i].phase != SHARD_CLAIMED)
             continue;
@@ -240,8 +258,9 @@ static void apply(struct scheduler *s, const struct schedule_row *row)
 {
     struct dispatching *run = &s->run;
     struct sched_item item;
-    if (!row->is_enabled || !item_of(row, &item)) {
+    if (!row->is_enabled || !item_of(row, &item) || !knows_task(s, row)) {
         sched_remove(run->sched, &row->id);
+        tasks_remove(run->tasks, &row->id);
         return;
     }
     if (row->shard < 0 || row->shard >= SCHED_SHARDS || !sched_is_open(run->sched, row->shard))

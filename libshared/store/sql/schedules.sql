@@ -11,7 +11,8 @@ WITH page AS MATERIALIZED (
       AND id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
     ORDER BY id
     LIMIT 5000)
-SELECT id, shard, enabled, schedule, s.settled_to, s.last_slot_at IS NULL AS is_fresh
+SELECT id, shard, enabled, schedule, s.settled_to, s.last_slot_at IS NULL AS is_fresh,
+       NULL AS task
 FROM page
 LEFT JOIN LATERAL (SELECT settled_to, last_slot_at FROM check_state
                    WHERE check_id = page.id OFFSET 0) s ON true
@@ -31,8 +32,28 @@ LEFT JOIN LATERAL (
     LIMIT $4::bigint) l ON true
 
 -- name: schedules_get
-SELECT k.id, c.shard, coalesce(c.enabled, false) AS enabled, c.schedule, s.settled_to,
-       c.id IS NOT NULL AND s.last_slot_at IS NULL AS is_fresh
+SELECT k.id, coalesce(c.shard, t.shard) AS shard, coalesce(c.enabled, t.enabled, false) AS enabled,
+       coalesce(c.schedule, t.schedule) AS schedule,
+       coalesce(s.settled_to, greatest(t.expected_from, t.last_slot_at)) AS settled_to,
+       c.id IS NOT NULL AND s.last_slot_at IS NULL AS is_fresh,
+       t.task, t.args::text AS args, t.queue, coalesce(t.priority, -1) AS priority, t.jitter_ms,
+       t.catch_up = 'skip' AS skips_late, t.overlap = 'skip' AS skips_overlap
 FROM unnest($1::uuid[]) AS k (id)
 LEFT JOIN checks c ON c.id = k.id
 LEFT JOIN check_state s ON s.check_id = k.id
+LEFT JOIN schedules t ON t.id = k.id
+
+-- name: schedules_tasks_page
+SELECT id, shard, enabled, schedule, greatest(expected_from, last_slot_at) AS settled_to,
+       false AS is_fresh, task, args::text AS args, queue, coalesce(priority, -1) AS priority,
+       jitter_ms, catch_up = 'skip' AS skips_late, overlap = 'skip' AS skips_overlap
+FROM schedules
+WHERE shard = ANY ($1::smallint[]) AND enabled
+  AND id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
+ORDER BY id
+LIMIT 5000
+
+-- name: schedules_dispatched
+UPDATE schedules t SET last_slot_at = u.slot_at
+FROM unnest($1::uuid[], $2::timestamptz[]) AS u (id, slot_at)
+WHERE t.id = u.id AND (t.last_slot_at IS NULL OR t.last_slot_at < u.slot_at)
