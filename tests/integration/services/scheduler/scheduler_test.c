@@ -10,6 +10,7 @@
 #include "base/vec.h"
 #include "json/parse.h"
 #include "queue/queue.h"
+#include "queue/check_jobs.h"
 #include "tests/kit/kit.h"
 
 #define STREAM "{q:checks:0}:p1"
@@ -304,6 +305,82 @@ static void test_new_check_runs_at_once(void **state)
     end(pid, SIGTERM);
 }
 
+/* --- tasks --- */
+
+static void make_schedule(const char *name, const char *overlap, struct uuid *id)
+{
+    char text[UUID_TEXT_BYTES];
+    *id = uuid_new();
+    uuid_format(id, text);
+    kit_sql(db,
+            "INSERT INTO schedules (id, name, task, args, schedule, queue, overlap, shard)"
+            " VALUES ('%s', '%s', 'check.run',"
+            " '{\"check_id\": \"00000000-0000-7000-8000-000000000001\", \"slot_us\": null}',"
+            " 'every 1 second', '%s', '%s', %d)",
+            text, name, name, overlap, (int)(uuid_hash(id) % 16));
+}
+
+static size_t jobs_of(const char *name)
+{
+    char key[64];
+    AUTO_REPLY reply = NULL;
+    (void)snprintf(key, sizeof(key), "{q:%s:0}:p0", name);
+    assert_ok(redis_do(redis, &reply, "XLEN", key));
+    return (size_t)reply->integer;
+}
+
+static int64_t slots_since(const struct uuid *id)
+{
+    char text[UUID_TEXT_BYTES];
+    uuid_format(id, text);
+    return kit_sql_i64(db,
+                       "SELECT coalesce(round(extract(epoch FROM last_slot_at - created_at)), -1)"
+                       "::bigint FROM schedules WHERE id = '%s'",
+                       text);
+}
+
+static void test_tasks(void **state)
+{
+    struct uuid each, single;
+    char text[UUID_TEXT_BYTES];
+    make_schedule("each", "allow", &each);
+    pid_t pid = start(); /* one is loaded, one comes with the log of changes */
+    assert_true(kit_wait(shards_leased() == 16, 10000));
+    make_schedule("single", "skip", &single);
+    assert_true(kit_wait(jobs_of("each") >= 4, 10000));
+    assert_true(kit_wait(slots_since(&single) >= 3, 10000));
+    assert_int_equal(jobs_of("single"), 1); /* nobody has run the first one yet */
+    end(pid, SIGKILL);
+
+    /* The next owner goes on: as many jobs as slots. */
+    size_t before = jobs_of("each");
+    pid = start();
+    assert_true(kit_wait(jobs_of("each") >= before + 3, 10000));
+    uuid_format(&each, text);
+    kit_sql(db, "UPDATE schedules SET enabled = false WHERE id = '%s'", text);
+    struct uuid later;
+    make_schedule("later", "allow", &later); /* seen after the change above */
+    assert_true(kit_wait(jobs_of("later") >= 1, 10000));
+    before = jobs_of("each");
+    assert_true(kit_wait(jobs_of("later") >= 3, 10000));
+    assert_int_equal(jobs_of("each"), before);
+    end(pid, SIGTERM);
+    AUTO_REPLY reply = NULL;
+    assert_ok(redis_do(redis, &reply, "XRANGE", "{q:each:0}:p0", "-", "+"));
+    int64_t last_us = 0;
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct job job;
+        struct check_run run;
+        AUTO_ARENA arena = arena_new(65536);
+        assert_non_null(arena);
+        assert_ok(job_decode(reply->element[i]->element[1], arena, &job, NULL));
+        assert_string_equal(job.task, "check.run");
+        assert_ok(check_run_decode(job.args, &run, NULL));
+        assert_true(run.slot_us > last_us && (last_us == 0 || run.slot_us % 1000 == 0));
+        last_us = run.slot_us;
+    }
+}
+
 static void test_lost_lease_stops_dispatch(void **state)
 {
     struct uuid id = make_check("every 1 second");
@@ -358,6 +435,7 @@ int main(void)
         cmocka_unit_test_setup(test_redis_loses_its_memory, clean),
         cmocka_unit_test_setup(test_edits_are_seen, clean),
         cmocka_unit_test_setup(test_new_check_runs_at_once, clean),
+        cmocka_unit_test_setup(test_tasks, clean),
         cmocka_unit_test_setup(test_lost_lease_stops_dispatch, clean),
         cmocka_unit_test_setup(test_old_epoch_is_fenced, clean),
     };
