@@ -289,22 +289,13 @@ static char *join(const struct span *prefix, const char *path, size_t path_len, 
     return text;
 }
 
-/* Printable ASCII without spaces: what url_parse leaves of a URL. */
-static bool is_plain(const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        if (*p <= ' ' || *p > '~')
-            return false;
-    }
-    return true;
-}
-
 enum status url_resolve(const char *base, const char *reference, struct arena *arena,
                         const char **out)
 {
+    struct url from;
+    TRY(url_parse(base, &from, NULL));
     const char *authority = strstr(base, "://");
-    if (!authority || strnlen(base, LIMIT_URL_BYTES + 1) > LIMIT_URL_BYTES ||
-        strnlen(reference, LIMIT_URL_BYTES + 1) > LIMIT_URL_BYTES || !is_plain(base))
+    if (!authority || strnlen(reference, LIMIT_URL_BYTES + 1) > LIMIT_URL_BYTES)
         return ST_INVALID;
     reference += strspn(reference, " \t");
     char *ref = encode(reference, arena);

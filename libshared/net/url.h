@@ -26,8 +26,8 @@ NODISCARD enum status url_parse(const char *text, struct url *out, struct errbuf
 const char *url_check_http(const char *text);
 /* Resolves a Location header against the URL it came from (RFC 3986 section 5.2); text in the
  * arena, without a fragment. Spaces and bytes above ASCII, which servers do send, are
- * percent-encoded. ST_INVALID when the base is no absolute URL of printable ASCII or the
- * outcome too long. */
+ * percent-encoded. ST_INVALID when url_parse refuses the base, or the outcome is too
+ * long. */
 NODISCARD enum status url_resolve(const char *base, const char *reference, struct arena *arena,
                                   const char **out);
 /* Same scheme, host and port: whether credentials may follow a redirect. */

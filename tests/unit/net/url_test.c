@@ -175,6 +175,7 @@ static void references_resolve(void **state)
     assert_int_equal(url_resolve("relative", "x", arena, &out), ST_INVALID);
     assert_int_equal(url_resolve("http://a\x97.org/", "x", arena, &out), ST_INVALID);
     assert_int_equal(url_resolve("http://a.org/ b", "x", arena, &out), ST_INVALID);
+    assert_int_equal(url_resolve("#ttp://a.org/", "x", arena, &out), ST_INVALID);
     assert_null(out);
 }
 
