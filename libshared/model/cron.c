@@ -140,7 +140,7 @@ static bool can_fire(const struct cron *c)
     if (!c->any_day && !c->any_weekday)
         return true; /* a weekday will do, and every month has all of them */
     for (int month = 1; month <= 12; month++) {
-        uint32_t exist = (1U << (civil_month_days(2000, month) + 1)) - 2;
+        uint32_t exist = (uint32_t)((1ULL << (civil_month_days(2000, month) + 1)) - 2);
         if ((c->months >> month & 1) && (c->days & exist))
             return true;
     }

@@ -24,7 +24,7 @@ NODISCARD enum status tz_new(const unsigned char *data, size_t len, struct tz **
                              struct errbuf *err);
 /* NULL is fine. */
 void tz_free(struct tz *tz);
-/* The stretch that at_s lies in; NULL stands for UTC. */
+/* The stretch that at_s, of the years 0 to 9999, lies in; NULL stands for UTC. */
 struct tz_segment tz_segment_at(const struct tz *tz, int64_t at_s);
 
 #endif
