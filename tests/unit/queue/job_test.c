@@ -114,8 +114,9 @@ static void test_task_table(void **state)
 #define ID \
     "\xb0" \
     "0123456789abcdef"
-#define GOOD "\x97\x01" ID "\xa1t\xa2{}\x03\x01\x07" /* task t, args {}, priority 3, max 1, at 7 \
-                                                      */
+#define GOOD                                                                            \
+    "\x97\x01" ID "\xa1t\xa2{}\x03\x01\x07" /* task t, args {}, priority 3, max 1, at 7 \
+                                             */
 #define FIELD(s) (s), sizeof(s) - 1
 
 static void test_refused(void **state)
