@@ -3,47 +3,13 @@
 //   CHAOS_SEED=… CHAOS_KILLS=… make test-chaos
 
 import assert from 'node:assert/strict';
-import http from 'node:http';
 import test from 'node:test';
 
+import { BROKEN_TRANSITIONS, SEED, between, draw, listen, loop, pause } from '../kit/chaos.mjs';
 import { ALL_DAEMONS, startTocsin, waitFor } from '../kit/tocsin.mjs';
 
-const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
 const KILLS = Number(process.env.CHAOS_KILLS ?? 15);
 const TARGETS = 12;
-
-/** Small seeded generator (mulberry32): the order of kills and flips is the seed's. */
-function random(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-const draw = random(SEED);
-const between = (low, high) => low + Math.floor(draw() * (high - low + 1));
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function listen(handler) {
-  const server = http.createServer(handler);
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, url: `http://127.0.0.1:${server.address().port}` };
-}
-
-/** Runs the step again and again until stopped; the load must never end by an exception. */
-function loop(step) {
-  let go = true;
-  const done = (async () => {
-    while (go) await step().catch(() => pause(20));
-  })();
-  return async () => {
-    go = false;
-    await done;
-  };
-}
 
 /** Ends one daemon after the other, all five kinds in turn, each in the middle of its work. */
 async function killAround(tocsin, t) {
@@ -190,11 +156,7 @@ test(`nothing accepted is lost through ${KILLS} kills (CHAOS_SEED=${SEED})`, { t
   assert.deepEqual(odd, [], 'slots with two results');
 
   // --- transitions: one unbroken chain a check; an incident for each fall ---
-  const broken = await tocsin.sql(`SELECT check_id, sequence FROM (
-    SELECT check_id, sequence, from_state, lag(to_state) OVER w AS before, lag(sequence) OVER w AS previous
-    FROM transitions WINDOW w AS (PARTITION BY check_id ORDER BY sequence)) x
-    WHERE (before IS NOT NULL AND (before <> from_state OR sequence <> previous + 1))
-       OR (before IS NULL AND sequence <> 1)`);
+  const broken = await tocsin.sql(BROKEN_TRANSITIONS);
   assert.deepEqual(broken, [], 'gaps in the transitions');
   const falls = await one("SELECT count(*) FROM transitions WHERE to_state = 'down'");
   assert.ok(falls > 0, 'no check went down: the test proved nothing');
