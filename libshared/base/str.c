@@ -175,7 +175,7 @@ void str_hex(const void *data, size_t len, char *out)
     out[2 * len] = '\0';
 }
 
-static int hex_value(char c)
+int str_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -192,10 +192,10 @@ enum status str_unhex(const char *hex, size_t len, void *out)
         return ST_INVALID;
     unsigned char *bytes = out;
     for (size_t i = 0; i < 2 * len; i++) {
-        if (hex_value(hex[i]) < 0)
+        if (str_hex_digit(hex[i]) < 0)
             return ST_INVALID;
     }
     for (size_t i = 0; i < len; i++)
-        bytes[i] = (unsigned char)(hex_value(hex[2 * i]) * 16 + hex_value(hex[2 * i + 1]));
+        bytes[i] = (unsigned char)(str_hex_digit(hex[2 * i]) * 16 + str_hex_digit(hex[2 * i + 1]));
     return ST_OK;
 }

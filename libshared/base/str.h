@@ -33,6 +33,8 @@ bool str_is_utf8(const char *s, size_t len);
 bool str_has_control(const char *s);
 /* Lower-case hex of `len` bytes into `out` (2 * len + 1 bytes). */
 void str_hex(const void *data, size_t len, char *out);
+/* The value of a hex digit of either case, or -1. */
+int str_hex_digit(char c);
 /* Decodes exactly `len` bytes from 2 * len hex digits. */
 NODISCARD enum status str_unhex(const char *hex, size_t len, void *out);
 

@@ -13,9 +13,9 @@ void json_setup(void)
     json_object_seed(seed | 1); /* 0 would make jansson find a seed by itself, later, in a thread */
 }
 
-/* Deepest nesting, counted without recursion so that a bomb costs one pass. */
-static bool is_too_deep(const char *text, size_t len)
+struct json_shape json_measure(const char *text, size_t len)
 {
+    struct json_shape shape = {0};
     int depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < len; i++) {
@@ -28,13 +28,16 @@ static bool is_too_deep(const char *text, size_t len)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '[' || c == '{') {
-            if (++depth > LIMIT_JSON_DEPTH)
-                return true;
+            shape.containers++;
+            depth++;
+            shape.depth = MAX_OF(shape.depth, depth);
         } else if (c == ']' || c == '}') {
             depth--;
+        } else if (c == ',' || c == ':') {
+            shape.separators++;
         }
     }
-    return false;
+    return shape;
 }
 
 enum status json_parse(const char *text, size_t len, json_t **out, struct errbuf *err)
@@ -44,7 +47,7 @@ enum status json_parse(const char *text, size_t len, json_t **out, struct errbuf
     const char *nul = memchr(text, 0, len);
     if (nul)
         return err_set(err, ST_MALFORMED, "NUL byte at offset %zu", (size_t)(nul - text));
-    if (is_too_deep(text, len))
+    if (json_measure(text, len).depth > LIMIT_JSON_DEPTH)
         return err_set(err, ST_MALFORMED, "nested deeper than %d levels", LIMIT_JSON_DEPTH);
 
     json_error_t error;

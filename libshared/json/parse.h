@@ -16,6 +16,15 @@ static inline void json_freep(json_t **j)
 /* Seeds jansson's hash tables; call once before threads start. */
 void json_setup(void);
 
+/* What punctuation says about a text before anything is parsed: one pass, without recursion and
+ * memory, so that a bomb costs no more than its bytes. The text may be no JSON at all. */
+struct json_shape {
+    int depth;         /* deepest nesting */
+    size_t containers; /* '{' and '[' */
+    size_t separators; /* ',' and ':' */
+};
+struct json_shape json_measure(const char *text, size_t len);
+
 /*
  * Parses one JSON value. ST_MALFORMED, with line and column in err, for anything but strict RFC
  * 8259 text: NUL bytes (raw, or \u0000 in strings: no C string or text column can hold one),

@@ -8,22 +8,11 @@
 #include "base/limits.h"
 #include "base/str.h"
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The byte that %XX at `p` means, or -1. Stops at the terminator by itself. */
 static int escaped_byte(const char *p)
 {
-    int high = hex_digit(p[1]);
-    int low = high < 0 ? -1 : hex_digit(p[2]);
+    int high = str_hex_digit(p[1]);
+    int low = high < 0 ? -1 : str_hex_digit(p[2]);
     return low < 0 ? -1 : high * 16 + low;
 }
 

@@ -107,22 +107,9 @@ static const struct section processes = {"processes", process_members, ARRAY_LEN
  * from its punctuation. */
 static bool has_too_many_values(const char *text, size_t len)
 {
-    size_t containers = 0, values = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-            continue;
-        }
-        in_string = c == '"';
-        containers += c == '{' || c == '[';
-        values += c == ',' || c == ':';
-    }
-    return containers > LIMIT_METRIC_JSON_CONTAINERS || values > LIMIT_METRIC_JSON_VALUES;
+    const struct json_shape shape = json_measure(text, len);
+    return shape.containers > LIMIT_METRIC_JSON_CONTAINERS ||
+           shape.separators > LIMIT_METRIC_JSON_VALUES;
 }
 
 /* --- rows --- */
