@@ -128,24 +128,33 @@ void db_arg_bytes(struct db_args *a, const void *data, size_t len)
 
 /* --- arrays: {1,2,NULL,"te\"xt"} --- */
 
-/* Writes one element at `out`, returns its length; 0 stands for NULL. */
-typedef size_t element_fn(const void *v, size_t i, char *out);
+/* The elements of one array argument, each `stride` bytes after the one before. */
+struct column {
+    const void *first;
+    size_t stride, count;
+};
 
-static void add_array(struct db_args *a, const void *v, size_t count, size_t element_bytes,
-                      element_fn *element)
+static const void *element_at(const struct column *c, size_t i)
 {
-    char *text = count < SIZE_MAX / (element_bytes + 1) ? room(a, count * (element_bytes + 1) + 3)
-                                                        : room(a, SIZE_MAX);
+    return (const char *)c->first + i * c->stride;
+}
+
+/* Writes one element at `out`, returns its length; 0 stands for NULL. */
+typedef size_t element_fn(const void *v, char *out);
+
+/* `text` has room for every element, a comma each, both braces and the terminator. */
+static void add_array(struct db_args *a, const struct column *c, char *text, element_fn *element)
+{
     if (!text) {
         add_made(a, NULL);
         return;
     }
     char *p = text;
     *p++ = '{';
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < c->count; i++) {
         if (i > 0)
             *p++ = ',';
-        size_t n = element(v, i, p);
+        size_t n = element(element_at(c, i), p);
         if (n == 0) {
             memcpy(p, "NULL", 4);
             n = 4;
@@ -157,68 +166,54 @@ static void add_array(struct db_args *a, const void *v, size_t count, size_t ele
     add_made(a, text);
 }
 
-static size_t i64_element(const void *v, size_t i, char *out)
+static void add_fixed(struct db_args *a, const struct column *c, size_t element_bytes,
+                      element_fn *element)
 {
-    return (size_t)put_i64(out, ((const int64_t *)v)[i]);
+    bool fits = c->count < SIZE_MAX / (element_bytes + 1);
+    add_array(a, c, room(a, fits ? c->count * (element_bytes + 1) + 3 : SIZE_MAX), element);
 }
 
-static size_t f64_element(const void *v, size_t i, char *out)
+static size_t i64_element(const void *v, char *out)
 {
-    double d = ((const double *)v)[i];
+    return (size_t)put_i64(out, *(const int64_t *)v);
+}
+
+static size_t f64_element(const void *v, char *out)
+{
+    double d = *(const double *)v;
     return isnan(d) ? 0 : (size_t)put_f64(out, d);
 }
 
-static size_t bool_element(const void *v, size_t i, char *out)
+static size_t bool_element(const void *v, char *out)
 {
-    out[0] = ((const bool *)v)[i] ? 't' : 'f';
+    out[0] = *(const bool *)v ? 't' : 'f';
     return 1;
 }
 
-static size_t uuid_element(const void *v, size_t i, char *out)
+static size_t uuid_element(const void *v, char *out)
 {
-    const struct uuid *id = (const struct uuid *)v + i;
+    const struct uuid *id = v;
     if (uuid_is_nil(id))
         return 0;
     uuid_format(id, out);
     return UUID_TEXT_BYTES - 1;
 }
 
-static size_t time_element(const void *v, size_t i, char *out)
+static size_t time_element(const void *v, char *out)
 {
-    int64_t at = ((const int64_t *)v)[i];
+    int64_t at = *(const int64_t *)v;
     if (at == 0)
         return 0;
     time_format_us(at, out);
     return strlen(out);
 }
 
-void db_arg_i64s(struct db_args *a, const int64_t *v, size_t count)
+static size_t str_element(const void *v, char *out)
 {
-    add_array(a, v, count, NUMBER_BYTES, i64_element);
-}
-
-void db_arg_f64s(struct db_args *a, const double *v, size_t count)
-{
-    add_array(a, v, count, NUMBER_BYTES, f64_element);
-}
-
-void db_arg_bools(struct db_args *a, const bool *v, size_t count)
-{
-    add_array(a, v, count, 1, bool_element);
-}
-
-void db_arg_uuids(struct db_args *a, const struct uuid *v, size_t count)
-{
-    add_array(a, v, count, UUID_TEXT_BYTES, uuid_element);
-}
-
-void db_arg_times(struct db_args *a, const int64_t *v, size_t count)
-{
-    add_array(a, v, count, TIME_TEXT_BYTES, time_element);
-}
-
-static char *put_quoted(char *p, const char *s)
-{
+    const char *s = *(const char *const *)v;
+    if (!s)
+        return 0;
+    char *p = out;
     *p++ = '"';
     for (; *s; s++) {
         if (*s == '"' || *s == '\\')
@@ -226,27 +221,66 @@ static char *put_quoted(char *p, const char *s)
         *p++ = *s;
     }
     *p++ = '"';
-    return p;
+    return (size_t)(p - out);
+}
+
+void db_arg_i64s_of(struct db_args *a, const int64_t *first, size_t stride, size_t count)
+{
+    add_fixed(a, &(struct column){first, stride, count}, NUMBER_BYTES, i64_element);
+}
+
+void db_arg_i64s(struct db_args *a, const int64_t *v, size_t count)
+{
+    db_arg_i64s_of(a, v, sizeof(*v), count);
+}
+
+void db_arg_f64s(struct db_args *a, const double *v, size_t count)
+{
+    add_fixed(a, &(struct column){v, sizeof(*v), count}, NUMBER_BYTES, f64_element);
+}
+
+void db_arg_bools_of(struct db_args *a, const bool *first, size_t stride, size_t count)
+{
+    add_fixed(a, &(struct column){first, stride, count}, 1, bool_element);
+}
+
+void db_arg_bools(struct db_args *a, const bool *v, size_t count)
+{
+    db_arg_bools_of(a, v, sizeof(*v), count);
+}
+
+void db_arg_uuids_of(struct db_args *a, const struct uuid *first, size_t stride, size_t count)
+{
+    add_fixed(a, &(struct column){first, stride, count}, UUID_TEXT_BYTES, uuid_element);
+}
+
+void db_arg_uuids(struct db_args *a, const struct uuid *v, size_t count)
+{
+    db_arg_uuids_of(a, v, sizeof(*v), count);
+}
+
+void db_arg_times_of(struct db_args *a, const int64_t *first, size_t stride, size_t count)
+{
+    add_fixed(a, &(struct column){first, stride, count}, TIME_TEXT_BYTES, time_element);
+}
+
+void db_arg_times(struct db_args *a, const int64_t *v, size_t count)
+{
+    db_arg_times_of(a, v, sizeof(*v), count);
+}
+
+void db_arg_strs_of(struct db_args *a, const char *const *first, size_t stride, size_t count)
+{
+    const struct column c = {first, stride, count};
+    size_t bytes = 3;
+    for (size_t i = 0; i < count; i++) {
+        const char *s = *(const char *const *)element_at(&c, i);
+        bytes += s ? 2 * strlen(s) + 3 : 5;
+    }
+    add_array(a, &c, room(a, bytes), str_element);
 }
 
 void db_arg_strs(struct db_args *a, const char *const *v, size_t count)
 {
-    size_t bytes = 3;
-    for (size_t i = 0; i < count; i++)
-        bytes += v[i] ? 2 * strlen(v[i]) + 3 : 5;
-    char *text = room(a, bytes);
-    if (!text) {
-        add_made(a, NULL);
-        return;
-    }
-    char *p = text;
-    *p++ = '{';
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            *p++ = ',';
-        p = v[i] ? put_quoted(p, v[i]) : (char *)memcpy(p, "NULL", 4) + 4;
-    }
-    *p++ = '}';
-    *p = '\0';
-    add_made(a, text);
+    db_arg_strs_of(a, v, sizeof(*v), count);
 }

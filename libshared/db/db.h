@@ -70,6 +70,15 @@ void db_arg_f64s(struct db_args *a, const double *v, size_t count);
 void db_arg_bools(struct db_args *a, const bool *v, size_t count);
 void db_arg_uuids(struct db_args *a, const struct uuid *v, size_t count);
 void db_arg_times(struct db_args *a, const int64_t *v, size_t count);
+/* The same of one member of an array of structs, its values `stride` bytes apart:
+ *     db_arg_uuids_of(&args, DB_COLUMN(rows, count, id));
+ */
+#define DB_COLUMN(rows, count, member) &(rows)->member, sizeof(*(rows)), (count)
+void db_arg_strs_of(struct db_args *a, const char *const *first, size_t stride, size_t count);
+void db_arg_i64s_of(struct db_args *a, const int64_t *first, size_t stride, size_t count);
+void db_arg_bools_of(struct db_args *a, const bool *first, size_t stride, size_t count);
+void db_arg_uuids_of(struct db_args *a, const struct uuid *first, size_t stride, size_t count);
+void db_arg_times_of(struct db_args *a, const int64_t *first, size_t stride, size_t count);
 
 static inline void pg_clear(PGresult **r)
 {

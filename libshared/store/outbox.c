@@ -118,54 +118,18 @@ enum status outbox_release(struct db *db, struct arena *arena, const char *owner
     return db_query(db, &Q_OUTBOX_RELEASE, &args, NULL);
 }
 
-struct columns {
-    struct uuid *id;
-    const char **status;
-    int64_t *wait_ms;
-    bool *was_tried;
-    const char **error;
-    int64_t *code;
-};
-
-static enum status columns_new(struct arena *arena, const struct outbox_attempt *attempts,
-                               size_t count, struct columns *out)
-{
-    struct columns c = {
-        .id = arena_array(arena, count, sizeof(*c.id)),
-        .status = arena_array(arena, count, sizeof(*c.status)),
-        .wait_ms = arena_array(arena, count, sizeof(*c.wait_ms)),
-        .was_tried = arena_array(arena, count, sizeof(*c.was_tried)),
-        .error = arena_array(arena, count, sizeof(*c.error)),
-        .code = arena_array(arena, count, sizeof(*c.code)),
-    };
-    if (!c.id || !c.status || !c.wait_ms || !c.was_tried || !c.error || !c.code)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        c.id[i] = attempts[i].id;
-        c.status[i] = attempts[i].status;
-        c.wait_ms[i] = attempts[i].wait_ms;
-        c.was_tried[i] = attempts[i].was_tried;
-        c.error[i] = attempts[i].error;
-        c.code[i] = attempts[i].response_code;
-    }
-    *out = c;
-    return ST_OK;
-}
-
 enum status outbox_record(struct db *db, struct arena *arena, const char *owner,
                           const struct outbox_attempt *attempts, size_t count)
 {
-    struct columns c;
-    TRY(columns_new(arena, attempts, count, &c));
     struct db_args args;
     db_args_init(&args, arena);
     db_arg_str(&args, owner);
-    db_arg_uuids(&args, c.id, count);
-    db_arg_strs(&args, c.status, count);
-    db_arg_i64s(&args, c.wait_ms, count);
-    db_arg_bools(&args, c.was_tried, count);
-    db_arg_strs(&args, c.error, count);
-    db_arg_i64s(&args, c.code, count);
+    db_arg_uuids_of(&args, DB_COLUMN(attempts, count, id));
+    db_arg_strs_of(&args, DB_COLUMN(attempts, count, status));
+    db_arg_i64s_of(&args, DB_COLUMN(attempts, count, wait_ms));
+    db_arg_bools_of(&args, DB_COLUMN(attempts, count, was_tried));
+    db_arg_strs_of(&args, DB_COLUMN(attempts, count, error));
+    db_arg_i64s_of(&args, DB_COLUMN(attempts, count, response_code));
     return db_query(db, &Q_OUTBOX_RECORD, &args, NULL);
 }
 

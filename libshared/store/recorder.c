@@ -23,8 +23,8 @@ enum { ARENA_BYTES = 256 << 20 }; /* a full batch of the largest results, quoted
 
 static int compare_items(const void *a, const void *b)
 {
-    const struct record *x = ((const struct item *)a)->record;
-    const struct record *y = ((const struct item *)b)->record;
+    const struct record *x = &((const struct item *)a)->record;
+    const struct record *y = &((const struct item *)b)->record;
     int by_check = uuid_cmp(&x->check_id, &y->check_id);
     if (by_check != 0)
         return by_check;
@@ -86,13 +86,15 @@ static enum status take_items(struct batch *b)
         const char *message = clean_message(r->message ? r->message : "", b->arena);
         if (!message)
             return ST_NO_MEMORY;
-        b->items[b->item_count++] = (struct item){
-            .record = r,
+        struct item *item = &b->items[b->item_count++];
+        *item = (struct item){
+            .record = *r,
             .outcome = &b->outcomes[i],
-            .message = message,
-            .raw = b->drop_raw ? "{}" : clean_raw(r->raw_json),
+            .status = result_status_name(r->status),
             .id = uuid_at(r->slot_us / 1000),
         };
+        item->record.message = message;
+        item->record.raw_json = b->drop_raw ? "{}" : clean_raw(r->raw_json);
     }
     if (b->item_count > 0)
         qsort(b->items, b->item_count, sizeof(*b->items), compare_items);
@@ -150,24 +152,25 @@ static void attach_items(struct batch *b)
 {
     size_t kept = 0;
     for (size_t i = 0; i < b->item_count; i++) {
-        struct check_row *check = find_check(b, &b->items[i].record->check_id);
-        if (!check)
+        struct item item = b->items[i];
+        item.check = find_check(b, &item.record.check_id);
+        if (!item.check)
             continue;
-        b->items[kept] = b->items[i];
-        b->items[kept++].check = check;
+        item.org_id = item.check->org_id;
+        b->items[kept++] = item;
     }
     b->item_count = kept;
 }
 
 static enum status lock_checks(struct batch *b, struct db *db)
 {
-    struct uuid *ids = COLUMN(b, struct uuid, b->item_count);
+    struct uuid *ids = ROWS(b, struct uuid, b->item_count);
     if (!ids)
         return ST_NO_MEMORY;
     size_t count = 0;
     for (size_t i = 0; i < b->item_count; i++) {
-        if (count == 0 || !uuid_eq(&ids[count - 1], &b->items[i].record->check_id))
-            ids[count++] = b->items[i].record->check_id;
+        if (count == 0 || !uuid_eq(&ids[count - 1], &b->items[i].record.check_id))
+            ids[count++] = b->items[i].record.check_id;
     }
     struct db_args args;
     db_args_init(&args, b->arena);
@@ -175,7 +178,7 @@ static enum status lock_checks(struct batch *b, struct db *db)
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_RECORDER_LOCK, &args, &r));
     size_t rows = (size_t)PQntuples(r);
-    b->checks = COLUMN(b, struct check_row, rows);
+    b->checks = ROWS(b, struct check_row, rows);
     if (!b->checks)
         return ST_NO_MEMORY;
     for (size_t i = 0; i < rows; i++)
@@ -189,7 +192,7 @@ static enum status lock_checks(struct batch *b, struct db *db)
  */
 static enum status load_incidents(struct batch *b, struct db *db)
 {
-    struct uuid *ids = COLUMN(b, struct uuid, b->check_count);
+    struct uuid *ids = ROWS(b, struct uuid, b->check_count);
     if (!ids)
         return ST_NO_MEMORY;
     size_t count = 0;
@@ -217,49 +220,30 @@ static enum status load_incidents(struct batch *b, struct db *db)
 
 /* --- results --- */
 
+static void key_columns(struct db_args *args, struct arena *arena, const struct item *items,
+                        size_t n)
+{
+    db_args_init(args, arena);
+    db_arg_uuids_of(args, DB_COLUMN(items, n, record.check_id));
+    db_arg_times_of(args, DB_COLUMN(items, n, record.slot_us));
+    db_arg_strs_of(args, DB_COLUMN(items, n, record.location));
+    db_arg_strs_of(args, DB_COLUMN(items, n, record.trigger));
+}
+
 static enum status insert_results(struct batch *b, struct db *db, PGresult **out)
 {
+    const struct item *items = b->items;
     size_t n = b->item_count;
-    struct uuid *check_ids = COLUMN(b, struct uuid, n), *ids = COLUMN(b, struct uuid, n),
-                *orgs = COLUMN(b, struct uuid, n);
-    int64_t *slots = COLUMN(b, int64_t, n), *responses = COLUMN(b, int64_t, n),
-            *lags = COLUMN(b, int64_t, n), *executed = COLUMN(b, int64_t, n);
-    const char **locations = COLUMN(b, const char *, n), **triggers = COLUMN(b, const char *, n),
-               **statuses = COLUMN(b, const char *, n), **messages = COLUMN(b, const char *, n),
-               **raws = COLUMN(b, const char *, n);
-    if (!check_ids || !ids || !orgs || !slots || !responses || !lags || !executed || !locations ||
-        !triggers || !statuses || !messages || !raws)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        const struct item *item = &b->items[i];
-        const struct record *r = item->record;
-        check_ids[i] = r->check_id;
-        slots[i] = r->slot_us;
-        locations[i] = r->location;
-        triggers[i] = r->trigger;
-        ids[i] = item->id;
-        orgs[i] = item->check->org_id;
-        statuses[i] = result_status_name(r->status);
-        messages[i] = item->message;
-        responses[i] = r->response_us;
-        lags[i] = r->lag_us;
-        raws[i] = item->raw;
-        executed[i] = r->executed_us;
-    }
     struct db_args args;
-    db_args_init(&args, b->arena);
-    db_arg_uuids(&args, check_ids, n);
-    db_arg_times(&args, slots, n);
-    db_arg_strs(&args, locations, n);
-    db_arg_strs(&args, triggers, n);
-    db_arg_uuids(&args, ids, n);
-    db_arg_uuids(&args, orgs, n);
-    db_arg_strs(&args, statuses, n);
-    db_arg_strs(&args, messages, n);
-    db_arg_i64s(&args, responses, n);
-    db_arg_i64s(&args, lags, n);
-    db_arg_strs(&args, raws, n);
-    db_arg_times(&args, executed, n);
+    key_columns(&args, b->arena, items, n);
+    db_arg_uuids_of(&args, DB_COLUMN(items, n, id));
+    db_arg_uuids_of(&args, DB_COLUMN(items, n, org_id));
+    db_arg_strs_of(&args, DB_COLUMN(items, n, status));
+    db_arg_strs_of(&args, DB_COLUMN(items, n, record.message));
+    db_arg_i64s_of(&args, DB_COLUMN(items, n, record.response_us));
+    db_arg_i64s_of(&args, DB_COLUMN(items, n, record.lag_us));
+    db_arg_strs_of(&args, DB_COLUMN(items, n, record.raw_json));
+    db_arg_times_of(&args, DB_COLUMN(items, n, record.executed_us));
     return db_query(db, &Q_RECORDER_INSERT_RESULTS, &args, out);
 }
 
@@ -276,7 +260,7 @@ static void mark_new(struct batch *b, const PGresult *inserted)
         row++;
         item->outcome->is_new = true;
         item->outcome->id = id;
-        if (item->record->status == RESULT_ERROR)
+        if (item->record.status == RESULT_ERROR)
             item->check->has_error = true;
     }
 }
@@ -284,38 +268,24 @@ static void mark_new(struct batch *b, const PGresult *inserted)
 /* Ids of the results that were there already. */
 static enum status find_earlier(struct batch *b, struct db *db)
 {
-    size_t n = 0;
-    struct uuid *check_ids = COLUMN(b, struct uuid, b->item_count);
-    int64_t *slots = COLUMN(b, int64_t, b->item_count);
-    const char **locations = COLUMN(b, const char *, b->item_count);
-    const char **triggers = COLUMN(b, const char *, b->item_count);
-    struct item **items = COLUMN(b, struct item *, b->item_count);
-    if (!check_ids || !slots || !locations || !triggers || !items)
+    struct item *items = ROWS(b, struct item, b->item_count);
+    if (!items)
         return ST_NO_MEMORY;
+    size_t n = 0;
     for (size_t i = 0; i < b->item_count; i++) {
-        const struct record *r = b->items[i].record;
-        if (b->items[i].outcome->is_new)
-            continue;
-        check_ids[n] = r->check_id;
-        slots[n] = r->slot_us;
-        locations[n] = r->location;
-        triggers[n] = r->trigger;
-        items[n++] = &b->items[i];
+        if (!b->items[i].outcome->is_new)
+            items[n++] = b->items[i];
     }
     if (n == 0)
         return ST_OK;
     struct db_args args;
-    db_args_init(&args, b->arena);
-    db_arg_uuids(&args, check_ids, n);
-    db_arg_times(&args, slots, n);
-    db_arg_strs(&args, locations, n);
-    db_arg_strs(&args, triggers, n);
+    key_columns(&args, b->arena, items, n);
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_RECORDER_FIND_RESULTS, &args, &r));
     for (int i = 0; i < PQntuples(r); i++) {
         int64_t at = row_i64(r, i, "n");
         if (at >= 1 && (size_t)at <= n)
-            items[at - 1]->outcome->id = row_uuid(r, i, "id");
+            items[at - 1].outcome->id = row_uuid(r, i, "id");
     }
     return ST_OK;
 }

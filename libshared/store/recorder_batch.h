@@ -6,11 +6,10 @@
 
 /* One record of the batch and what becomes of it. */
 struct item {
-    const struct record *record;
+    struct record record; /* its message and raw_json fit for PostgreSQL */
     struct record_outcome *outcome;
-    const char *message;
-    const char *raw;
-    struct uuid id;
+    const char *status; /* name of record.status */
+    struct uuid id, org_id;
     struct check_row *check;
 };
 
@@ -31,15 +30,18 @@ struct check_row {
 
 /* A change of state, in the order in which they happened. */
 struct change {
-    struct check_row *check;
-    const struct item *item;
-    enum check_state_name from, to;
+    struct uuid check_id, org_id, result_id;
+    const char *check_name;
+    const char *from, *to; /* names of states */
+    const char *message;
+    int64_t at_us;
     int64_t sequence;
     struct uuid incident_id;
     bool opens, resolves; /* an incident */
-    bool is_recovery;     /* tell people that it is over */
-    bool was_resolved;    /* … though somebody resolved the incident by hand before */
     int64_t resolved_us;  /* of the incident that it opened, when this batch ends it too */
+    struct uuid incident_event_id;
+    const char *incident_event; /* NULL: none, as when somebody resolved it by hand before */
+    const char *news;           /* event that people hear of; NULL: none */
 };
 
 struct batch {
@@ -57,8 +59,8 @@ struct batch {
     size_t alerts;
 };
 
-/* An array of the arena with one element taken from each row: SoA for unnest. */
-#define COLUMN(b, type, n) ((type *)arena_array((b)->arena, MAX_OF(n, (size_t)1), sizeof(type)))
+/* An array of the arena; of one element at least, for NULL means that there is no room. */
+#define ROWS(b, type, n) ((type *)arena_array((b)->arena, MAX_OF(n, (size_t)1), sizeof(type)))
 
 /* Folds the new results into the states, in the order of their slots; the changes are collected. */
 NODISCARD enum status recorder_fold(struct batch *b);

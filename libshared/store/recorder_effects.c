@@ -11,10 +11,14 @@ static struct change *add_change(struct batch *b, struct check_row *check, const
 {
     struct change *c = &b->changes[b->change_count++];
     *c = (struct change){
-        .check = check,
-        .item = item,
-        .from = step->from,
-        .to = step->to,
+        .check_id = check->id,
+        .org_id = check->org_id,
+        .result_id = item->id,
+        .check_name = check->name,
+        .from = check_state_name(step->from),
+        .to = check_state_name(step->to),
+        .message = item->record.message,
+        .at_us = item->record.executed_us,
         .sequence = ++check->sequence,
         .incident_id = check->incident_id,
     };
@@ -27,11 +31,19 @@ static void end_incident(struct batch *b, struct change *recovery)
     for (size_t i = 0; i < b->change_count; i++) {
         struct change *c = &b->changes[i];
         if (c->opens && uuid_eq(&c->incident_id, &recovery->incident_id)) {
-            c->resolved_us = recovery->item->record->executed_us;
+            c->resolved_us = recovery->at_us;
             return;
         }
     }
     recovery->resolves = true;
+}
+
+static void tell(struct change *c, const char *news, const char *incident_event)
+{
+    c->news = news;
+    c->incident_event = incident_event;
+    if (incident_event)
+        c->incident_event_id = uuid_new();
 }
 
 static void apply_step(struct batch *b, struct check_row *check, const struct item *item,
@@ -41,9 +53,10 @@ static void apply_step(struct batch *b, struct check_row *check, const struct it
     if (step->opens_incident) {
         c->opens = true;
         c->incident_id = check->incident_id = check->open_incident_id = uuid_new();
+        tell(c, "check.down", "opened");
     } else if (step->to != CHECK_DOWN && !uuid_is_nil(&check->incident_id)) {
-        c->is_recovery = true;
-        c->was_resolved = uuid_is_nil(&check->open_incident_id);
+        bool by_hand = uuid_is_nil(&check->open_incident_id);
+        tell(c, "check.up", by_hand ? NULL : "resolved");
         end_incident(b, c);
         check->incident_id = check->open_incident_id = (struct uuid){0};
     }
@@ -64,7 +77,7 @@ enum status recorder_fold(struct batch *b)
         return ST_NO_MEMORY;
     for (size_t i = 0; i < b->item_count; i++) {
         struct item *item = &b->items[i];
-        const struct record *r = item->record;
+        const struct record *r = &item->record;
         if (!item->outcome->is_new)
             continue;
         struct check_row *check = item->check;
@@ -89,225 +102,185 @@ enum status recorder_fold(struct batch *b)
 
 /* --- writing --- */
 
+struct state_row {
+    struct uuid check_id, incident_id;
+    const char *state, *last_status, *last_message;
+    int64_t since_us, failures, successes, last_slot_us, last_run_us, last_response_us;
+    int64_t settled_us, sequence;
+};
+
+static struct state_row state_row(const struct check_row *c)
+{
+    const struct item *last = c->last;
+    return (struct state_row){
+        .check_id = c->id,
+        .incident_id = c->incident_id,
+        .state = check_state_name(c->state.state),
+        .since_us = c->state.since_us,
+        .failures = c->state.failures,
+        .successes = c->state.successes,
+        .last_slot_us = c->state.last_slot_us,
+        .last_run_us = last ? last->record.executed_us : 0,
+        .last_status = last ? last->status : NULL,
+        .last_message = last ? last->record.message : NULL,
+        .last_response_us = last ? last->record.response_us : -1,
+        .settled_us = c->settled_us,
+        .sequence = c->sequence,
+    };
+}
+
 static enum status write_states(struct batch *b, struct db *db)
 {
-    size_t room = b->check_count, n = 0;
-    struct uuid *ids = COLUMN(b, struct uuid, room), *incidents = COLUMN(b, struct uuid, room);
-    const char **states = COLUMN(b, const char *, room), **statuses = COLUMN(b, const char *, room),
-               **messages = COLUMN(b, const char *, room);
-    int64_t *since = COLUMN(b, int64_t, room), *failures = COLUMN(b, int64_t, room),
-            *successes = COLUMN(b, int64_t, room), *slots = COLUMN(b, int64_t, room),
-            *runs = COLUMN(b, int64_t, room), *responses = COLUMN(b, int64_t, room),
-            *settled = COLUMN(b, int64_t, room), *sequences = COLUMN(b, int64_t, room);
-    if (!ids || !incidents || !states || !statuses || !messages || !since || !failures ||
-        !successes || !slots || !runs || !responses || !settled || !sequences)
+    struct state_row *rows = ROWS(b, struct state_row, b->check_count);
+    if (!rows)
         return ST_NO_MEMORY;
+    size_t n = 0;
     for (size_t i = 0; i < b->check_count; i++) {
-        const struct check_row *c = &b->checks[i];
-        if (!c->is_touched)
-            continue;
-        ids[n] = c->id;
-        states[n] = check_state_name(c->state.state);
-        since[n] = c->state.since_us;
-        failures[n] = c->state.failures;
-        successes[n] = c->state.successes;
-        slots[n] = c->state.last_slot_us;
-        runs[n] = c->last ? c->last->record->executed_us : 0;
-        statuses[n] = c->last ? result_status_name(c->last->record->status) : NULL;
-        messages[n] = c->last ? c->last->message : NULL;
-        responses[n] = c->last ? c->last->record->response_us : -1;
-        settled[n] = c->settled_us;
-        incidents[n] = c->incident_id;
-        sequences[n] = c->sequence;
-        n++;
+        if (b->checks[i].is_touched)
+            rows[n++] = state_row(&b->checks[i]);
     }
     if (n == 0)
         return ST_OK;
     struct db_args args;
     db_args_init(&args, b->arena);
-    db_arg_uuids(&args, ids, n);
-    db_arg_strs(&args, states, n);
-    db_arg_times(&args, since, n);
-    db_arg_i64s(&args, failures, n);
-    db_arg_i64s(&args, successes, n);
-    db_arg_times(&args, slots, n);
-    db_arg_times(&args, runs, n);
-    db_arg_strs(&args, statuses, n);
-    db_arg_strs(&args, messages, n);
-    db_arg_i64s(&args, responses, n);
-    db_arg_times(&args, settled, n);
-    db_arg_uuids(&args, incidents, n);
-    db_arg_i64s(&args, sequences, n);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, check_id));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, state));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, since_us));
+    db_arg_i64s_of(&args, DB_COLUMN(rows, n, failures));
+    db_arg_i64s_of(&args, DB_COLUMN(rows, n, successes));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, last_slot_us));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, last_run_us));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, last_status));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, last_message));
+    db_arg_i64s_of(&args, DB_COLUMN(rows, n, last_response_us));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, settled_us));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
+    db_arg_i64s_of(&args, DB_COLUMN(rows, n, sequence));
     return db_query(db, &Q_RECORDER_UPDATE_STATES, &args, NULL);
 }
 
 static enum status write_transitions(struct batch *b, struct db *db)
 {
+    const struct change *rows = b->changes;
     size_t n = b->change_count;
-    struct uuid *checks = COLUMN(b, struct uuid, n), *orgs = COLUMN(b, struct uuid, n),
-                *results = COLUMN(b, struct uuid, n), *incidents = COLUMN(b, struct uuid, n);
-    int64_t *sequences = COLUMN(b, int64_t, n), *times = COLUMN(b, int64_t, n);
-    const char **from = COLUMN(b, const char *, n), **to = COLUMN(b, const char *, n),
-               **reasons = COLUMN(b, const char *, n);
-    if (!checks || !orgs || !results || !incidents || !sequences || !times || !from || !to ||
-        !reasons)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        const struct change *c = &b->changes[i];
-        checks[i] = c->check->id;
-        sequences[i] = c->sequence;
-        orgs[i] = c->check->org_id;
-        times[i] = c->item->record->executed_us;
-        from[i] = check_state_name(c->from);
-        to[i] = check_state_name(c->to);
-        reasons[i] = c->item->message;
-        results[i] = c->item->id;
-        incidents[i] = c->incident_id;
-    }
     struct db_args args;
     db_args_init(&args, b->arena);
-    db_arg_uuids(&args, checks, n);
-    db_arg_i64s(&args, sequences, n);
-    db_arg_uuids(&args, orgs, n);
-    db_arg_times(&args, times, n);
-    db_arg_strs(&args, from, n);
-    db_arg_strs(&args, to, n);
-    db_arg_strs(&args, reasons, n);
-    db_arg_uuids(&args, results, n);
-    db_arg_uuids(&args, incidents, n);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, check_id));
+    db_arg_i64s_of(&args, DB_COLUMN(rows, n, sequence));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, org_id));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, at_us));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, from));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, to));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, message));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, result_id));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
     return db_query(db, &Q_RECORDER_INSERT_TRANSITIONS, &args, NULL);
+}
+
+static bool resolves(const struct change *c)
+{
+    return c->resolves;
+}
+
+static bool opens(const struct change *c)
+{
+    return c->opens;
+}
+
+static bool has_incident_event(const struct change *c)
+{
+    return c->incident_event != NULL;
+}
+
+static bool has_news(const struct change *c)
+{
+    return c->news != NULL;
+}
+
+/* The changes that a statement is about, in their order. */
+static enum status pick(const struct batch *b, bool (*is_wanted)(const struct change *c),
+                        const struct change **out, size_t *count)
+{
+    struct change *rows = ROWS(b, struct change, b->change_count);
+    if (!rows)
+        return ST_NO_MEMORY;
+    size_t n = 0;
+    for (size_t i = 0; i < b->change_count; i++) {
+        if (is_wanted(&b->changes[i]))
+            rows[n++] = b->changes[i];
+    }
+    *out = rows;
+    *count = n;
+    return ST_OK;
 }
 
 /* The ends of older incidents come first: a check has one open incident at most. */
 static enum status resolve_incidents(struct batch *b, struct db *db)
 {
+    const struct change *rows = NULL;
     size_t n = 0;
-    struct uuid *ids = COLUMN(b, struct uuid, b->change_count);
-    int64_t *times = COLUMN(b, int64_t, b->change_count);
-    if (!ids || !times)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < b->change_count; i++) {
-        if (!b->changes[i].resolves)
-            continue;
-        ids[n] = b->changes[i].incident_id;
-        times[n++] = b->changes[i].item->record->executed_us;
-    }
+    TRY(pick(b, resolves, &rows, &n));
     if (n == 0)
         return ST_OK;
     struct db_args args;
     db_args_init(&args, b->arena);
-    db_arg_uuids(&args, ids, n);
-    db_arg_times(&args, times, n);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, at_us));
     return db_query(db, &Q_RECORDER_RESOLVE_INCIDENTS, &args, NULL);
 }
 
 static enum status insert_incidents(struct batch *b, struct db *db)
 {
-    size_t n = 0, room = b->change_count;
-    struct uuid *ids = COLUMN(b, struct uuid, room), *orgs = COLUMN(b, struct uuid, room),
-                *checks = COLUMN(b, struct uuid, room);
-    const char **names = COLUMN(b, const char *, room), **causes = COLUMN(b, const char *, room);
-    int64_t *started = COLUMN(b, int64_t, room), *resolved = COLUMN(b, int64_t, room);
-    if (!ids || !orgs || !checks || !names || !causes || !started || !resolved)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < room; i++) {
-        const struct change *c = &b->changes[i];
-        if (!c->opens)
-            continue;
-        ids[n] = c->incident_id;
-        orgs[n] = c->check->org_id;
-        checks[n] = c->check->id;
-        names[n] = c->check->name;
-        causes[n] = c->item->message;
-        started[n] = c->item->record->executed_us;
-        resolved[n] = c->resolved_us;
-        n++;
-    }
+    const struct change *rows = NULL;
+    size_t n = 0;
+    TRY(pick(b, opens, &rows, &n));
     if (n == 0)
         return ST_OK;
     struct db_args args;
     db_args_init(&args, b->arena);
-    db_arg_uuids(&args, ids, n);
-    db_arg_uuids(&args, orgs, n);
-    db_arg_uuids(&args, checks, n);
-    db_arg_strs(&args, names, n);
-    db_arg_strs(&args, causes, n);
-    db_arg_times(&args, started, n);
-    db_arg_times(&args, resolved, n);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, org_id));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, check_id));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, check_name));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, message));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, at_us));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, resolved_us));
     return db_query(db, &Q_RECORDER_INSERT_INCIDENTS, &args, NULL);
-}
-
-/* The changes that people hear of: incidents opened, and what was down being up again. */
-static bool is_news(const struct change *c)
-{
-    return c->opens || c->is_recovery;
 }
 
 static enum status insert_incident_events(struct batch *b, struct db *db)
 {
-    size_t n = 0, room = b->change_count;
-    struct uuid *ids = COLUMN(b, struct uuid, room), *incidents = COLUMN(b, struct uuid, room);
-    const char **types = COLUMN(b, const char *, room), **messages = COLUMN(b, const char *, room);
-    int64_t *times = COLUMN(b, int64_t, room);
-    if (!ids || !incidents || !types || !messages || !times)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < room; i++) {
-        const struct change *c = &b->changes[i];
-        bool by_hand = c->is_recovery && c->was_resolved;
-        if (!is_news(c) || by_hand)
-            continue;
-        ids[n] = uuid_new();
-        incidents[n] = c->incident_id;
-        times[n] = c->item->record->executed_us;
-        types[n] = c->opens ? "opened" : "resolved";
-        messages[n] = c->item->message;
-        n++;
-    }
+    const struct change *rows = NULL;
+    size_t n = 0;
+    TRY(pick(b, has_incident_event, &rows, &n));
     if (n == 0)
         return ST_OK;
     struct db_args args;
     db_args_init(&args, b->arena);
-    db_arg_uuids(&args, ids, n);
-    db_arg_uuids(&args, incidents, n);
-    db_arg_times(&args, times, n);
-    db_arg_strs(&args, types, n);
-    db_arg_strs(&args, messages, n);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_event_id));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, at_us));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, incident_event));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, message));
     return db_query(db, &Q_RECORDER_INSERT_INCIDENT_EVENTS, &args, NULL);
 }
 
 static enum status insert_outbox(struct batch *b, struct db *db)
 {
-    size_t n = 0, room = b->change_count;
-    struct uuid *checks = COLUMN(b, struct uuid, room), *incidents = COLUMN(b, struct uuid, room);
-    const char **events = COLUMN(b, const char *, room), **from = COLUMN(b, const char *, room),
-               **to = COLUMN(b, const char *, room), **messages = COLUMN(b, const char *, room);
-    int64_t *times = COLUMN(b, int64_t, room);
-    if (!checks || !incidents || !events || !from || !to || !messages || !times)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < room; i++) {
-        const struct change *c = &b->changes[i];
-        if (!is_news(c))
-            continue;
-        checks[n] = c->check->id;
-        incidents[n] = c->incident_id;
-        events[n] = c->opens ? "check.down" : "check.up";
-        from[n] = check_state_name(c->from);
-        to[n] = check_state_name(c->to);
-        messages[n] = c->item->message;
-        times[n] = c->item->record->executed_us;
-        n++;
-    }
+    const struct change *rows = NULL;
+    size_t n = 0;
+    TRY(pick(b, has_news, &rows, &n));
     if (n == 0)
         return ST_OK;
     struct db_args args;
     db_args_init(&args, b->arena);
-    db_arg_uuids(&args, checks, n);
-    db_arg_uuids(&args, incidents, n);
-    db_arg_strs(&args, events, n);
-    db_arg_strs(&args, from, n);
-    db_arg_strs(&args, to, n);
-    db_arg_strs(&args, messages, n);
-    db_arg_times(&args, times, n);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, check_id));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, news));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, from));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, to));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, message));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, at_us));
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_RECORDER_INSERT_OUTBOX, &args, &r));
     b->alerts += (size_t)db_affected(r);
