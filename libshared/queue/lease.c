@@ -17,7 +17,10 @@ struct metric queue_reaped_metric = {.name = "tocsin_queue_reaped_total",
 enum {
     REAP_EVERY_MS = 250, /* by whichever worker comes first */
     /* A worker that fetches right after Redis lost its heartbeat renews it within this time. */
-    REAP_IDLE_MS = 1000
+    REAP_IDLE_MS = 1000,
+    /* Beyond its time limit a job may wait this long for its turn in its worker. */
+    OVERDUE_MS = 10 * 60 * 1000,
+    OVERDUE_EVERY_MS = 5000
 };
 
 enum status queue_heartbeat_key(const struct queue *q, const char *consumer, char *out, size_t cap)
@@ -145,16 +148,39 @@ static enum status reap_all(struct queue *q, struct redis *r, size_t *moved)
     return ST_OK;
 }
 
+/* What live consumers hold without knowing it: the backstop behind the leases. */
+static enum status free_overdue(struct queue *q, struct redis *r, size_t *moved)
+{
+    for (int p = 0; p < QUEUE_PRIORITIES; p++) {
+        const char *const keys[] = {q->stream[p]};
+        struct rargs args;
+        rargs_init(&args, NULL);
+        rargs_str(&args, QUEUE_GROUP);
+        rargs_i64(&args, QUEUE_SCRIPT_BATCH);
+        rargs_i64(&args, OVERDUE_MS);
+        AUTO_REPLY reply = NULL;
+        enum status st = redis_script(r, &SCRIPT_OVERDUE, keys, ARRAY_LEN(keys), &args, &reply);
+        if (st == ST_CONFLICT)
+            continue; /* no group, nothing held */
+        TRY(st);
+        *moved += (size_t)reply->integer;
+        if (reply->integer > 0)
+            log_warn("jobs_overdue", kv_str("stream", q->stream[p]),
+                     kv_i64("jobs", reply->integer));
+    }
+    return ST_OK;
+}
+
 /* One worker at a time is enough. ST_OK with *ours false when another one had its turn just now. */
-static enum status take_turn(struct queue *q, struct redis *r, bool *ours)
+static enum status take_turn(struct redis *r, const char *key, int64_t every_ms, bool *ours)
 {
     struct rargs args;
     rargs_init(&args, "SET");
-    rargs_str(&args, q->reaper);
+    rargs_str(&args, key);
     rargs_str(&args, "1");
     rargs_str(&args, "NX");
     rargs_str(&args, "PX");
-    rargs_i64(&args, REAP_EVERY_MS);
+    rargs_i64(&args, every_ms);
     AUTO_REPLY reply = NULL;
     TRY(redis_call(r, &args, &reply));
     *ours = reply->type == REDIS_REPLY_STATUS;
@@ -189,9 +215,12 @@ enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms, siz
     size_t n = 0;
     bool ours = false;
     TRY(promote(q, r, now_ms, &n));
-    TRY(take_turn(q, r, &ours));
+    TRY(take_turn(r, q->reaper, REAP_EVERY_MS, &ours));
     if (ours)
         TRY(reap_all(q, r, &n));
+    TRY(take_turn(r, q->sweeper, OVERDUE_EVERY_MS, &ours));
+    if (ours)
+        TRY(free_overdue(q, r, &n));
     if (moved)
         *moved = n;
     return ST_OK;
