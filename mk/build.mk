@@ -67,7 +67,7 @@ define test_rule
 $(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(call libs_for,$(1)) $(if $(KIT_SRC),$(LIBKIT)) $(LIBTOCSIN) $(B)/flags
 	$$(say) LINK $$@
 	@mkdir -p $$(@D)
-	$$(Q)$$(LINK) $$(filter %.o %.a,$$^) $$(LIBS_ALL) -lcmocka
+	$$(Q)$$(LINK) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_ALL) -lcmocka
 endef
 
 $(foreach t,$(UNIT_SRC) $(INTEGRATION_SRC) $(CHAOS_SRC),$(eval $(call test_rule,$(t))))

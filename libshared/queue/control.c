@@ -212,23 +212,29 @@ enum status queue_rate_set(struct queue *q, struct redis *r, const char *task,
     return reply->integer == 1 ? ST_OK : ST_OVERLOADED;
 }
 
+/* One batch; a function of its own because the analyser loses replies that live in a loop. */
+static enum status purge_some(struct queue *q, struct redis *r, enum job_state state, int64_t *out)
+{
+    struct rargs args;
+    rargs_init(&args, NULL);
+    rargs_str(&args, job_state_name(state));
+    rargs_i64(&args, LIMIT_ENQUEUE_BATCH);
+    rargs_str(&args, QUEUE_GROUP);
+    AUTO_REPLY reply = NULL;
+    TRY(queue_script(q, r, &SCRIPT_PURGE, &args, &reply));
+    *out = reply->integer;
+    return ST_OK;
+}
+
 enum status queue_purge(struct queue *q, struct redis *r, enum job_state state, int64_t *removed)
 {
     if (state != JOB_QUEUED && state != JOB_DELAYED && state != JOB_DEAD)
         return ST_INVALID;
-    int64_t total = 0;
-    for (;;) {
-        struct rargs args;
-        rargs_init(&args, NULL);
-        rargs_str(&args, job_state_name(state));
-        rargs_i64(&args, LIMIT_ENQUEUE_BATCH);
-        rargs_str(&args, QUEUE_GROUP);
-        AUTO_REPLY reply = NULL;
-        TRY(queue_script(q, r, &SCRIPT_PURGE, &args, &reply));
-        if (reply->integer <= 0)
-            break;
-        total += reply->integer;
-    }
+    int64_t total = 0, some = 0;
+    do {
+        TRY(purge_some(q, r, state, &some));
+        total += some;
+    } while (some > 0);
     if (removed)
         *removed = total;
     return ST_OK;
