@@ -319,8 +319,7 @@ static void all_leave(void)
 
 static void end_producer(void)
 {
-    (void)kill(d.producer.pid, SIGKILL);
-    (void)waitpid(d.producer.pid, NULL, 0);
+    kill_now(&d.producer);
     /* In the far future: not again in this case. */
     d.producer = (struct slot){.start_at_ms = INT64_MAX};
 }

@@ -59,7 +59,7 @@ run_one() {
         local note=
         [ "$skipped" -eq 0 ] || note=", $skipped skipped"
         printf 'ok    %s (%d cases%s, %d ms)\n' "$label" "$passed" "$note" "$ms"
-        [ -z "$notes" ] || sed -n 's/^# /        /p' "$log"
+        [ -z "$notes" ] || sed -n '/^# [a-z ]*ok -/d; s/^# /        /p' "$log"
     else
         {
             printf 'FAIL  %s (%d passed, %d failed%s)\n' "$label" "$passed" "$failed" "${why:+: $why}"
