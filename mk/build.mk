@@ -58,13 +58,14 @@ $(foreach p,$(PARTS),$(if $(call part_src,$(p)),$(eval $(call part_rule,$(p)))))
 libs: $(if $(SHARED_SRC)$(GEN_NAMES),$(LIBTOCSIN)) $(PART_LIBS)
 bins: $(BINS)
 
-# The archives a test or a benchmark needs beside libtocsin: those whose folder its path names.
-libs_for = $(foreach p,$(PARTS),$(if $(findstring /$(p)/,/$(1)),$(LIB_$(p)))) \
-           $(if $(filter tests/chaos/%,$(1)),$(LIBCHAOS))
+# The archives a test or a benchmark needs beside libtocsin: those whose folder its path names. They
+# follow the kit, which starts a whole API; what the chaos tests share uses the kit and precedes it.
+libs_for = $(foreach p,$(PARTS),$(if $(findstring /$(p)/,/$(1)),$(LIB_$(p))))
+chaos_for = $(if $(filter tests/chaos/%,$(1)),$(LIBCHAOS))
 
 # $(call test_rule,source)
 define test_rule
-$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(call libs_for,$(1)) $(if $(KIT_SRC),$(LIBKIT)) $(LIBTOCSIN) $(B)/flags
+$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(call chaos_for,$(1)) $(if $(KIT_SRC),$(LIBKIT)) $(call libs_for,$(1)) $(LIBTOCSIN) $(B)/flags
 	$$(say) LINK $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(LINK) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_ALL) -lcmocka
