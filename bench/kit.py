@@ -175,7 +175,7 @@ def idle_share(seconds=1.0):
 def wait_quiet(seconds=None):
     """Waits until others leave the machine alone, for at most BENCH_QUIET seconds; the share of the
     processors that was idle last: what is measured in between somebody else's work is worth less."""
-    limit = seconds if seconds is not None else int(os.environ.get("BENCH_QUIET", "45"))
+    limit = seconds if seconds is not None else int(os.environ.get("BENCH_QUIET", "30"))
     deadline = time.monotonic() + limit
     share = idle_share()
     while share < 0.9 and time.monotonic() < deadline:

@@ -1,12 +1,12 @@
 """bench/queue: the no-op job, enqueued, run and acknowledged, side by side in one run.
 
-Each peer's worker is started, warmed up and then measured with the same three questions:
+Each worker is started, warmed up and then measured with the same three questions:
 
     enqueue     its producer alone: the worker is stopped (SIGSTOP)
     drain       its worker alone, with that backlog: from SIGCONT until nothing is left
     both        producer and worker at once: from the first job on until nothing is left
 
-The median of three rounds counts. What is left is read from Redis by the driver, every 5 ms, so
+Three rounds of all peers in turn; the median counts. What is left is read from Redis by the driver, every 5 ms, so
 that no peer pays for counting. Run through run.sh.
 """
 
@@ -30,7 +30,6 @@ ENV = {"BENCH_REDIS_URL": URL, "PYTHONPATH": PEERS, "PYTHONDONTWRITEBYTECODE": "
 SCRATCH = os.environ["TOCSIN_TEST_DIR"]
 
 ROUNDS = 3
-SECONDS = 15  # of a peer's rounds; then it goes on with fewer of them
 IDLE_SECONDS = 4
 LATENCY_SECONDS = 3
 redis = kit.Redis(HOST, PORT)
@@ -45,6 +44,8 @@ class Peer:
         self.processes = more.get("processes", 1)
         self.has_latency = more.get("has_latency", True)
         self.groups = []
+        self.figures = {}
+        self.failure = "" if version else "it cannot be installed here"
 
     def left(self):
         """Jobs not done yet."""
@@ -143,29 +144,28 @@ def latency(peer, rate):
     return json.loads(found[-1]) if found else {}
 
 
-def measure(peer):
-    quiet = kit.wait_quiet()
+def warm_up(peer):
     peer.start()
     peer.enqueue(max(peer.jobs // 4, 50))
     peer.wait_done(30)
-    out = idle(peer)
-    drains, boths = [], []
-    began = time.monotonic()
-    for _ in range(ROUNDS):
-        if drains and time.monotonic() - began > SECONDS:
-            break
-        drains.append(enqueue_then_drain(peer))
-        boths.append(both_at_once(peer))
-    out["rss_after_mb"] = sum(group.rss_mb() for group in peer.groups)
-    out["quiet_pct"] = 100 * quiet
-    out["rounds"] = [round(one["drain"]) for one in drains]
-    out["enqueue"] = kit.median_of(drains, "enqueue")
-    out["drain"] = kit.median_of(drains, "drain")
-    out["both"] = kit.median(boths)
-    if peer.has_latency:
-        kit.wait_quiet(10)
-        out |= latency(peer, out["both"] / 2)
-    return out
+
+
+def one_round(peer, number):
+    """One round of one peer, its worker started anew; the first and the last one ask for more."""
+    warm_up(peer)
+    if number == 0:
+        peer.figures = {"rounds": [], "quiet_pct": 100 * kit.wait_quiet(5)} | idle(peer)
+    figures = enqueue_then_drain(peer)
+    figures["both"] = both_at_once(peer)
+    peer.figures["rss_after_mb"] = sum(group.rss_mb() for group in peer.groups)
+    peer.figures["rounds"].append(figures)
+    if number == ROUNDS - 1 and peer.has_latency:
+        peer.figures |= latency(peer, kit.median_of(peer.figures["rounds"], "both") / 2)
+
+
+def medians(peer):
+    for key in ("enqueue", "drain", "both"):
+        peer.figures[key] = kit.median_of(peer.figures["rounds"], key)
 
 
 def debian(package):
@@ -235,7 +235,7 @@ def show(peer, figures):
     for key in ("p50_us", "p99_us"):
         line += f"{figures[key]:>10,}" if key in figures else f"{'–':>10}"
     line += f"{figures['idle_cpu_pct']:>9.2f}{figures['rss_mb']:>8.1f}{figures['rss_after_mb']:>8.1f}{figures['quiet_pct']:>8.0f}"
-    print(line + "   drains: " + " ".join(f"{rate:,}" for rate in figures["rounds"]), flush=True)
+    print(line + "   drains: " + " ".join(f"{one['drain']:,.0f}" for one in figures["rounds"]), flush=True)
 
 
 def best(seen, prefix, key):
@@ -270,6 +270,17 @@ def print_settings():
           ", ".join(f"{name} {value}" for name, value in settings.items()))
 
 
+def try_round(peer, number):
+    if peer.failure:
+        return
+    try:
+        one_round(peer, number)
+    except (RuntimeError, OSError, ValueError, kit.subprocess.TimeoutExpired) as error:
+        peer.failure = f"{error} {peer.end_of_log()}".strip().splitlines()[-1]
+    finally:
+        peer.stop()
+
+
 def main():
     kit.begin()
     print_settings()
@@ -280,20 +291,18 @@ def main():
             print(f"{peer.name:<15}{peer.version}: {peer.safety}")
     print(f"\n{'jobs/s':<15}{'enqueue':>11}{'drain':>11}{'both':>11}{'p50 µs':>10}{'p99 µs':>10}"
           f"{'idle %':>9}{'RSS MB':>8}{'after':>8}{'quiet %':>8}", flush=True)
+    # A round of everybody, then the next: what else the machine does meets all of them alike.
+    for number in range(ROUNDS):
+        for peer in chosen:
+            try_round(peer, number)
     seen = {}
     for peer in chosen:
-        if not peer.version:
-            print(f"{peer.name:<15}left out: it cannot be installed here")
+        if peer.failure:
+            print(f"{peer.name:<15}left out: {peer.failure}")
             continue
-        try:
-            figures = measure(peer)
-            show(peer, figures)
-            seen[peer.name] = figures
-        except (RuntimeError, OSError, ValueError, kit.subprocess.TimeoutExpired) as error:
-            why = f"{error} {peer.end_of_log()}".strip().splitlines()[-1]
-            print(f"{peer.name:<15}left out: {why}", flush=True)
-        finally:
-            peer.stop()
+        medians(peer)
+        show(peer, peer.figures)
+        seen[peer.name] = peer.figures
     print(f"\nload average after: {' '.join(f'{value:.2f}' for value in os.getloadavg())}")
     kit.finish(summary(seen))
 
