@@ -29,5 +29,7 @@ export build seconds
 
 for source in "$@"; do
     name=$(basename "$source" _fuzz.c)
-    [[ $source == *"${T:-}"* ]] && printf '%s\n' "$name"
+    if [[ $source == *"${T:-}"* ]]; then
+        printf '%s\n' "$name"
+    fi
 done | xargs -r -P 2 -I{} bash -c 'run_one "$1"' _ {}
