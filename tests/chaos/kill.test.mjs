@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { BROKEN_TRANSITIONS, SEED, between, draw, listen, loop, pause } from '../kit/chaos.mjs';
+import {
+  ABSENT_SLOTS, BROKEN_TRANSITIONS, DOUBLED_SLOTS, SEED, between, draw, listen, loop, pause,
+} from '../kit/chaos.mjs';
 import { ALL_DAEMONS, startTocsin, waitFor } from '../kit/tocsin.mjs';
 
 const KILLS = Number(process.env.CHAOS_KILLS ?? 15);
@@ -142,17 +144,10 @@ test(`nothing accepted is lost through ${KILLS} kills (CHAOS_SEED=${SEED})`, { t
   for (const name of names.keys()) assert.ok(checks.accepted.has(name) || checks.unknown.has(name), name);
 
   // --- slots: one result each, or "missed" with a reason, none absent ---
-  const absent = await tocsin.sql(`
-    SELECT c.name, slot FROM checks c JOIN check_state s ON s.check_id = c.id
-    CROSS JOIN LATERAL (SELECT min(slot_at) AS first FROM results r
-                        WHERE r.check_id = c.id AND r.trigger = 'schedule') f
-    CROSS JOIN LATERAL generate_series(f.first, s.settled_to, interval '1 second') slot
-    WHERE c.name LIKE 'watched %' AND NOT EXISTS (SELECT FROM results r
-      WHERE r.check_id = c.id AND r.trigger = 'schedule' AND r.slot_at = slot)`);
+  const absent = await tocsin.sql(ABSENT_SLOTS);
   assert.deepEqual(absent, [], 'slots without a result');
   assert.equal(await one("SELECT count(*) FROM results WHERE status = 'missed' AND message = ''"), 0);
-  const odd = await tocsin.sql(`SELECT check_id, slot_at FROM results WHERE trigger = 'schedule'
-    GROUP BY check_id, slot_at HAVING count(*) > 1`);
+  const odd = await tocsin.sql(DOUBLED_SLOTS);
   assert.deepEqual(odd, [], 'slots with two results');
 
   // --- transitions: one unbroken chain a check; an incident for each fall ---
