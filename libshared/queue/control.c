@@ -31,8 +31,8 @@ enum status queue_control_append(struct queue *q, struct redis *r)
     TRY(redis_append(r, &a));
     rargs_init(&a, "HMGET");
     rargs_str(&a, q->lines);
-    for (const char *p = "0\0001\0002\0003"; p[0]; p += 2)
-        rargs_str(&a, p);
+    for (int64_t p = 0; p < QUEUE_PRIORITIES; p++)
+        rargs_i64(&a, p);
     TRY(redis_append(r, &a));
     rargs_init(&a, "EXISTS");
     rargs_str(&a, q->tail);

@@ -59,6 +59,7 @@ static enum status append_ack(struct queue *q, struct redis *r, struct id_list *
                               const struct job *jobs, size_t count, size_t *commands)
 {
     struct rargs multi, exec, counted;
+    redis_route(r, q->prefix);
     rargs_init(&multi, "MULTI");
     rargs_init(&exec, "EXEC");
     TRY(redis_append(r, &multi));

@@ -2,7 +2,7 @@
  * The connection to Redis over hiredis 0.14: blocking with a socket time limit. Whatever goes wrong
  * with the connection drops it: a reply that comes too late must not answer the next question.
  */
-#include "redis/redis.h"
+#include "redis/internal.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -16,34 +16,8 @@
 #include "base/str.h"
 #include "log/log.h"
 #include "redis/arena_reply.h"
-#include "redis/url.h"
 
-enum {
-    CONNECT_BACKOFF_BASE_MS = 50,
-    CONNECT_BACKOFF_CAP_MS = 2000,
-    SCRIPTS_MAX = 32,
-    SCRIPT_ARGS_MAX = 128,
-    SHA1_TEXT_BYTES = 41
-};
-
-struct redis {
-    struct redis_url url;
-    int64_t timeout_ms;
-    int64_t socket_timeout_ms; /* what the socket has now */
-    redisContext *c;
-    redisReplyObjectFunctions *heap_replies; /* hiredis's own */
-    uint64_t generation;
-    size_t pending;     /* pipelined commands without a fetched reply */
-    bool is_subscribed; /* messages may come at any time */
-    int connect_failures;
-    int64_t connect_after_mono_ms;
-    char error[256];
-    struct {
-        const struct redis_script *script;
-        char sha[SHA1_TEXT_BYTES];
-    } scripts[SCRIPTS_MAX];
-    size_t script_count;
-};
+enum { CONNECT_BACKOFF_BASE_MS = 50, CONNECT_BACKOFF_CAP_MS = 2000, SCRIPT_ARGS_MAX = 128 };
 
 /* --- opening and closing --- */
 
@@ -54,6 +28,7 @@ enum status redis_new(const char *url, int64_t timeout_ms, struct redis **out, s
         return ST_NO_MEMORY;
     TRY(redis_url_parse(url, &r->url, err));
     r->timeout_ms = timeout_ms;
+    r->node_count = 1;
     *out = take(&r);
     return ST_OK;
 }
@@ -72,6 +47,12 @@ void redis_free(struct redis *r)
     if (!r)
         return;
     disconnect(r);
+    r->nodes[r->current].c = NULL;
+    for (size_t i = 0; i < r->node_count; i++) {
+        if (r->nodes[i].c)
+            redisFree(r->nodes[i].c);
+    }
+    free(r->slot_node);
     free(r);
 }
 
@@ -188,10 +169,13 @@ static enum status introduce(struct redis *r)
 static enum status open_connection(struct redis *r)
 {
     struct timeval limit = timeval_of(r->timeout_ms);
-    bool is_unix = r->url.path[0] != '\0';
+    const struct node *node = &r->nodes[r->current];
+    bool is_first = node->host[0] == '\0';
+    bool is_unix = is_first && r->url.path[0] != '\0';
     errno = 0;
     r->c = is_unix ? redisConnectUnixWithTimeout(r->url.path, limit)
-                   : redisConnectWithTimeout(r->url.host, r->url.port, limit);
+                   : redisConnectWithTimeout(is_first ? r->url.host : node->host,
+                                             is_first ? r->url.port : node->port, limit);
     if (!r->c)
         return ST_NO_MEMORY;
     if (r->c->err)
@@ -232,6 +216,7 @@ static enum status ready(struct redis *r)
         return ST_OK;
     }
     disconnect(r);
+    redis_nodes_forget(r);
     r->connect_after_mono_ms = clock_mono_ms() + 1 +
                                rand_backoff_ms(r->connect_failures, CONNECT_BACKOFF_BASE_MS,
                                                CONNECT_BACKOFF_CAP_MS);
@@ -253,6 +238,32 @@ static enum status begin(struct redis *r, const struct rargs *args, int64_t time
     return set_timeout(r, timeout_ms);
 }
 
+/* One command, sent again where a cluster says it belongs. */
+static enum status command(struct redis *r, int64_t timeout_ms, int count, const char **value,
+                           const size_t *length, redisReply **out)
+{
+    if (r->pending > 0)
+        return ST_INTERNAL;
+    redis_node_route(r, count, value, length);
+    for (int i = 0;; i++) {
+        TRY(ready(r));
+        TRY(set_timeout(r, timeout_ms));
+        enum status st = round_trip(r, count, value, length, out);
+        struct redis_redirect to;
+        size_t node = 0;
+        if (st != ST_INTERNAL || i == REDIRECTS_MAX ||
+            redis_nodes_learn(r, r->error, &to, &node) != ST_OK)
+            return st;
+        redis_node_use(r, node);
+        if (to.is_ask) {
+            const char *asking[] = {"ASKING"};
+            const size_t len[] = {6};
+            TRY(ready(r));
+            TRY(round_trip(r, 1, asking, len, NULL));
+        }
+    }
+}
+
 /* hiredis takes pointers to non-const; it changes nothing. */
 static const char **values_of(const struct rargs *args)
 {
@@ -261,15 +272,17 @@ static const char **values_of(const struct rargs *args)
 
 enum status redis_call(struct redis *r, const struct rargs *args, redisReply **out)
 {
-    TRY(begin(r, args, r->timeout_ms));
-    return round_trip(r, args->count, values_of(args), args->length, out);
+    if (args->failed)
+        return ST_TOO_LARGE;
+    return command(r, r->timeout_ms, args->count, values_of(args), args->length, out);
 }
 
 enum status redis_call_blocking(struct redis *r, const struct rargs *args, int64_t block_ms,
                                 redisReply **out)
 {
-    TRY(begin(r, args, r->timeout_ms + block_ms));
-    return round_trip(r, args->count, values_of(args), args->length, out);
+    if (args->failed)
+        return ST_TOO_LARGE;
+    return command(r, r->timeout_ms + block_ms, args->count, values_of(args), args->length, out);
 }
 
 enum status redis_do_(struct redis *r, redisReply **out, ...)
@@ -293,8 +306,10 @@ enum status redis_append_argv(struct redis *r, int count, const char *const *val
                               const size_t *length)
 {
     /* A connection lost in the middle of a pipeline must not be replaced by another one there. */
-    if (r->pending == 0)
+    if (r->pending == 0) {
+        redis_node_route(r, count, value, length);
         TRY(ready(r));
+    }
     if (!r->c)
         return ST_UNAVAILABLE;
     TRY(set_timeout(r, r->timeout_ms));
@@ -311,6 +326,19 @@ enum status redis_append(struct redis *r, const struct rargs *args)
     return redis_append_argv(r, args->count, args->value, args->length);
 }
 
+/* A pipeline that went to the wrong node is given up; the next one goes to the right one. */
+static bool moved(struct redis *r, redisReply *reply)
+{
+    struct redis_redirect to;
+    size_t node = 0;
+    if (reply->type != REDIS_REPLY_ERROR || redis_nodes_learn(r, reply->str, &to, &node) != ST_OK)
+        return false;
+    (void)str_copy(r->error, sizeof(r->error), reply->str);
+    r->c->reader->fn->freeObject(reply);
+    disconnect(r);
+    return true;
+}
+
 enum status redis_fetch(struct redis *r, redisReply **out)
 {
     /* After a loss the rest of the batch has no replies. */
@@ -321,6 +349,8 @@ enum status redis_fetch(struct redis *r, redisReply **out)
     if (redisGetReply(r->c, &reply) != REDIS_OK)
         return lost(r);
     r->pending--;
+    if (moved(r, reply))
+        return ST_UNAVAILABLE;
     if (out)
         *out = reply;
     else
@@ -349,6 +379,8 @@ enum status redis_fetch_into(struct redis *r, struct arena *arena, redisReply **
 enum status redis_call_blocking_into(struct redis *r, const struct rargs *args, int64_t block_ms,
                                      struct arena *arena, redisReply **out)
 {
+    if (!args->failed)
+        redis_node_route(r, args->count, args->value, args->length);
     TRY(begin(r, args, r->timeout_ms + block_ms));
     if (redisAppendCommandArgv(r->c, args->count, values_of(args), args->length) != REDIS_OK)
         return lost(r);
@@ -393,12 +425,11 @@ static enum status sha_get(struct redis *r, const struct redis_script *s, const 
 enum status redis_script_argv(struct redis *r, const struct redis_script *s, int count,
                               const char **value, size_t *length, redisReply **out)
 {
-    TRY(begin(r, NULL, r->timeout_ms));
     value[0] = "EVALSHA";
     TRY(sha_get(r, s, &value[1]));
     length[0] = strlen(value[0]);
     length[1] = strlen(value[1]);
-    enum status st = round_trip(r, count, value, length, out);
+    enum status st = command(r, r->timeout_ms, count, value, length, out);
     if (st != ST_INTERNAL || !str_starts(r->error, "NOSCRIPT"))
         return st;
     /* EVAL runs it and makes it known for the next time. */
@@ -406,7 +437,7 @@ enum status redis_script_argv(struct redis *r, const struct redis_script *s, int
     length[0] = strlen(value[0]);
     value[1] = s->body;
     length[1] = strlen(s->body);
-    return round_trip(r, count, value, length, out);
+    return command(r, r->timeout_ms, count, value, length, out);
 }
 
 enum status redis_script(struct redis *r, const struct redis_script *s, const char *const *keys,
@@ -463,39 +494,4 @@ enum status redis_next(struct redis *r, int64_t timeout_ms, redisReply **out)
         if (n > 0 && redisBufferRead(r->c) != REDIS_OK)
             return lost(r);
     }
-}
-
-/* --- what the promises rest on --- */
-
-static enum status config_get(struct redis *r, const char *name, char *out, size_t cap)
-{
-    AUTO_REPLY reply = NULL;
-    out[0] = '\0';
-    enum status st = redis_do(r, &reply, "CONFIG", "GET", name);
-    if (st == ST_INTERNAL)
-        return ST_OK; /* hidden by an ACL or renamed */
-    TRY(st);
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[1]->str)
-        (void)str_copy(out, cap, reply->element[1]->str);
-    return ST_OK;
-}
-
-enum status redis_check_durability(struct redis *r, struct errbuf *err)
-{
-    static const struct {
-        const char *name, *wanted, *why;
-    } rows[] = {
-        {"maxmemory-policy", "noeviction", "queued jobs could be evicted"},
-        {"appendonly", "yes", "queued jobs would be lost in a restart"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        char value[64];
-        enum status st = config_get(r, rows[i].name, value, sizeof(value));
-        if (st != ST_OK)
-            return err_set(err, ST_UNAVAILABLE, "Redis: %.200s", redis_error(r));
-        if (value[0] != '\0' && !str_eq(value, rows[i].wanted))
-            return err_set(err, ST_INVALID, "Redis has %s %s, so %s: CONFIG SET %s %s",
-                           rows[i].name, value, rows[i].why, rows[i].name, rows[i].wanted);
-    }
-    return ST_OK;
 }

@@ -71,6 +71,10 @@ NODISCARD enum status redis_do_(struct redis *r, redisReply **out, ...) __attrib
 NODISCARD enum status redis_call_blocking(struct redis *r, const struct rargs *args,
                                           int64_t block_ms, redisReply **out);
 
+/* On a cluster: the next pipeline goes to the node that has this key. Commands that name a key find
+ * their way alone; this is for pipelines that begin with one that does not (MULTI). */
+void redis_route(struct redis *r, const char *key);
+
 /* Pipelining: append any number (bounded by the caller), then fetch as many replies, in order. An
  * error reply is returned as a reply of type REDIS_REPLY_ERROR here. */
 NODISCARD enum status redis_append(struct redis *r, const struct rargs *args);
