@@ -31,8 +31,8 @@ int redis_slot(const char *key, size_t len)
 /* Where the first key is; 0: nowhere. */
 static int key_at(int count, const char *const *value)
 {
-    static const char *const none[] = {"PING", "MULTI",     "EXEC", "PUBLISH", "CONFIG", "CLIENT",
-                                       "INFO", "SUBSCRIBE", "AUTH", "SELECT",  "CLUSTER"};
+    static const char *const none[] = {"PING", "MULTI",     "EXEC", "PUBLISH", "CONFIG",  "CLIENT",
+                                       "INFO", "SUBSCRIBE", "AUTH", "SELECT",  "CLUSTER", "KEYS"};
     for (size_t i = 0; i < ARRAY_LEN(none); i++) {
         if (str_eq(value[0], none[i]))
             return 0;

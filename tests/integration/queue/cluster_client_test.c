@@ -1,5 +1,4 @@
-/* One connection object on a Redis Cluster of three nodes: each call finds the node of its queue. */
- */
+/* One connection object on a Redis Cluster of three nodes: each call finds its queue. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
