@@ -127,6 +127,11 @@ bool row_is_null(const PGresult *r, int row, const char *column);
  * for what is no array. */
 NODISCARD enum status row_strs(const PGresult *r, int row, const char *column, struct arena *arena,
                                const char ***out, size_t *count);
+/* Turns one row into the caller's struct; written on success only. */
+typedef enum status row_read_fn(const PGresult *r, int row, struct arena *arena, void *out);
+/* Every row through `read` into an array of structs of `bytes` bytes each, in the arena. */
+NODISCARD enum status row_read_all(const PGresult *r, struct arena *arena, row_read_fn *read,
+                                   size_t bytes, void **out, size_t *count);
 /* bytea (hex format) decoded into the arena. */
 NODISCARD enum status row_bytes(const PGresult *r, int row, const char *column, struct arena *arena,
                                 const unsigned char **out, size_t *len);

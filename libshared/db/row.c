@@ -175,3 +175,17 @@ enum status row_bytes(const PGresult *r, int row, const char *column, struct are
     *len = n;
     return ST_OK;
 }
+
+enum status row_read_all(const PGresult *r, struct arena *arena, row_read_fn *read, size_t bytes,
+                         void **out, size_t *count)
+{
+    size_t n = (size_t)PQntuples(r);
+    char *list = arena_array(arena, n, bytes);
+    if (!list)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        TRY(read(r, (int)i, arena, list + i * bytes));
+    *out = list;
+    *count = n;
+    return ST_OK;
+}

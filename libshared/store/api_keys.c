@@ -112,8 +112,7 @@ enum status api_key_create(struct db *db, const struct api_key_new_row *row, str
     return ST_OK;
 }
 
-static enum status read_row(const PGresult *r, int row, struct arena *arena,
-                            struct api_key_row *out)
+static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
     struct api_key_row k = {.id = row_uuid(r, row, "id"),
                             .user_id = row_uuid(r, row, "user_id"),
@@ -128,7 +127,7 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena,
     k.scopes.v = scopes;
     if (!k.name || !k.prefix)
         return ST_NO_MEMORY;
-    *out = k;
+    *(struct api_key_row *)out = k;
     return ST_OK;
 }
 
@@ -146,15 +145,9 @@ enum status api_key_list(struct db *db, const struct uuid *org, const struct uui
     db_arg_i64(&a, offset);
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_API_KEY_LIST, &a, &r));
-
-    const int rows = PQntuples(r);
-    struct api_key_row *keys = arena_array(arena, (size_t)rows, sizeof(*keys));
-    if (!keys)
-        return ST_NO_MEMORY;
-    for (int i = 0; i < rows; i++)
-        TRY(read_row(r, i, arena, &keys[i]));
+    void *keys = NULL;
+    TRY(row_read_all(r, arena, read_row, sizeof(**out), &keys, count));
     *out = keys;
-    *count = (size_t)rows;
     *total = row_i64(counted, 0, "total");
     return ST_OK;
 }

@@ -2,8 +2,9 @@
 #include "store/channels.h"
 
 #include "gen/queries.h"
+#include "store/list.h"
 
-static enum status read_row(const PGresult *r, int row, struct arena *arena, struct channel *out)
+static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
     struct channel c = {
         .id = row_uuid(r, row, "id"),
@@ -21,7 +22,7 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, str
         return ST_NO_MEMORY;
     if (!row_is_null(r, row, "secret"))
         TRY(row_bytes(r, row, "secret", arena, &c.sealed, &c.sealed_len));
-    *out = c;
+    *(struct channel *)out = c;
     return ST_OK;
 }
 
@@ -41,26 +42,14 @@ enum status channels_list(struct db *db, struct arena *arena, const struct uuid 
                           const struct channel_filter *filter, struct page *page,
                           struct channel **rows, size_t *count)
 {
+    static const struct list_query query = {&Q_CHANNEL_COUNT, &Q_CHANNEL_LIST, read_row,
+                                            sizeof(**rows)};
     struct db_args args;
-    AUTO_RESULT total = NULL;
+    struct list_rows list;
     filter_args(&args, arena, org_id, filter);
-    TRY(db_query_one(db, &Q_CHANNEL_COUNT, &args, &total));
-
-    AUTO_RESULT r = NULL;
-    filter_args(&args, arena, org_id, filter);
-    db_arg_i64(&args, page->limit);
-    db_arg_i64(&args, page->offset);
-    TRY(db_query(db, &Q_CHANNEL_LIST, &args, &r));
-
-    size_t n = (size_t)PQntuples(r);
-    struct channel *list = arena_array(arena, n, sizeof(*list));
-    if (!list)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++)
-        TRY(read_row(r, (int)i, arena, &list[i]));
-    page->total = row_i64(total, 0, "total");
-    *rows = list;
-    *count = n;
+    TRY(list_read(db, &query, &args, page, &list));
+    *rows = list.v;
+    *count = list.count;
     return ST_OK;
 }
 

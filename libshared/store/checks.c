@@ -30,7 +30,7 @@ static enum status read_lists(const PGresult *r, int row, struct arena *arena, s
     return ST_OK;
 }
 
-static enum status read_row(const PGresult *r, int row, struct arena *arena, struct check *out)
+static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
     struct check c = {
         .id = row_uuid(r, row, "id"),
@@ -63,7 +63,7 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, str
     TRY(read_lists(r, row, arena, &c));
     if (!row_is_null(r, row, "secret"))
         TRY(row_bytes(r, row, "secret", arena, &c.sealed, &c.sealed_len));
-    *out = c;
+    *(struct check *)out = c;
     return ST_OK;
 }
 
@@ -101,16 +101,10 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
     if (!is_default)
         db_arg_str(&args, filter->sort);
     TRY(db_query(db, is_default ? &Q_CHECK_LIST : &Q_CHECK_LIST_SORTED, &args, &r));
-
-    size_t n = (size_t)PQntuples(r);
-    struct check *list = arena_array(arena, n, sizeof(*list));
-    if (!list)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++)
-        TRY(read_row(r, (int)i, arena, &list[i]));
+    void *list = NULL;
+    TRY(row_read_all(r, arena, read_row, sizeof(**rows), &list, count));
     page->total = row_i64(total, 0, "total");
     *rows = list;
-    *count = n;
     return ST_OK;
 }
 

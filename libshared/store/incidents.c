@@ -3,8 +3,9 @@
 
 #include "gen/queries.h"
 #include "model/incident.h"
+#include "store/list.h"
 
-static enum status read_row(const PGresult *r, int row, struct arena *arena, struct incident *out)
+static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
     const struct incident i = {
         .id = row_uuid(r, row, "id"),
@@ -24,7 +25,7 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, str
     };
     if (!i.check_name || !i.status || !i.severity || !i.title || !i.cause)
         return ST_NO_MEMORY;
-    *out = i;
+    *(struct incident *)out = i;
     return ST_OK;
 }
 
@@ -47,26 +48,30 @@ enum status incidents_list(struct db *db, struct arena *arena, const struct uuid
                            const struct incident_filter *filter, struct page *page,
                            struct incident **rows, size_t *count)
 {
+    static const struct list_query query = {&Q_INCIDENT_COUNT, &Q_INCIDENT_LIST, read_row,
+                                            sizeof(**rows)};
     struct db_args args;
-    AUTO_RESULT total = NULL;
+    struct list_rows list;
     filter_args(&args, arena, org_id, filter);
-    TRY(db_query_one(db, &Q_INCIDENT_COUNT, &args, &total));
+    TRY(list_read(db, &query, &args, page, &list));
+    *rows = list.v;
+    *count = list.count;
+    return ST_OK;
+}
 
-    AUTO_RESULT r = NULL;
-    filter_args(&args, arena, org_id, filter);
-    db_arg_i64(&args, page->limit);
-    db_arg_i64(&args, page->offset);
-    TRY(db_query(db, &Q_INCIDENT_LIST, &args, &r));
-
-    size_t n = (size_t)PQntuples(r);
-    struct incident *list = arena_array(arena, n, sizeof(*list));
-    if (!list)
+static enum status read_event(const PGresult *r, int row, struct arena *arena, void *out)
+{
+    const struct incident_event e = {
+        .id = row_uuid(r, row, "id"),
+        .at_us = row_time(r, row, "at"),
+        .type = row_str(r, row, "type", arena),
+        .user_id = row_uuid(r, row, "user_id"),
+        .username = row_str(r, row, "username", arena),
+        .message = row_str(r, row, "message", arena),
+    };
+    if (!e.type || !e.message)
         return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++)
-        TRY(read_row(r, (int)i, arena, &list[i]));
-    page->total = row_i64(total, 0, "total");
-    *rows = list;
-    *count = n;
+    *(struct incident_event *)out = e;
     return ST_OK;
 }
 
@@ -77,25 +82,10 @@ static enum status read_events(struct db *db, struct arena *arena, struct incide
     db_arg_uuid(&args, &incident->id);
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_INCIDENT_EVENTS_LIST, &args, &r));
-
-    size_t n = (size_t)PQntuples(r);
-    struct incident_event *events = arena_array(arena, n, sizeof(*events));
-    if (!events)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        events[i] = (struct incident_event){
-            .id = row_uuid(r, (int)i, "id"),
-            .at_us = row_time(r, (int)i, "at"),
-            .type = row_str(r, (int)i, "type", arena),
-            .user_id = row_uuid(r, (int)i, "user_id"),
-            .username = row_str(r, (int)i, "username", arena),
-            .message = row_str(r, (int)i, "message", arena),
-        };
-        if (!events[i].type || !events[i].message)
-            return ST_NO_MEMORY;
-    }
+    void *events = NULL;
+    TRY(row_read_all(r, arena, read_event, sizeof(*incident->events), &events,
+                     &incident->event_count));
     incident->events = events;
-    incident->event_count = n;
     return ST_OK;
 }
 

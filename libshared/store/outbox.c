@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "gen/queries.h"
+#include "store/list.h"
 
 /* Ids without their dashes: a webhook id joins parts with dots, a Message-ID is short. */
 static void hex_id(const struct uuid *id, char out[33])
@@ -29,8 +30,7 @@ void delivery_key(const struct delivery_row *row, char out[DELIVERY_KEY_BYTES])
     (void)snprintf(out, DELIVERY_KEY_BYTES, "%s-%" PRId64 "-%s", first, row->sequence, last);
 }
 
-static enum status read_row(const PGresult *r, int row, struct arena *arena,
-                            struct delivery_row *out)
+static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
     struct delivery_row d = {
         .id = row_uuid(r, row, "id"),
@@ -55,12 +55,11 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena,
         return ST_NO_MEMORY;
     if (str_eq(d.status, "pending"))
         d.next_us = row_time(r, row, "next_at");
-    *out = d;
+    *(struct delivery_row *)out = d;
     return ST_OK;
 }
 
-static enum status read_claimed(const PGresult *r, int row, struct arena *arena,
-                                struct delivery_row *out)
+static enum status read_claimed(const PGresult *r, int row, struct arena *arena, void *out)
 {
     struct delivery_row d;
     TRY(read_row(r, row, arena, &d));
@@ -68,7 +67,7 @@ static enum status read_claimed(const PGresult *r, int row, struct arena *arena,
     d.channel_config = row_str(r, row, "channel_config", arena);
     if (!row_is_null(r, row, "channel_secret"))
         TRY(row_bytes(r, row, "channel_secret", arena, &d.sealed, &d.sealed_len));
-    *out = d;
+    *(struct delivery_row *)out = d;
     return ST_OK;
 }
 
@@ -85,15 +84,9 @@ enum status outbox_claim(struct db *db, struct arena *arena, const struct outbox
     db_arg_strs(&args, claim->skip_targets, claim->skip_target_count);
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_OUTBOX_CLAIM, &args, &r));
-
-    size_t n = (size_t)PQntuples(r);
-    struct delivery_row *list = arena_array(arena, n, sizeof(*list));
-    if (!list)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++)
-        TRY(read_claimed(r, (int)i, arena, &list[i]));
+    void *list = NULL;
+    TRY(row_read_all(r, arena, read_claimed, sizeof(**rows), &list, count));
     *rows = list;
-    *count = n;
     return ST_OK;
 }
 
@@ -162,26 +155,14 @@ enum status outbox_list(struct db *db, struct arena *arena, const struct uuid *o
                         const struct outbox_filter *filter, struct page *page,
                         struct delivery_row **rows, size_t *count)
 {
+    static const struct list_query query = {&Q_OUTBOX_COUNT, &Q_OUTBOX_LIST, read_row,
+                                            sizeof(**rows)};
     struct db_args args;
-    AUTO_RESULT total = NULL;
+    struct list_rows list;
     filter_args(&args, arena, org_id, filter);
-    TRY(db_query_one(db, &Q_OUTBOX_COUNT, &args, &total));
-
-    AUTO_RESULT r = NULL;
-    filter_args(&args, arena, org_id, filter);
-    db_arg_i64(&args, page->limit);
-    db_arg_i64(&args, page->offset);
-    TRY(db_query(db, &Q_OUTBOX_LIST, &args, &r));
-
-    size_t n = (size_t)PQntuples(r);
-    struct delivery_row *list = arena_array(arena, n, sizeof(*list));
-    if (!list)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++)
-        TRY(read_row(r, (int)i, arena, &list[i]));
-    page->total = row_i64(total, 0, "total");
-    *rows = list;
-    *count = n;
+    TRY(list_read(db, &query, &args, page, &list));
+    *rows = list.v;
+    *count = list.count;
     return ST_OK;
 }
 

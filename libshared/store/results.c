@@ -3,7 +3,7 @@
 
 #include "gen/queries.h"
 
-static enum status read_row(const PGresult *r, int row, struct arena *arena, struct result *out)
+static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
     struct result x = {
         .id = row_uuid(r, row, "id"),
@@ -20,7 +20,7 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, str
     };
     if (!x.location || !x.trigger || !x.status || !x.message || !x.raw_data)
         return ST_NO_MEMORY;
-    *out = x;
+    *(struct result *)out = x;
     return ST_OK;
 }
 
@@ -64,16 +64,10 @@ enum status results_list(struct db *db, struct arena *arena, const struct uuid *
         db_arg_uuid(&args, filter->check_id);
     AUTO_RESULT r = NULL;
     TRY(db_query(db, filter->check_id ? &Q_RESULT_LIST_CHECK : &Q_RESULT_LIST, &args, &r));
-
-    size_t n = (size_t)PQntuples(r);
-    struct result *list = arena_array(arena, n, sizeof(*list));
-    if (!list)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++)
-        TRY(read_row(r, (int)i, arena, &list[i]));
+    void *list = NULL;
+    TRY(row_read_all(r, arena, read_row, sizeof(**rows), &list, count));
     page->total = total;
     *rows = list;
-    *count = n;
     return ST_OK;
 }
 

@@ -1,0 +1,24 @@
+/* What the lists of the stores share: one window of the rows, and how many there are in all. */
+#ifndef TOCSIN_STORE_LIST_H
+#define TOCSIN_STORE_LIST_H
+
+#include "db/db.h"
+#include "net/page.h"
+
+/* A list: two queries over the same filter. */
+struct list_query {
+    const struct query *count; /* one row, `total` */
+    const struct query *rows;  /* takes the limit and the offset after the filter's arguments */
+    row_read_fn *read;
+    size_t row_bytes;
+};
+struct list_rows {
+    void *v; /* structs, in the arena of the arguments */
+    size_t count;
+};
+
+/* `args` holds the filter's arguments and gets those of the window. page->total is set. */
+NODISCARD enum status list_read(struct db *db, const struct list_query *q, struct db_args *args,
+                                struct page *page, struct list_rows *out);
+
+#endif
