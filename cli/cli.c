@@ -1,6 +1,8 @@
 /* What commands share: options, messages, the database, passwords. */
 #include "cli/cli.h"
 
+#include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +12,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/str.h"
+
+enum { REDIS_TIMEOUT_MS = 5000 };
 
 int cli_fail(const char *fmt, ...)
 {
@@ -137,6 +141,64 @@ struct db *cli_database(struct cli *cli, int64_t wait_ms)
     return take(&db);
 }
 
+struct redis *cli_redis(struct cli *cli)
+{
+    AUTO_REDIS r = NULL;
+    struct errbuf err = {""};
+    if (redis_new(cli->conf.redis_url, REDIS_TIMEOUT_MS, &r, &err) != ST_OK) {
+        (void)cli_fail("TOCSIN_REDIS_URL: %s", err.text);
+        return NULL;
+    }
+    const enum status st = redis_ping(r);
+    if (st != ST_OK) {
+        (void)cli_fail_redis("Redis does not answer", st, r);
+        return NULL;
+    }
+    return take(&r);
+}
+
+int cli_fail_redis(const char *what, enum status st, const struct redis *r)
+{
+    /* What Redis said last belongs to a failure of Redis alone. */
+    const bool is_its = st == ST_UNAVAILABLE || st == ST_IO || st == ST_INTERNAL;
+    const char *detail = is_its ? redis_error(r) : "";
+    return cli_fail("%s: %s%s%s", what, status_title(st), detail[0] ? ": " : "", detail);
+}
+
+int cli_number(const struct cli *cli, size_t option, int64_t min, int64_t max, int64_t *out)
+{
+    int64_t v;
+    if (!cli->option[option])
+        return CLI_OK;
+    if (str_to_i64(cli->option[option], &v) != ST_OK || v < min || v > max)
+        return cli_usage(cli, "--%s: a number from %" PRId64 " to %" PRId64,
+                         cli->command->options[option].name, min, max);
+    *out = v;
+    return CLI_OK;
+}
+
+/* Global because a signal handler has no other way. */
+static volatile sig_atomic_t is_stopped;
+
+static void on_stop(int signal_number)
+{
+    (void)signal_number;
+    is_stopped = 1;
+}
+
+void cli_catch_stop(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_stop}; /* no SA_RESTART: waits end */
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        (void)sigaction(signals[i], &action, NULL);
+}
+
+bool cli_is_stopped(void)
+{
+    return is_stopped != 0;
+}
+
 /* The first line; empty when there is none. */
 static bool read_line(FILE *from, char *out, size_t cap)
 {
@@ -146,6 +208,14 @@ static bool read_line(FILE *from, char *out, size_t cap)
     const bool whole = out[len] != '\0' || feof(from);
     out[len] = '\0';
     return whole;
+}
+
+bool cli_confirm(const char *question)
+{
+    char answer[16] = "";
+    (void)fprintf(stderr, "%s [y/N] ", question);
+    return read_line(stdin, answer, sizeof(answer)) &&
+           (str_ieq(answer, "y") || str_ieq(answer, "yes"));
 }
 
 static bool ask(char *out, size_t cap)

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "conf/conf.h"
 #include "db/db.h"
+#include "redis/redis.h"
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ARGUMENTS_MAX = 8, CLI_OPTIONS_MAX = 12 };
 
@@ -64,6 +65,18 @@ int cli_print(const struct buf *out);
 
 /* A connection to the database of the settings, waiting for it up to wait_ms. NULL (said why). */
 struct db *cli_database(struct cli *cli, int64_t wait_ms);
+/* A connection to the Redis of the settings. NULL (said why). */
+struct redis *cli_redis(struct cli *cli);
+/* A status with what Redis says about it. */
+int cli_fail_redis(const char *what, enum status st, const struct redis *r);
+/* Whether the person at the terminal, or the first line of standard input, says yes. */
+bool cli_confirm(const char *question);
+/* A whole number of an option between two bounds: CLI_OK, or CLI_USAGE (said why). Not given:
+ * *out stays. */
+int cli_number(const struct cli *cli, size_t option, int64_t min, int64_t max, int64_t *out);
+/* From now on SIGINT, SIGTERM and SIGHUP only make cli_is_stopped true: for what follows. */
+void cli_catch_stop(void);
+bool cli_is_stopped(void);
 /* A password in the arena: the file's first line, or asked for on the terminal without echo, or
  * the first line of standard input. NULL (said why). */
 const char *cli_password(struct cli *cli, const char *file);

@@ -1,0 +1,229 @@
+/* tocsin job: list, show, cancel and retry jobs, follow their events. */
+#include <inttypes.h>
+#include <poll.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "cli/queues.h"
+#include "cli/text.h"
+#include "queue/control.h"
+
+enum { TAIL_STEP_MS = 200, TAIL_ARENA_BYTES = 16 << 20 };
+
+enum { OPTION_QUEUE, OPTION_STATE, OPTION_TASK, OPTION_LIMIT, OPTION_COUNT, OPTION_JSON };
+static const struct cli_option options[] = {
+    [OPTION_QUEUE] = {"queue", "QUEUE", "list, tail: only those of this queue"},
+    [OPTION_STATE] = {"state", "STATE", "list: running, queued, delayed or dead (default: all)"},
+    [OPTION_TASK] = {"task", "TASK", "list: only those of this task"},
+    [OPTION_LIMIT] = {"limit", "N", "list: at most so many (default: 50)"},
+    [OPTION_COUNT] = {"count", "N", "tail: end after so many events"},
+    [OPTION_JSON] = {"json", NULL, "print JSON; tail: a line each event"},
+};
+
+static int list(struct cli *cli, struct redis *r)
+{
+    static const enum job_state states[] = {JOB_RUNNING, JOB_QUEUED, JOB_DELAYED, JOB_DEAD};
+    const char *text = cli->option[OPTION_STATE];
+    int64_t limit = 50;
+    enum job_state state = JOB_STATE_COUNT_;
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        if (str_eq(text, job_state_name(states[i])))
+            state = states[i];
+    }
+    if (text && state == JOB_STATE_COUNT_)
+        return cli_usage(cli, "--state: running, queued, delayed or dead");
+    const int code = cli_number(cli, OPTION_LIMIT, 1, LIMIT_JOB_SCAN, &limit);
+    if (code != CLI_OK)
+        return code;
+    const struct job_filter filter = {.queue = cli->option[OPTION_QUEUE],
+                                      .task = cli->option[OPTION_TASK],
+                                      .state = state,
+                                      .limit = (size_t)limit,
+                                      .is_json = cli->option[OPTION_JSON] != NULL};
+    return jobs_print_list(cli, r, &filter);
+}
+
+static int show(struct cli *cli, struct redis *r)
+{
+    AUTO_FOUND found = {0};
+    const int code = jobs_find(cli, r, cli->argument[1], &found);
+    return code == CLI_OK ? jobs_print_one(&found, cli->option[OPTION_JSON] != NULL) : code;
+}
+
+static int say(struct cli *cli, const char *json_state, const char *text)
+{
+    AUTO_BUF out;
+    buf_init(&out, 512);
+    if (cli->option[OPTION_JSON])
+        buf_printf(&out, "{\"state\":\"%s\"}\n", json_state);
+    else
+        buf_printf(&out, "%s\n", text);
+    return cli_print(&out);
+}
+
+static int cancel(struct cli *cli, struct redis *r)
+{
+    AUTO_FOUND found = {0};
+    const int code = jobs_find(cli, r, cli->argument[1], &found);
+    if (code != CLI_OK)
+        return code;
+    /* A dead letter and what has a result have ended: nothing would ever hear the wish. */
+    const enum job_state was = found.view.state;
+    enum job_state state = JOB_QUEUED;
+    enum status st = ST_CONFLICT;
+    if (was == JOB_QUEUED || was == JOB_DELAYED || was == JOB_RUNNING)
+        st = queue_cancel(found.q, r, &found.view.job.id, clock_wall_ms(), &state);
+    if (st == ST_CONFLICT)
+        return cli_fail("the job has ended: %s", job_state_name(was));
+    if (st != ST_OK)
+        return cli_fail_redis("job cancel", st, r);
+    if (state == JOB_CANCELLED)
+        return say(cli, "cancelled", "cancelled");
+    return say(cli, job_state_name(was),
+               was == JOB_RUNNING ? "it runs; its worker is told to end it"
+                                  : "it is dropped when its turn comes");
+}
+
+static int retry(struct cli *cli, struct redis *r)
+{
+    AUTO_FOUND found = {0};
+    const int code = jobs_find(cli, r, cli->argument[1], &found);
+    if (code != CLI_OK)
+        return code;
+    if (found.view.state != JOB_DEAD)
+        return cli_fail("the job is %s; what can be retried is dead",
+                        job_state_name(found.view.state));
+    const enum status st = queue_dead_requeue(found.q, r, &found.view.job.id);
+    if (st != ST_OK)
+        return cli_fail_redis("job retry", st, r);
+    return say(cli, "queued", "queued again, from its first attempt");
+}
+
+/* --- tail --- */
+
+struct tail {
+    struct cli *cli;
+    struct redis *r;
+    const char **names;
+    size_t count;
+    struct queue **queues;
+    char (*cursor)[64];
+    int64_t left; /* events to print */
+};
+
+static void put_event(const struct tail *t, const char *queue, const struct job_event *e,
+                      struct buf *out)
+{
+    char at[TIME_TEXT_BYTES], id[UUID_TEXT_BYTES];
+    if (t->cli->option[OPTION_JSON]) {
+        struct jw w;
+        jw_init(&w, out);
+        jw_object(&w);
+        jw_kv_time_us(&w, "at", e->at_ms * 1000);
+        jw_kv_str(&w, "queue", queue);
+        jw_kv_str(&w, "event", e->event);
+        jw_kv_uuid(&w, "id", &e->id);
+        jw_kv_str(&w, "task", e->task);
+        jw_kv_i64(&w, "attempt", e->attempt);
+        jw_kv_str(&w, "reason", e->reason);
+        jw_end(&w);
+        buf_char(out, '\n');
+        return;
+    }
+    time_format_ms(e->at_ms, at);
+    uuid_format(&e->id, id);
+    buf_printf(out, "%-24s  %-12s  ", at, queue);
+    const size_t width = text_put(out, e->event, 0);
+    buf_printf(out, "%*s  %s  ", width < 9 ? (int)(9 - width) : 0, "", id);
+    (void)text_put(out, e->task ? e->task : "-", 0);
+    if (e->attempt > 0)
+        buf_printf(out, "  attempt %" PRId64, e->attempt);
+    if (e->reason) {
+        buf_str(out, "  ");
+        (void)text_put(out, e->reason, 0);
+    }
+    buf_char(out, '\n');
+}
+
+/* One look at one queue. */
+static enum status tail_queue(struct tail *t, size_t i, struct arena *arena, struct buf *out)
+{
+    struct job_event *events = NULL;
+    size_t count = 0;
+    const char *next = NULL;
+    TRY(queue_events_read(t->queues[i], t->r, t->cursor[i], LIMIT_JOB_LIST, arena, &events, &count,
+                          &next));
+    for (size_t k = 0; k < count && t->left > 0; k++, t->left--)
+        put_event(t, t->names[i], &events[k], out);
+    return str_copy(t->cursor[i], sizeof(t->cursor[i]), next) ? ST_OK : ST_CORRUPT;
+}
+
+static int tail_follow(struct tail *t)
+{
+    AUTO_ARENA arena = arena_new(TAIL_ARENA_BYTES);
+    AUTO_BUF out;
+    buf_init(&out, CLI_OUTPUT_BYTES);
+    if (!arena)
+        return cli_fail("out of memory");
+    while (t->left > 0 && !cli_is_stopped()) {
+        buf_reset(&out);
+        for (size_t i = 0; i < t->count && t->left > 0; i++) {
+            arena_reset(arena);
+            const enum status st = tail_queue(t, i, arena, &out);
+            if (st != ST_OK && !cli_is_stopped())
+                return cli_fail_redis("job tail", st, t->r);
+        }
+        if (out.len > 0 && cli_print(&out) != CLI_OK)
+            return CLI_FAILED;
+        if (t->left > 0)
+            (void)poll(NULL, 0, TAIL_STEP_MS);
+    }
+    return CLI_OK;
+}
+
+static int tail(struct cli *cli, struct redis *r)
+{
+    struct tail t = {.cli = cli, .r = r, .left = INT64_MAX};
+    int code = cli_number(cli, OPTION_COUNT, 1, INT64_MAX, &t.left);
+    if (code == CLI_OK)
+        code = queues_pick(cli, r, cli->option[OPTION_QUEUE], &t.names, &t.count);
+    if (code != CLI_OK)
+        return code;
+    t.queues = arena_array(cli->arena, t.count, sizeof(struct queue *));
+    t.cursor = arena_array(cli->arena, t.count, sizeof(*t.cursor));
+    if (!t.queues || !t.cursor)
+        return cli_fail("out of memory");
+    enum status st = ST_OK;
+    for (size_t i = 0; i < t.count && st == ST_OK; i++) {
+        (void)str_copy(t.cursor[i], sizeof(t.cursor[i]), "$");
+        st = queue_new(t.names[i], 0, &t.queues[i]);
+    }
+    cli_catch_stop();
+    code = st == ST_OK ? tail_follow(&t) : cli_fail("job tail: %s", status_title(st));
+    for (size_t i = 0; i < t.count; i++)
+        queue_free(t.queues[i]);
+    return code;
+}
+
+static int run(struct cli *cli)
+{
+    static const struct action actions[] = {{"list", 1, 1, list},
+                                            {"show", 2, 2, show},
+                                            {"cancel", 2, 2, cancel},
+                                            {"retry", 2, 2, retry},
+                                            {"tail", 1, 1, tail}};
+    return action_run(cli, actions, ARRAY_LEN(actions));
+}
+
+const struct command command_job = {
+    .name = "job",
+    .arguments = "list | show ID | cancel ID | retry ID | tail",
+    .summary = "list, show, cancel and retry jobs, follow their events",
+    .details = "tail follows until Ctrl-C. Events of jobs that succeed are written only while "
+               "somebody follows.",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .arguments_min = 1,
+    .arguments_max = 2,
+    .run = run,
+};

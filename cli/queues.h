@@ -1,0 +1,69 @@
+/* What the commands about queues, jobs, dead letters and workers share. */
+#ifndef TOCSIN_CLI_QUEUES_H
+#define TOCSIN_CLI_QUEUES_H
+
+#include "cli/cli.h"
+#include "json/write.h"
+#include "queue/inspect.h"
+
+enum { CLI_OUTPUT_BYTES = 32 << 20 };
+
+static inline void cli_queue_freep(struct queue **q)
+{
+    queue_free(*q);
+}
+#define AUTO_QUEUE CLEANUP(cli_queue_freep) struct queue *
+
+/* One word of a command ("pause"), how many arguments it has with itself, and what it does. */
+struct action {
+    const char *name;
+    int arguments_min, arguments_max;
+    int (*run)(struct cli *cli, struct redis *r);
+};
+/* Finds the action that the first argument names, connects to Redis and runs it. */
+int action_run(struct cli *cli, const struct action *actions, size_t count);
+
+/* Names of queues in cli->arena: those there are, or `only` alone when it is one of them (NULL:
+ * all). CLI_OK, or CLI_FAILED (said why). */
+int queues_pick(struct cli *cli, struct redis *r, const char *only, const char ***names,
+                size_t *count);
+/* A queue that there is. */
+int queues_open(struct cli *cli, struct redis *r, const char *name, struct queue **out);
+
+/* Which jobs to list; what is NULL or JOB_STATE_COUNT_ matches all. */
+struct job_filter {
+    const char *queue, *task;
+    enum job_state state;
+    size_t limit;
+    bool is_json;
+};
+int jobs_print_list(struct cli *cli, struct redis *r, const struct job_filter *filter);
+
+/* One job, looked for in all queues. */
+struct job_found {
+    struct queue *q; /* NULL: not found */
+    const char *queue;
+    struct job_view view;
+};
+static inline void job_found_done(struct job_found *f)
+{
+    queue_free(f->q);
+}
+#define AUTO_FOUND CLEANUP(job_found_done) struct job_found
+/* CLI_OK; CLI_USAGE for an id that is none; CLI_FAILED (said why). */
+int jobs_find(struct cli *cli, struct redis *r, const char *id, struct job_found *out);
+int jobs_print_one(const struct job_found *found, bool is_json);
+
+/* A consumer with the queues that it serves. */
+struct worker_row {
+    const char *consumer;
+    const char *info;   /* JSON of its heartbeat, NULL: its lease has ended */
+    const char *queues; /* "checks,default" */
+    /* from the heartbeat; NULL or -1: not known */
+    const char *host, *version, *location;
+    int64_t pid, running, concurrency, started_at_us;
+};
+NODISCARD enum status workers_collect(struct redis *r, const char *const *names, size_t count,
+                                      struct arena *arena, struct worker_row **out, size_t *found);
+
+#endif
