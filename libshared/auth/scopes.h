@@ -25,6 +25,8 @@
     X(SCOPE_KEYS_WRITE, "keys:write", "oa")           \
     X(SCOPE_USERS_READ, "users:read", "voa")          \
     X(SCOPE_USERS_WRITE, "users:write", "a")          \
+    X(SCOPE_JOBS_READ, "jobs:read", "voa")            \
+    X(SCOPE_JOBS_WRITE, "jobs:write", "oa")           \
     X(SCOPE_SYSTEM_READ, "system:read", "voa")        \
     X(SCOPE_SYSTEM_WRITE, "system:write", "a")
 

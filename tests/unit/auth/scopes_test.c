@@ -47,6 +47,8 @@ static void roles_may(void **state)
         {ROLE_OPERATOR, SCOPE_USERS_WRITE, false}, {ROLE_ADMIN, SCOPE_USERS_WRITE, true},
         {ROLE_ADMIN, SCOPE_SYSTEM_WRITE, true},    {ROLE_OWNER, SCOPE_SYSTEM_WRITE, true},
         {ROLE_VIEWER, SCOPE_METRICS_WRITE, false}, {ROLE_VIEWER, SCOPE_PUBLIC, true},
+        {ROLE_VIEWER, SCOPE_JOBS_READ, true},      {ROLE_VIEWER, SCOPE_JOBS_WRITE, false},
+        {ROLE_OPERATOR, SCOPE_JOBS_WRITE, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct principal who = {.role = rows[i].role, .scopes = role_scopes(rows[i].role)};

@@ -1,0 +1,475 @@
+/* /jobs: what waits, runs, or has died; cancelling and retrying it. */
+#include "services/api/routes/jobs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "queue/control.h"
+#include "services/api/api.h"
+#include "services/api/routes/routes.h"
+
+/* --- who may --- */
+
+struct viewer {
+    const char *tenant; /* his organisation's id */
+    bool is_operator;
+};
+
+static enum status viewer_of(struct req *r, struct viewer *out)
+{
+    bool is_first = false;
+    char org[UUID_TEXT_BYTES];
+    uuid_format(&r->who->org_id, org);
+    out->tenant = arena_strdup(r->arena, org);
+    if (!out->tenant)
+        return ST_NO_MEMORY;
+    return jobs_access(r, &is_first, &out->is_operator);
+}
+
+static bool may_see(const struct viewer *who, const struct job_view *v)
+{
+    return v->job.tenant ? str_eq(v->job.tenant, who->tenant) : who->is_operator;
+}
+
+/* --- how a job is shown --- */
+
+struct job_out {
+    struct uuid id;
+    const char *queue, *task, *state;
+    int64_t priority, attempt, max_attempts;
+    const char *worker, *error, *tenant, *key, *group;
+    bool is_cancel_wanted;
+    int64_t enqueued_us, due_us, expires_us, started_us, finished_us;
+    double running_s;
+    const char *args, *result;
+};
+
+#define AT(member) offsetof(struct job_out, member)
+static const struct field job_fields[] = {
+    {.name = "id", .type = FT_UUID, .offset = AT(id), .help = "null: the entry cannot be read"},
+    {.name = "queue", .type = FT_STRING, .offset = AT(queue)},
+    {.name = "task", .type = FT_STRING, .offset = AT(task), .example = "\"check.run\""},
+    {.name = "state",
+     .type = FT_STRING,
+     .offset = AT(state),
+     .help = "queued, delayed, running, succeeded, failed, dead, cancelled or expired"},
+    {.name = "priority", .type = FT_INT, .offset = AT(priority), .help = "0 first … 3"},
+    {.name = "attempt", .type = FT_INT, .offset = AT(attempt)},
+    {.name = "max_attempts", .type = FT_INT, .offset = AT(max_attempts)},
+    {.name = "worker", .type = FT_STRING, .offset = AT(worker), .help = "Who runs it"},
+    {.name = "error", .type = FT_STRING, .offset = AT(error), .help = "Of its last failure"},
+    {.name = "tenant",
+     .type = FT_STRING,
+     .offset = AT(tenant),
+     .help = "The organisation it belongs to; null: the installation's own"},
+    {.name = "key", .type = FT_STRING, .offset = AT(key), .help = "Of its concurrency limit"},
+    {.name = "group", .type = FT_STRING, .offset = AT(group)},
+    {.name = "cancel_requested",
+     .type = FT_BOOL,
+     .offset = AT(is_cancel_wanted),
+     .help = "Known of a single job only; in lists false"},
+    {.name = "enqueued_at", .type = FT_TIME, .offset = AT(enqueued_us)},
+    {.name = "due_at", .type = FT_TIME, .offset = AT(due_us), .help = "Of a delayed job"},
+    {.name = "expires_at", .type = FT_TIME, .offset = AT(expires_us)},
+    {.name = "started_at", .type = FT_TIME, .offset = AT(started_us)},
+    {.name = "finished_at", .type = FT_TIME, .offset = AT(finished_us)},
+    {.name = "running_for",
+     .type = FT_NUMBER,
+     .offset = AT(running_s),
+     .help = "Seconds since a worker took it; 0: none has it"},
+    {.name = "args",
+     .type = FT_MAP,
+     .offset = AT(args),
+     .help = "What it was given; null for jobs without a tenant"},
+    {.name = "result",
+     .type = FT_JSON,
+     .offset = AT(result),
+     .help = "What came of it; null for jobs without a tenant"},
+};
+#undef AT
+static const struct schema job_schema = SCHEMA("Job", struct job_out, job_fields);
+/* In lists a job comes without its arguments and its result, which are the last fields. */
+const struct schema job_item_schema = {
+    .name = "JobItem",
+    .fields = job_fields,
+    .count = ARRAY_LEN(job_fields) - 2,
+    .size = sizeof(struct job_out),
+};
+
+/* Texts of other programs are checked before they go into a reply as they are. */
+static const char *json_or_null(const char *text)
+{
+    AUTO_JSON json = NULL;
+    if (str_is_empty(text) || json_parse(text, strlen(text), &json, NULL) != ST_OK)
+        return NULL;
+    return text;
+}
+
+static void to_out(const char *queue, const struct job_view *v, struct job_out *out)
+{
+    const struct job *job = &v->job;
+    const bool is_owned = job->tenant != NULL;
+    *out = (struct job_out){
+        .id = job->id,
+        .queue = queue,
+        .task = job->task,
+        .state = job_state_name(v->state),
+        .priority = job->priority,
+        .attempt = job->attempt,
+        .max_attempts = job->max_attempts,
+        .worker = v->worker,
+        .error = str_is_empty(v->error) ? NULL : v->error,
+        .tenant = job->tenant,
+        .key = job->key,
+        .group = job->group,
+        .is_cancel_wanted = v->is_cancel_wanted,
+        .enqueued_us = job->enqueued_at_ms * 1000,
+        .due_us = v->due_at_ms * 1000,
+        .expires_us = job->expires_at_ms * 1000,
+        .started_us = v->started_at_ms * 1000,
+        .finished_us = v->finished_at_ms * 1000,
+        .running_s = (double)v->running_ms / 1e3,
+        .args = is_owned ? json_or_null(job->args) : NULL,
+        .result = is_owned ? json_or_null(v->result) : NULL,
+    };
+}
+
+static void reply_job(struct req *r, int status, const char *queue, const struct job_view *v)
+{
+    struct job_out out;
+    to_out(queue, v, &out);
+    reply_object(r, status, &job_schema, &out);
+}
+
+/* --- lists --- */
+
+static const char *const states[] = {"running", "queued", "delayed", "dead", NULL};
+static const enum job_state state_of[] = {JOB_RUNNING, JOB_QUEUED, JOB_DELAYED, JOB_DEAD};
+/* Looks into Redis for one page, however few jobs fit the filter: then the page is short. */
+enum { ROUNDS_MAX = 40, CURSOR_BYTES = 128 };
+
+struct walk {
+    struct req *r;
+    const struct jobs_wanted *wanted;
+    struct viewer who;
+    const char **names;
+    size_t name_count;
+    size_t name, state; /* where it is */
+    const char *cursor; /* within them, NULL: at the beginning */
+    struct job_out *out;
+    size_t count, looked;
+};
+
+static enum status bad_cursor(struct req *r)
+{
+    AUTO_FIELD_ERRORS errors = {0};
+    field_errors_add(&errors, "query", "after", "value_error",
+                     "must be the next_cursor of a page of the same list");
+    return req_invalid(r, &errors);
+}
+
+/* "<queue>/<state>/<cursor within them>" */
+static enum status walk_begin(struct walk *w)
+{
+    const char *at = w->wanted->after;
+    if (!at)
+        return ST_OK;
+    const size_t name_len = strcspn(at, "/");
+    const char *state = at[name_len] ? at + name_len + 1 : "";
+    const size_t state_len = strcspn(state, "/");
+    if (!state[state_len])
+        return bad_cursor(w->r);
+    for (; w->name < w->name_count; w->name++) {
+        const char *name = w->names[w->name];
+        if (strlen(name) == name_len && strncmp(name, at, name_len) == 0)
+            break;
+    }
+    for (; states[w->state]; w->state++) {
+        if (strlen(states[w->state]) == state_len &&
+            strncmp(states[w->state], state, state_len) == 0)
+            break;
+    }
+    if (w->name == w->name_count || !states[w->state])
+        return bad_cursor(w->r);
+    w->cursor = state[state_len + 1] ? state + state_len + 1 : NULL;
+    return ST_OK;
+}
+
+static bool is_wanted(const struct walk *w)
+{
+    const struct jobs_wanted *wanted = w->wanted;
+    return (!wanted->queue || str_eq(wanted->queue, w->names[w->name])) &&
+           (!wanted->state || str_eq(wanted->state, states[w->state]));
+}
+
+static void step(struct walk *w)
+{
+    w->cursor = NULL;
+    if (!states[++w->state]) {
+        w->state = 0;
+        w->name++;
+    }
+}
+
+static enum status look(struct walk *w)
+{
+    AUTO_QUEUE q = NULL;
+    struct job_page page;
+    TRY(queue_new(w->names[w->name], 0, &q));
+    const enum status st = queue_jobs_list(q, req_ctx(w->r)->redis, state_of[w->state], w->cursor,
+                                           w->wanted->limit - w->count, w->r->arena, &page);
+    if (st == ST_INVALID)
+        return bad_cursor(w->r);
+    TRY(queue_said(w->r, st));
+    for (size_t i = 0; i < page.count && w->count < w->wanted->limit; i++) {
+        const struct job_view *v = &page.jobs[i];
+        if (may_see(&w->who, v) &&
+            (!w->wanted->task || str_eq(w->wanted->task, v->job.task ? v->job.task : "")))
+            to_out(w->names[w->name], v, &w->out[w->count++]);
+    }
+    w->looked += page.count;
+    if (page.next)
+        w->cursor = page.next;
+    else
+        step(w);
+    return ST_OK;
+}
+
+/* A list in pieces has no total: counting what a filter leaves would be a look at everything. */
+static enum status reply_walk(const struct walk *w)
+{
+    const char *next = NULL;
+    if (w->name < w->name_count) {
+        next = arena_printf(w->r->arena, "%s/%s/%s", w->names[w->name], states[w->state],
+                            w->cursor ? w->cursor : "");
+        if (!next)
+            return ST_NO_MEMORY;
+    }
+    struct jw *jw = reply_json(w->r, 200);
+    jw_object(jw);
+    jw_key(jw, "jobs");
+    jw_array(jw);
+    for (size_t i = 0; i < w->count; i++)
+        schema_write(jw, &job_item_schema, &w->out[i]);
+    jw_end(jw);
+    jw_kv_i64(jw, "count", (int64_t)w->count);
+    jw_kv_i64(jw, "limit", (int64_t)w->wanted->limit);
+    jw_kv_str(jw, "next_cursor", next);
+    jw_end(jw);
+    return ST_OK;
+}
+
+enum status reply_jobs(struct req *r, const struct jobs_wanted *wanted)
+{
+    struct walk w = {.r = r, .wanted = wanted};
+    TRY(viewer_of(r, &w.who));
+    w.out = arena_array(r->arena, wanted->limit, sizeof(*w.out));
+    if (!w.out)
+        return ST_NO_MEMORY;
+    TRY(queue_said(r, queue_names(req_ctx(r)->redis, r->arena, &w.names, &w.name_count)));
+    TRY(walk_begin(&w));
+    for (int rounds = 0; w.name < w.name_count;) {
+        if (!is_wanted(&w)) {
+            step(&w);
+            continue;
+        }
+        if (w.count == wanted->limit || w.looked >= LIMIT_JOB_LIST || rounds++ == ROUNDS_MAX)
+            break;
+        TRY(look(&w));
+    }
+    return reply_walk(&w);
+}
+
+struct list_in {
+    struct in_str queue, state, task, after;
+    struct in_i64 limit;
+};
+#define AT(member) offsetof(struct list_in, member)
+static const struct field list_fields[] = {
+    {.name = "queue",
+     .type = FT_STRING,
+     .offset = AT(queue),
+     .min = 1,
+     .max = QUEUE_NAME_BYTES,
+     .help = "Only jobs of this queue"},
+    {.name = "state",
+     .type = FT_STRING,
+     .offset = AT(state),
+     .choices = states,
+     .help = "Only jobs in this state"},
+    {.name = "task",
+     .type = FT_STRING,
+     .offset = AT(task),
+     .min = 1,
+     .max = 256,
+     .help = "Only jobs of this task"},
+    {.name = "limit",
+     .type = FT_INT,
+     .offset = AT(limit),
+     .min = 1,
+     .max = 100,
+     .alias = "per_page",
+     .help = "Jobs on a page (default 20); one with filters may have fewer"},
+    {.name = "after",
+     .type = FT_STRING,
+     .offset = AT(after),
+     .min = 1,
+     .max = CURSOR_BYTES,
+     .help = "next_cursor of the page before"},
+};
+#undef AT
+static const struct schema list_schema = SCHEMA("JobQuery", struct list_in, list_fields);
+
+static enum status job_list(struct req *r)
+{
+    const struct list_in *in = r->query_in;
+    if (in->queue.v) {
+        AUTO_QUEUE q = NULL;
+        TRY(queue_open(r, in->queue.v, &q));
+    }
+    return reply_jobs(r, &(struct jobs_wanted){.queue = in->queue.v,
+                                               .state = in->state.v,
+                                               .task = in->task.v,
+                                               .after = in->after.v,
+                                               .limit = in->limit.set ? (size_t)in->limit.v : 20});
+}
+
+/* --- one job --- */
+
+static enum status not_found(struct req *r)
+{
+    return req_fail(r, ST_NOT_FOUND, "JOB_NOT_FOUND", "There is no job %.64s", r->param[0]);
+}
+
+struct found {
+    struct uuid id;
+    struct queue *q; /* the caller's to free */
+    const char *queue;
+    struct job_view view;
+};
+
+static void found_done(struct found *f)
+{
+    queue_free(f->q);
+}
+#define AUTO_FOUND CLEANUP(found_done) struct found
+
+/* Through all queues: an id does not say where its job went. */
+static enum status find(struct req *r, struct found *out)
+{
+    struct viewer who;
+    const char **names = NULL;
+    size_t count = 0;
+    if (uuid_parse(r->param[0], &out->id) != ST_OK)
+        return not_found(r);
+    TRY(viewer_of(r, &who));
+    TRY(queue_said(r, queue_names(req_ctx(r)->redis, r->arena, &names, &count)));
+    for (size_t i = 0; i < count; i++) {
+        queue_free(out->q);
+        out->q = NULL;
+        TRY(queue_new(names[i], 0, &out->q));
+        const enum status st = queue_job_get(out->q, req_ctx(r)->redis, &out->id, r->arena,
+                                             &out->view);
+        if (st == ST_NOT_FOUND)
+            continue;
+        TRY(queue_said(r, st));
+        if (!may_see(&who, &out->view))
+            return not_found(r);
+        out->view.job.id = out->id;
+        out->queue = names[i];
+        return ST_OK;
+    }
+    return not_found(r);
+}
+
+static enum status job_get(struct req *r)
+{
+    AUTO_FOUND f = {.q = NULL};
+    TRY(find(r, &f));
+    reply_job(r, 200, f.queue, &f.view);
+    return ST_OK;
+}
+
+static enum status ended(struct req *r)
+{
+    return req_fail(r, ST_CONFLICT, "JOB_ENDED", "The job has ended already");
+}
+
+/* A delayed job ends here; one that waits or runs is told, and ends when it hears of it. */
+static enum status job_cancel(struct req *r)
+{
+    AUTO_FOUND f = {.q = NULL};
+    TRY(find(r, &f));
+    if (f.view.state != JOB_QUEUED && f.view.state != JOB_DELAYED && f.view.state != JOB_RUNNING)
+        return ended(r);
+    const int64_t now_ms = clock_wall_ms();
+    enum job_state state = JOB_QUEUED;
+    const enum status st = queue_cancel(f.q, req_ctx(r)->redis, &f.id, now_ms, &state);
+    if (st == ST_CONFLICT)
+        return ended(r);
+    TRY(queue_said(r, st));
+    f.view.is_cancel_wanted = true;
+    if (state == JOB_CANCELLED) {
+        f.view.state = state;
+        f.view.finished_at_ms = now_ms;
+    }
+    reply_job(r, 200, f.queue, &f.view);
+    return ST_OK;
+}
+
+static enum status job_retry(struct req *r)
+{
+    AUTO_FOUND f = {.q = NULL};
+    TRY(find(r, &f));
+    if (f.view.state != JOB_DEAD)
+        return req_fail(r, ST_CONFLICT, "JOB_NOT_DEAD", "Only a dead letter can be requeued");
+    const enum status st = queue_dead_requeue(f.q, req_ctx(r)->redis, &f.id);
+    if (st == ST_NOT_FOUND)
+        return not_found(r);
+    if (st == ST_INVALID)
+        return req_fail(r, ST_CONFLICT, "JOB_UNREADABLE", "The dead letter cannot be read");
+    TRY(queue_said(r, st));
+    f.view.state = JOB_QUEUED;
+    f.view.job.attempt = 1;
+    f.view.error = NULL;
+    f.view.started_at_ms = f.view.finished_at_ms = 0;
+    reply_job(r, 202, f.queue, &f.view);
+    return ST_OK;
+}
+
+static const struct route routes[] = {
+    {.method = M_GET,
+     .path = "/api/v1/jobs",
+     .summary = "List jobs that run, wait or are dead letters",
+     .scope = SCOPE_JOBS_READ,
+     .query = &list_schema,
+     .reply = &job_item_schema,
+     .list = "jobs",
+     .tag = "Jobs",
+     .handler = job_list},
+    {.method = M_GET,
+     .path = "/api/v1/jobs/{id}",
+     .summary = "Get a job, wherever it is",
+     .scope = SCOPE_JOBS_READ,
+     .reply = &job_schema,
+     .tag = "Jobs",
+     .handler = job_get},
+    {.method = M_DELETE,
+     .path = "/api/v1/jobs/{id}",
+     .summary = "Cancel a job",
+     .scope = SCOPE_JOBS_WRITE,
+     .reply = &job_schema,
+     .tag = "Jobs",
+     .handler = job_cancel},
+    {.method = M_POST,
+     .path = "/api/v1/jobs/{id}/retry",
+     .summary = "Requeue a dead letter, with all its attempts",
+     .scope = SCOPE_JOBS_WRITE,
+     .reply = &job_schema,
+     .tag = "Jobs",
+     .ok = 202,
+     .handler = job_retry},
+};
+const struct route_set jobs_routes = {routes, ARRAY_LEN(routes)};

@@ -1,0 +1,403 @@
+/* Jobs, queues and workers over HTTP: what is shown to whom, and what may be done. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "json/parse.h"
+#include "queue/control.h"
+#include "queue/inspect.h"
+#include "tests/kit/api.h"
+
+#define NOBODY "01890000-0000-7000-8000-000000000000"
+
+static const char *database;
+static struct db *db;
+static struct redis *redis;
+static struct queue *q; /* "default" */
+static struct uuid org, other_org;
+static struct kit_api *api;
+static struct kit_tokens admin, operator_, viewer, stranger;
+
+static int setup(void **state)
+{
+    json_setup();
+    database = kit_database();
+    db = kit_db_open(database);
+    redis = kit_redis_open(kit_redis());
+    org = kit_organisation(db);
+    other_org = kit_organisation(db);
+    kit_sql(db, "UPDATE organisations SET created_at = now() - interval '1 day' WHERE id = '%s'",
+            kit_id(&org));
+    kit_api_user(db, &org, "ann", "admin");
+    kit_api_user(db, &org, "olga", "operator");
+    kit_api_user(db, &org, "vic", "viewer");
+    kit_api_user(db, &other_org, "eve", "owner");
+    api = kit_api_start(database, kit_redis(), NULL);
+    admin = kit_sign_in(api, "ann");
+    operator_ = kit_sign_in(api, "olga");
+    viewer = kit_sign_in(api, "vic");
+    stranger = kit_sign_in(api, "eve");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    kit_api_stop(api);
+    redis_free(redis);
+    db_free(db);
+    return 0;
+}
+
+static int begin(void **state)
+{
+    assert_ok(redis_do(redis, NULL, "FLUSHDB"));
+    return queue_new("default", 0, &q) == ST_OK ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    queue_free(q);
+    return 0;
+}
+
+/* A job of the organisation (NULL: of nobody), at once or in an hour. */
+static struct uuid enqueue(const struct uuid *tenant, bool is_delayed)
+{
+    struct job job;
+    assert_ok(job_init(&job, "queue.noop", "{\"n\":1}", clock_wall_ms()));
+    job.tenant = tenant ? kit_id(tenant) : NULL;
+    job.max_attempts = 1;
+    if (is_delayed)
+        job.not_before_ms = clock_wall_ms() + 3600000;
+    assert_ok(queue_enqueue(q, redis, &job));
+    return job.id;
+}
+
+static void fetch(struct arena *arena, struct job_batch *batch)
+{
+    *batch = (struct job_batch){.arena = arena};
+    assert_ok(queue_heartbeat(q, redis, "w-1", "{\"host\":\"h\",\"pid\":7}", 60000));
+    assert_ok(queue_fetch(q, redis, "w-1", 10, 0, batch));
+}
+
+/* Fails all that waits for good. */
+static void kill_jobs(void)
+{
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct job_batch batch;
+    fetch(arena, &batch);
+    assert_true(batch.count > 0);
+    for (size_t i = 0; i < batch.count; i++)
+        assert_ok(queue_retry(q, redis, "w-1", &batch.jobs[i], "kaputt", clock_wall_ms()));
+}
+
+static const char *job_path(const struct uuid *id, const char *more)
+{
+    static char path[4][128];
+    static int next;
+    next = (next + 1) % 4;
+    (void)snprintf(path[next], sizeof(path[next]), "/api/v1/jobs/%s%s", kit_id(id), more);
+    return path[next];
+}
+
+static void must(const struct kit_tokens *who, const char *method, const char *path,
+                 const char *body, int status, const char *code)
+{
+    struct kit_reply r = kit_call(api, method, path, who->access, body);
+    if (r.status != status)
+        fail_msg("%s %s %s: %d, not %d", method, path, body ? body : "", r.status, status);
+    if (code)
+        assert_string_equal(kit_reply_text(&r, "code"), code);
+    if (status == 503)
+        assert_true(kit_reply_header(&r, "Retry-After")[0] != '\0');
+    kit_reply_done(&r);
+}
+
+static size_t listed(const struct kit_tokens *who, const char *path, const char *member)
+{
+    struct kit_reply r = kit_call(api, "GET", path, who->access, NULL);
+    if (r.status != 200)
+        fail_msg("%s: %d", path, r.status);
+    const size_t count = json_array_size(json_object_get(r.json, member));
+    kit_reply_done(&r);
+    return count;
+}
+
+static void must_state(const struct uuid *id, const char *state)
+{
+    struct kit_reply r = kit_call(api, "GET", job_path(id, ""), admin.access, NULL);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(kit_reply_text(&r, "state"), state);
+    assert_string_equal(kit_reply_text(&r, "queue"), "default");
+    kit_reply_done(&r);
+}
+
+static void jobs_are_listed_by_filter(void **state)
+{
+    for (int i = 0; i < 3; i++)
+        (void)enqueue(NULL, false);
+    kill_jobs();
+    for (int i = 0; i < 5; i++)
+        (void)enqueue(NULL, i < 2);
+    static const struct {
+        const char *query;
+        size_t count;
+    } rows[] = {
+        {"", 8},
+        {"?queue=default", 8},
+        {"?queue=checks", 0},
+        {"?state=queued", 3},
+        {"?state=delayed", 2},
+        {"?state=dead", 3},
+        {"?state=running", 0},
+        {"?task=queue.noop&state=dead", 3},
+        {"?task=no.such", 0},
+        {"?limit=4", 4},
+        {"?per_page=2&state=queued", 2},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof(path), "/api/v1/jobs%s", rows[i].query);
+        if (listed(&admin, path, "jobs") != rows[i].count)
+            fail_msg("%s: not %zu", path, rows[i].count);
+    }
+    assert_int_equal(listed(&admin, "/api/v1/queues/default/dead", "jobs"), 3);
+    assert_int_equal(listed(&admin, "/api/v1/queues/default/dead?limit=2", "jobs"), 2);
+    assert_int_equal(listed(&admin, "/api/v1/queues/checks/dead", "jobs"), 0);
+}
+
+static void pages_follow_each_other_once(void **state)
+{
+    for (int i = 0; i < 7; i++)
+        (void)enqueue(NULL, i % 2 == 0);
+    AUTO_JSON seen = json_object();
+    char path[256] = "/api/v1/jobs?limit=2";
+    for (int pages = 0; path[0] && pages < 20; pages++) {
+        struct kit_reply r = kit_call(api, "GET", path, admin.access, NULL);
+        assert_int_equal(r.status, 200);
+        size_t i = 0;
+        json_t *job = NULL;
+        json_array_foreach (json_object_get(r.json, "jobs"), i, job) {
+            const char *id = json_string_value(json_object_get(job, "id"));
+            assert_non_null(id);
+            assert_null(json_object_get(seen, id));
+            assert_null(json_object_get(job, "args"));
+            assert_int_equal(json_object_set_new(seen, id, json_true()), 0);
+        }
+        const char *next = kit_reply_text(&r, "next_cursor");
+        path[0] = '\0';
+        if (next[0])
+            (void)snprintf(path, sizeof(path), "/api/v1/jobs?limit=2&after=%s", next);
+        kit_reply_done(&r);
+    }
+    assert_string_equal(path, "");
+    assert_int_equal(json_object_size(seen), 7);
+}
+
+static void a_job_is_cancelled_wherever_it_is(void **state)
+{
+    const struct uuid delayed = enqueue(NULL, true), running = enqueue(NULL, false);
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct job_batch batch;
+    fetch(arena, &batch);
+    assert_int_equal(batch.count, 1);
+    const struct uuid queued = enqueue(NULL, false);
+    must_state(&delayed, "delayed");
+    must_state(&running, "running");
+    must_state(&queued, "queued");
+    const struct {
+        const struct uuid *id;
+        const char *state;
+    } rows[] = {{&delayed, "cancelled"}, {&running, "running"}, {&queued, "queued"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct kit_reply r = kit_call(api, "DELETE", job_path(rows[i].id, ""), admin.access, NULL);
+        assert_int_equal(r.status, 200);
+        assert_string_equal(kit_reply_text(&r, "state"), rows[i].state);
+        assert_true(json_is_true(json_object_get(r.json, "cancel_requested")));
+        kit_reply_done(&r);
+    }
+    bool wanted = false;
+    assert_ok(queue_cancel_wanted(q, redis, batch.jobs, 1, &wanted));
+    assert_true(wanted);
+    must(&admin, "DELETE", job_path(&delayed, ""), NULL, 404, "JOB_NOT_FOUND");
+    must(&admin, "POST", job_path(&queued, "/retry"), NULL, 409, "JOB_NOT_DEAD");
+}
+
+static void a_dead_letter_is_requeued(void **state)
+{
+    const struct uuid id = enqueue(NULL, false);
+    kill_jobs();
+    must_state(&id, "dead");
+    must(&admin, "DELETE", job_path(&id, ""), NULL, 409, "JOB_ENDED");
+    struct kit_reply r = kit_call(api, "POST", job_path(&id, "/retry"), admin.access, NULL);
+    assert_int_equal(r.status, 202);
+    assert_string_equal(kit_reply_text(&r, "state"), "queued");
+    kit_reply_done(&r);
+    must_state(&id, "queued");
+    must(&admin, "POST", job_path(&id, "/retry"), NULL, 409, "JOB_NOT_DEAD");
+}
+
+static void each_organisation_sees_its_own(void **state)
+{
+    const struct uuid own = enqueue(&org, true), theirs = enqueue(&other_org, true);
+    const struct uuid system = enqueue(NULL, true);
+    const struct {
+        const struct kit_tokens *who;
+        const struct uuid *id;
+        int status;
+    } rows[] = {
+        {&admin, &own, 200},        {&admin, &system, 200},    {&admin, &theirs, 404},
+        {&viewer, &own, 200},       {&viewer, &system, 404},   {&viewer, &theirs, 404},
+        {&operator_, &system, 404}, {&stranger, &theirs, 200}, {&stranger, &own, 404},
+        {&stranger, &system, 404},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        must(rows[i].who, "GET", job_path(rows[i].id, ""), NULL, rows[i].status,
+             rows[i].status == 404 ? "JOB_NOT_FOUND" : NULL);
+    assert_int_equal(listed(&admin, "/api/v1/jobs", "jobs"), 2);
+    assert_int_equal(listed(&viewer, "/api/v1/jobs", "jobs"), 1);
+    assert_int_equal(listed(&stranger, "/api/v1/jobs", "jobs"), 1);
+    struct kit_reply mine = kit_call(api, "GET", job_path(&own, ""), viewer.access, NULL);
+    assert_true(json_is_object(json_object_get(mine.json, "args")));
+    kit_reply_done(&mine);
+    struct kit_reply of_all = kit_call(api, "GET", job_path(&system, ""), admin.access, NULL);
+    assert_true(json_is_null(json_object_get(of_all.json, "args")));
+    kit_reply_done(&of_all);
+
+    must(&stranger, "DELETE", job_path(&own, ""), NULL, 404, "JOB_NOT_FOUND");
+    must(&operator_, "DELETE", job_path(&system, ""), NULL, 404, "JOB_NOT_FOUND");
+    must(&operator_, "DELETE", job_path(&own, ""), NULL, 200, NULL);
+    must_state(&system, "delayed");
+    must(&stranger, "GET", job_path(&theirs, ""), NULL, 200, NULL);
+}
+
+static void queues_are_controlled_by_admins_of_the_first(void **state)
+{
+    static const char *const paths[] = {"pause", "resume", "purge"};
+    (void)enqueue(NULL, true);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        char path[128];
+        (void)snprintf(path, sizeof(path), "/api/v1/queues/default/%s", paths[i]);
+        const char *body = i == 2 ? "{\"state\":\"delayed\"}" : NULL;
+        must(&viewer, "POST", path, body, 403, "INSUFFICIENT_SCOPE");
+        must(&operator_, "POST", path, body, 403, "QUEUE_CONTROL_DENIED");
+        must(&stranger, "POST", path, body, 403, "QUEUE_CONTROL_DENIED");
+    }
+    must(&viewer, "DELETE", "/api/v1/jobs/" NOBODY, NULL, 403, "INSUFFICIENT_SCOPE");
+    must(&viewer, "POST", "/api/v1/jobs/" NOBODY "/retry", NULL, 403, "INSUFFICIENT_SCOPE");
+    assert_int_equal(listed(&admin, "/api/v1/jobs?state=delayed", "jobs"), 1);
+
+    bool is_paused = false;
+    must(&admin, "POST", "/api/v1/queues/default/pause", NULL, 200, NULL);
+    must(&admin, "POST", "/api/v1/queues/default/pause", NULL, 200, NULL);
+    assert_ok(queue_is_paused(q, redis, &is_paused));
+    assert_true(is_paused);
+    struct kit_reply r = kit_call(api, "GET", "/api/v1/queues/default", viewer.access, NULL);
+    assert_true(json_is_true(json_object_get(r.json, "paused")));
+    assert_int_equal(json_integer_value(json_object_get(r.json, "delayed")), 1);
+    assert_int_equal(json_array_size(json_object_get(r.json, "waiting")), QUEUE_PRIORITIES);
+    kit_reply_done(&r);
+    must(&admin, "POST", "/api/v1/queues/default/resume", NULL, 200, NULL);
+    assert_ok(queue_is_paused(q, redis, &is_paused));
+    assert_false(is_paused);
+    r = kit_call(api, "POST", "/api/v1/queues/default/purge", admin.access,
+                 "{\"state\":\"delayed\"}");
+    assert_int_equal(r.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(r.json, "removed")), 1);
+    kit_reply_done(&r);
+    assert_int_equal(listed(&viewer, "/api/v1/queues", "queues"), 2);
+}
+
+static void workers_are_shown_to_the_first_organisation(void **state)
+{
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct job_batch batch;
+    fetch(arena, &batch);
+    struct kit_reply r = kit_call(api, "GET", "/api/v1/workers", viewer.access, NULL);
+    assert_int_equal(r.status, 200);
+    const json_t *worker = json_array_get(json_object_get(r.json, "workers"), 0);
+    assert_string_equal(json_string_value(json_object_get(worker, "id")), "w-1");
+    assert_string_equal(json_string_value(json_object_get(worker, "host")), "h");
+    assert_int_equal(json_integer_value(json_object_get(worker, "pid")), 7);
+    assert_true(json_is_true(json_object_get(worker, "alive")));
+    kit_reply_done(&r);
+    must(&stranger, "GET", "/api/v1/workers", NULL, 403, "WORKERS_DENIED");
+}
+
+static void bad_input_is_named(void **state)
+{
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+        const char *code;
+    } rows[] = {
+        {"GET", "/api/v1/jobs/" NOBODY, NULL, 404, "JOB_NOT_FOUND"},
+        {"GET", "/api/v1/jobs/none", NULL, 404, "JOB_NOT_FOUND"},
+        {"DELETE", "/api/v1/jobs/" NOBODY, NULL, 404, "JOB_NOT_FOUND"},
+        {"POST", "/api/v1/jobs/none/retry", NULL, 404, "JOB_NOT_FOUND"},
+        {"GET", "/api/v1/jobs?state=fine", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?limit=0", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?limit=101", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?limit=x", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?after=x", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?after=default/fine/", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?after=none/queued/", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?after=default/queued/9:1", NULL, 422, "VALIDATION_ERROR"},
+        {"GET", "/api/v1/jobs?queue=none", NULL, 404, "QUEUE_NOT_FOUND"},
+        {"GET", "/api/v1/queues/none", NULL, 404, "QUEUE_NOT_FOUND"},
+        {"GET", "/api/v1/queues/none/dead", NULL, 404, "QUEUE_NOT_FOUND"},
+        {"POST", "/api/v1/queues/none/pause", NULL, 404, "QUEUE_NOT_FOUND"},
+        {"POST", "/api/v1/queues/%7Bq%7D/resume", NULL, 404, "QUEUE_NOT_FOUND"},
+        {"POST", "/api/v1/queues/none/purge", "{\"state\":\"dead\"}", 404, "QUEUE_NOT_FOUND"},
+        {"POST", "/api/v1/queues/default/purge", "{}", 422, "VALIDATION_ERROR"},
+        {"POST", "/api/v1/queues/default/purge", "{\"state\":\"running\"}", 422, NULL},
+        {"POST", "/api/v1/queues/default/purge", "{\"state\":1}", 422, NULL},
+        {"POST", "/api/v1/queues/default/purge", "{", 400, "MALFORMED_REQUEST"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        must(&admin, rows[i].method, rows[i].path, rows[i].body, rows[i].status, rows[i].code);
+}
+
+static void redis_down_is_said(void **state)
+{
+    struct kit_api *usual = api;
+    api = kit_api_start(database, kit_redis(),
+                        &(struct kit_api_options){.redis = "unix:///nowhere/redis.sock"});
+    static const struct {
+        const char *method, *path, *body;
+    } rows[] = {
+        {"GET", "/api/v1/jobs", NULL},
+        {"GET", "/api/v1/jobs/" NOBODY, NULL},
+        {"DELETE", "/api/v1/jobs/" NOBODY, NULL},
+        {"POST", "/api/v1/jobs/" NOBODY "/retry", NULL},
+        {"GET", "/api/v1/queues", NULL},
+        {"GET", "/api/v1/queues/default", NULL},
+        {"GET", "/api/v1/queues/default/dead", NULL},
+        {"POST", "/api/v1/queues/default/pause", NULL},
+        {"POST", "/api/v1/queues/default/resume", NULL},
+        {"POST", "/api/v1/queues/default/purge", "{\"state\":\"dead\"}"},
+        {"GET", "/api/v1/workers", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        must(&admin, rows[i].method, rows[i].path, rows[i].body, 503, "QUEUE_UNAVAILABLE");
+    kit_api_stop(api);
+    api = usual;
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(jobs_are_listed_by_filter),
+        CASE(pages_follow_each_other_once),
+        CASE(a_job_is_cancelled_wherever_it_is),
+        CASE(a_dead_letter_is_requeued),
+        CASE(each_organisation_sees_its_own),
+        CASE(queues_are_controlled_by_admins_of_the_first),
+        CASE(workers_are_shown_to_the_first_organisation),
+        CASE(bad_input_is_named),
+        CASE(redis_down_is_said),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
