@@ -321,6 +321,43 @@ static void test_tail_ends_on_a_signal(void **state)
     }
 }
 
+static void test_top(void **state)
+{
+    struct queue_fixture *f = *state;
+    (void)known_jobs(f);
+    must(0, "top --once");
+    says("\ndefault        1        1        1     1 ");
+    says("\nw-é     alive  -        -  default\n");
+    must(0, "top --json");
+    AUTO_JSON frame = parsed();
+    const json_t *queues = json_object_get(frame, "queues");
+    assert_int_equal(json_array_size(queues), 2);
+    assert_int_equal(number(json_array_get(queues, 1), "delayed"), 1);
+    assert_int_equal(json_array_size(json_object_get(frame, "workers")), 1);
+    must(1, "top </dev/null");
+    says("wants a terminal");
+}
+
+/* A narrow terminal of its own (script), left by the key q: lines are cut, and all is put back. */
+static void test_top_on_a_terminal(void **state)
+{
+    struct queue_fixture *f = *state;
+    (void)known_jobs(f);
+    char args[1024];
+    (void)snprintf(
+        args, sizeof(args),
+        "--version; while printf q; do sleep 0.1; done 2>&- | timeout 20 script -qec \"stty cols 30 rows 12; "
+        "TOCSIN_REDIS_URL='%s' '%s/tocsin' top; stty -a\" /dev/null",
+        kit_redis(), getenv("TOCSIN_TEST_BIN"));
+    assert_int_equal(finish(begin(args)), 0);
+    says("\x1b[?1049h\x1b[?25l");
+    says("QUEUE    WAITING  RUNNING  DE…\x1b[K");
+    const char *left = strstr(output, "\x1b[?25h\x1b[?1049l");
+    assert_non_null(left);
+    assert_non_null(strstr(left, " icanon"));
+    assert_non_null(strstr(left, " echo "));
+}
+
 static void test_bad_arguments(void **state)
 {
     static const struct {
@@ -353,10 +390,11 @@ static void test_bad_arguments(void **state)
         {"dead list --limit 99999999", 2},
         {"worker", 2},
         {"worker list all", 2},
+        {"top now", 2},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         must(rows[i].code, "%s", rows[i].args);
-    static const char *const commands[] = {"queue", "job", "dead", "worker"};
+    static const char *const commands[] = {"queue", "job", "dead", "worker", "top"};
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         must(0, "%s --help", commands[i]);
         says("--json\n");
@@ -371,6 +409,7 @@ int main(void)
         QUEUE_CASE(test_jobs),          QUEUE_CASE(test_cancel_and_retry),
         QUEUE_CASE(test_dead),          QUEUE_CASE(test_workers),
         QUEUE_CASE(test_tail),          QUEUE_CASE(test_tail_ends_on_a_signal),
+        QUEUE_CASE(test_top),           QUEUE_CASE(test_top_on_a_terminal),
         QUEUE_CASE(test_bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
