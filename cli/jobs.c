@@ -194,8 +194,10 @@ static void put_text(const char *queue, const struct job_view *v, struct buf *ou
     put_field(out, "task", job->task);
     buf_printf(out, "%-12s%s%s\n", "state", job_state_name(v->state),
                v->is_cancel_wanted ? ", to be cancelled" : "");
-    buf_printf(out, "%-12s%d of %d\n", "attempt", job->attempt, job->max_attempts);
-    buf_printf(out, "%-12s%d\n", "priority", job->priority);
+    /* Of an ended job its result alone is left: no envelope, hence no priority. */
+    if (job->max_attempts > 0)
+        buf_printf(out, "%-12s%d of %d\n%-12s%d\n", "attempt", job->attempt, job->max_attempts,
+                   "priority", job->priority);
     put_time(out, "enqueued", job->enqueued_at_ms);
     put_time(out, "due", v->due_at_ms);
     put_time(out, "expires", job->expires_at_ms);

@@ -197,6 +197,7 @@ static void test_jobs(void **state)
         says(rows[i].state);
     }
     says("{\"n\":7}");
+    assert_null(strstr(output, "priority"));
 }
 
 static void test_cancel_and_retry(void **state)
