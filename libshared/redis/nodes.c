@@ -46,13 +46,13 @@ enum status redis_nodes_learn(struct redis *r, const char *error, struct redis_r
                               size_t *out)
 {
     TRY(redis_redirect_parse(error, to));
+    TRY(node_of(r, to, out));
     if (!r->slot_node) {
         r->slot_node = malloc(REDIS_SLOTS);
         if (!r->slot_node)
             return ST_NO_MEMORY;
         memset(r->slot_node, UNKNOWN_NODE, REDIS_SLOTS);
     }
-    TRY(node_of(r, to, out));
     if (!to->is_ask)
         r->slot_node[to->slot] = (uint8_t)*out;
     return ST_OK;

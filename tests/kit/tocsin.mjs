@@ -72,8 +72,7 @@ class Process {
     child.stderr.pipe(log, { end: false });
     this.exited = new Promise((resolve) => {
       child.once('close', (code, signal) => {
-        log.end();
-        resolve({ code, signal });
+        log.end(() => resolve({ code, signal })); // the log is whole when the end is known
       });
       child.once('error', (error) => resolve({ error }));
     });

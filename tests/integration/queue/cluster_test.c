@@ -35,7 +35,7 @@ static int setup(void **state)
     buf_init(&command, 1024);
     buf_str(&command, "redis-cli --cluster create");
     for (int i = 0; i < NODES; i++) {
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof(name), "node-%d", i);
         redis_server_init_node(&c.server[i], name);
         redis_server_start(&c.server[i]);
