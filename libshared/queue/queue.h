@@ -4,7 +4,7 @@
  *     {q:<queue>:<shard>}:p0 … :p3   streams (p0 first)      :delayed  sorted set by due time
  *     {q:<queue>:<shard>}:dead       stream of dead letters  :worker:<consumer>  heartbeat
  * (all of them: docs/queue.md). control.h: pause, cancel, limits; group.h: groups and chains;
- * inspect.h: what is where; outbox.h: enqueueing within a transaction of PostgreSQL.
+ * inspect.h: what is where; store/job_outbox.h: enqueueing within a transaction of PostgreSQL.
  * Delivery is at least once: late acknowledgement, leases per consumer, a reaper for the dead.
  * Exactly-once effects come from PostgreSQL (design: section 4).
  */
