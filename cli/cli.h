@@ -13,7 +13,7 @@
 #include "db/db.h"
 #include "redis/redis.h"
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ARGUMENTS_MAX = 8, CLI_OPTIONS_MAX = 12 };
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_ARGUMENTS_MAX = 8, CLI_OPTIONS_MAX = 24 };
 
 /* --name, or --name VALUE when `value` (what stands for it in the help) is given. */
 struct cli_option {

@@ -8,6 +8,7 @@
 #include "daemon/daemon.h"
 #include "json/parse.h"
 #include "log/log.h"
+#include "queue/queue.h"
 
 #define COMMAND(name) extern const struct command command_##name;
 #include "cli/commands.def"
@@ -45,7 +46,9 @@ static const struct command *find(const char *name)
 static int load(struct cli *cli, const char *config)
 {
     struct errbuf err = {""};
-    const enum status st = conf_load(config, &cli->conf, &err);
+    enum status st = conf_load(config, &cli->conf, &err);
+    if (st == ST_OK)
+        st = task_routes_set(cli->conf.task_routes, &err);
     if (st == ST_OK || cli->command->needs_no_settings)
         return CLI_OK;
     return cli_fail("%s", err.text[0] ? err.text : status_title(st));

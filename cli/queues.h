@@ -54,6 +54,18 @@ static inline void job_found_done(struct job_found *f)
 int jobs_find(struct cli *cli, struct redis *r, const char *id, struct job_found *out);
 int jobs_print_one(const struct job_found *found, bool is_json);
 
+/* A job to be made, as texts of the command line; what is NULL is as the task's row says. */
+struct job_wish {
+    const char *task, *args, *queue;
+    const char *delay, *expires, *result_ttl; /* durations */
+    const char *dedup, *key, *tenant;
+    int64_t priority, attempts, key_limit; /* -1: as usual */
+    int64_t wait_ms;                       /* for its end, 0: not at all */
+    bool is_json;
+};
+/* Enqueues it and prints its id, or with wait_ms how it ended: CLI_OK only if it succeeded. */
+int job_enqueue(struct cli *cli, struct redis *r, const struct job_wish *wish);
+
 /* A consumer with the queues that it serves. */
 struct worker_row {
     const char *consumer;

@@ -1,4 +1,4 @@
-/* tocsin job: list, show, cancel and retry jobs, follow their events. */
+/* tocsin job: enqueue, list, show, cancel and retry jobs, follow their events. */
 #include <inttypes.h>
 #include <poll.h>
 
@@ -10,13 +10,42 @@
 
 enum { TAIL_STEP_MS = 200, TAIL_ARENA_BYTES = 16 << 20 };
 
-enum { OPTION_QUEUE, OPTION_STATE, OPTION_TASK, OPTION_LIMIT, OPTION_COUNT, OPTION_JSON };
+enum {
+    OPTION_QUEUE,
+    OPTION_STATE,
+    OPTION_TASK,
+    OPTION_LIMIT,
+    OPTION_COUNT,
+    OPTION_PRIORITY,
+    OPTION_DELAY,
+    OPTION_EXPIRES,
+    OPTION_ATTEMPTS,
+    OPTION_DEDUP,
+    OPTION_KEY,
+    OPTION_KEY_LIMIT,
+    OPTION_TENANT,
+    OPTION_KEEP,
+    OPTION_WAIT,
+    OPTION_TIMEOUT,
+    OPTION_JSON
+};
 static const struct cli_option options[] = {
-    [OPTION_QUEUE] = {"queue", "QUEUE", "list, tail: only those of this queue"},
+    [OPTION_QUEUE] = {"queue", "QUEUE", "list, tail: only those of this queue; enqueue: there"},
     [OPTION_STATE] = {"state", "STATE", "list: running, queued, delayed or dead (default: all)"},
     [OPTION_TASK] = {"task", "TASK", "list: only those of this task"},
     [OPTION_LIMIT] = {"limit", "N", "list: at most so many (default: 50)"},
     [OPTION_COUNT] = {"count", "N", "tail: end after so many events"},
+    [OPTION_PRIORITY] = {"priority", "N", "enqueue: 0 (first) to 3"},
+    [OPTION_DELAY] = {"delay", "TIME", "enqueue: run it that much later (10s, 5m, 2h)"},
+    [OPTION_EXPIRES] = {"expires", "TIME", "enqueue: drop it when its turn comes later than that"},
+    [OPTION_ATTEMPTS] = {"attempts", "N", "enqueue: tried so often at most"},
+    [OPTION_DEDUP] = {"dedup", "KEY", "enqueue: only one job alive has this key"},
+    [OPTION_KEY] = {"key", "KEY", "enqueue: of the limits of what runs at a time"},
+    [OPTION_KEY_LIMIT] = {"key-limit", "N", "enqueue: so many jobs of the key at a time"},
+    [OPTION_TENANT] = {"tenant", "NAME", "enqueue: takes turns with the jobs of other tenants"},
+    [OPTION_KEEP] = {"keep", "TIME", "enqueue: how long its result is kept"},
+    [OPTION_WAIT] = {"wait", NULL, "enqueue: until it has ended, and show how"},
+    [OPTION_TIMEOUT] = {"timeout", "TIME", "enqueue: … but no longer than that (default: 60s)"},
     [OPTION_JSON] = {"json", NULL, "print JSON; tail: a line each event"},
 };
 
@@ -205,25 +234,56 @@ static int tail(struct cli *cli, struct redis *r)
     return code;
 }
 
+static int enqueue(struct cli *cli, struct redis *r)
+{
+    struct job_wish wish = {
+        .task = cli->argument[1],
+        .args = cli->argument_count > 2 ? cli->argument[2] : "{}",
+        .queue = cli->option[OPTION_QUEUE],
+        .delay = cli->option[OPTION_DELAY],
+        .expires = cli->option[OPTION_EXPIRES],
+        .result_ttl = cli->option[OPTION_KEEP],
+        .dedup = cli->option[OPTION_DEDUP],
+        .key = cli->option[OPTION_KEY],
+        .tenant = cli->option[OPTION_TENANT],
+        .priority = -1,
+        .attempts = -1,
+        .key_limit = -1,
+        .is_json = cli->option[OPTION_JSON] != NULL,
+    };
+    int code = cli_number(cli, OPTION_PRIORITY, 0, QUEUE_PRIORITIES - 1, &wish.priority);
+    if (code == CLI_OK)
+        code = cli_number(cli, OPTION_ATTEMPTS, 1, 1000, &wish.attempts);
+    if (code == CLI_OK)
+        code = cli_number(cli, OPTION_KEY_LIMIT, 1, INT32_MAX, &wish.key_limit);
+    if (code != CLI_OK)
+        return code;
+    const char *timeout = cli->option[OPTION_TIMEOUT] ? cli->option[OPTION_TIMEOUT] : "60s";
+    if (cli->option[OPTION_WAIT] &&
+        (conf_parse_ms(timeout, &wish.wait_ms) != ST_OK || wish.wait_ms == 0))
+        return cli_usage(cli, "--timeout: a time like 30s, 5m");
+    return job_enqueue(cli, r, &wish);
+}
+
 static int run(struct cli *cli)
 {
-    static const struct action actions[] = {{"list", 1, 1, list},
-                                            {"show", 2, 2, show},
-                                            {"cancel", 2, 2, cancel},
-                                            {"retry", 2, 2, retry},
-                                            {"tail", 1, 1, tail}};
+    static const struct action actions[] = {{"enqueue", 2, 3, enqueue}, {"list", 1, 1, list},
+                                            {"show", 2, 2, show},       {"cancel", 2, 2, cancel},
+                                            {"retry", 2, 2, retry},     {"tail", 1, 1, tail}};
     return action_run(cli, actions, ARRAY_LEN(actions));
 }
 
 const struct command command_job = {
     .name = "job",
-    .arguments = "list | show ID | cancel ID | retry ID | tail",
-    .summary = "list, show, cancel and retry jobs, follow their events",
-    .details = "tail follows until Ctrl-C. Events of jobs that succeed are written only while "
-               "somebody follows.",
+    .arguments = "enqueue TASK [ARGS-JSON] | list | show ID | cancel ID | retry ID | tail",
+    .summary = "enqueue, list, show, cancel and retry jobs, follow their events",
+    .details =
+        "enqueue prints the job's id; with --wait the exit status tells whether it "
+        "succeeded. tail follows until Ctrl-C. Events of jobs that succeed are written only while "
+        "somebody follows.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .arguments_min = 1,
-    .arguments_max = 2,
+    .arguments_max = 3,
     .run = run,
 };

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "json/parse.h"
 #include "log/log.h"
+#include "queue/queue.h"
 
 const char tocsin_version[] = "0.1.0";
 
@@ -79,6 +80,13 @@ static enum status setup_log(const struct service *service, const struct conf *c
     return err_set(err, ST_INVALID, "TOCSIN_LOG_FORMAT: not json, text or auto");
 }
 
+static enum status set_routes(const struct conf *c, struct errbuf *err)
+{
+    struct errbuf why = {""};
+    const enum status st = task_routes_set(c->task_routes, &why);
+    return st == ST_OK ? ST_OK : err_set(err, st, "TOCSIN_TASK_ROUTES: %.200s", why.text);
+}
+
 /* What must be done once, before threads. */
 static enum status setup_process(const struct service *service, struct daemon *d,
                                  struct errbuf *err)
@@ -94,6 +102,7 @@ static enum status setup_process(const struct service *service, struct daemon *d
     TRY(setup_log(service, &d->conf, err));
     clock_set_offset_ms(d->conf.clock_offset);
     crash_arm(d->conf.crash_at);
+    TRY(set_routes(&d->conf, err));
     json_setup();
     if (sodium_init() < 0)
         return err_set(err, ST_INTERNAL, "libsodium did not start");

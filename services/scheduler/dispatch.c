@@ -35,14 +35,14 @@ enum status dispatcher_new(struct redis *redis, struct dispatcher **out)
         return ST_NO_MEMORY;
     d->redis = redis;
     d->task = task_find("check.scheduled");
-    enum status st = d->task ? queue_new(d->task->queue, 0, &d->queue) : ST_NOT_FOUND;
+    enum status st = d->task ? queue_new(task_queue(d->task), 0, &d->queue) : ST_NOT_FOUND;
     if (st != ST_OK) {
         free(d);
         return st;
     }
     /* Under the queue's hash tag, beside its streams. */
     for (int i = 0; i < SCHED_SHARDS; i++)
-        (void)snprintf(d->fence[i], KEY_BYTES, "{q:%s:0}:fence:%d", d->task->queue, i);
+        (void)snprintf(d->fence[i], KEY_BYTES, "{q:%s:0}:fence:%d", task_queue(d->task), i);
     buf_init(&d->args, LIMIT_JOB_ARGS_BYTES);
     buf_init(&d->envelope, 2 * LIMIT_JOB_ARGS_BYTES);
     buf_init(&d->packed, PACKED_BYTES);

@@ -67,7 +67,7 @@ static enum status queue_failed(struct req *r, enum status st)
 static enum status enqueue(struct req *r, const struct job *job)
 {
     struct queue *q = NULL;
-    TRY(queue_new(task_find(job->task)->queue, 0, &q));
+    TRY(queue_new(task_queue(task_find(job->task)), 0, &q));
     enum status st = queue_enqueue(q, req_ctx(r)->redis, job);
     queue_free(q);
     return st;

@@ -359,6 +359,43 @@ static void test_top_on_a_terminal(void **state)
     assert_non_null(strstr(left, " echo "));
 }
 
+static void test_enqueue(void **state)
+{
+    struct queue_fixture *f = *state;
+    must(0, "job enqueue queue.noop '{\"n\":1}' --priority 0 --key k --key-limit 2 --expires 1h "
+            "--attempts 2 --tenant t --keep 1m --json");
+    AUTO_JSON first = parsed();
+    assert_string_equal(text(first, "queue"), "default");
+    assert_true(json_is_true(json_object_get(first, "is_new")));
+    must(0, "job enqueue queue.noop --delay 1h --dedup d --queue elsewhere");
+    says("-7");
+    must(0, "job enqueue queue.noop --delay 1h --dedup d --queue elsewhere");
+    says("  (was there already)\n");
+    must(0, "job list --queue elsewhere --state delayed --json");
+    AUTO_JSON delayed = parsed();
+    assert_int_equal(json_array_size(delayed), 1);
+    assert_int_equal(queue_fixture_fetch(f, "w", 9), 1);
+    const struct job *job = &f->batch.jobs[0];
+    assert_string_equal(job->args, "{\"n\":1}");
+    assert_string_equal(job->key, "k");
+    assert_string_equal(job->tenant, "t");
+    assert_int_equal(job->priority, 0);
+    assert_int_equal(job->key_limit, 2);
+    assert_int_equal(job->max_attempts, 2);
+    assert_int_equal(job->result_ttl_ms, 60000);
+    assert_true(job->expires_at_ms > clock_wall_ms() + 3500000);
+    must(1, "job enqueue queue.noop --wait --timeout 100ms");
+    says("has not ended; see tocsin job show ");
+    must(1, "job enqueue no.such");
+    says("there is no task no.such; there are check.scheduled, ");
+    /* Routes say where a task goes. */
+    must(0,
+         "--version; TOCSIN_REDIS_URL='%s' "
+         "TOCSIN_TASK_ROUTES='queue.*=side' '%s/tocsin' job enqueue queue.noop --json",
+         kit_redis(), getenv("TOCSIN_TEST_BIN"));
+    says("\"queue\":\"side\"");
+}
+
 static void test_bad_arguments(void **state)
 {
     static const struct {
@@ -384,6 +421,14 @@ static void test_bad_arguments(void **state)
         {"job cancel x", 2},
         {"job retry", 2},
         {"job tail --count -1", 2},
+        {"job enqueue", 2},
+        {"job enqueue queue.noop x", 1},
+        {"job enqueue queue.noop '[1]'", 1},
+        {"job enqueue queue.noop --priority 4", 2},
+        {"job enqueue queue.noop --delay soon", 2},
+        {"job enqueue queue.noop --key-limit 2", 2},
+        {"job enqueue queue.noop --queue 'No Name'", 2},
+        {"job enqueue queue.noop --wait --timeout 0", 2},
         {"job tail --queue nowhere", 1},
         {"dead requeue", 2},
         {"dead requeue x --all", 2},
@@ -406,12 +451,12 @@ static void test_bad_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        QUEUE_CASE(test_queue),         QUEUE_CASE(test_purge),
-        QUEUE_CASE(test_jobs),          QUEUE_CASE(test_cancel_and_retry),
-        QUEUE_CASE(test_dead),          QUEUE_CASE(test_workers),
-        QUEUE_CASE(test_tail),          QUEUE_CASE(test_tail_ends_on_a_signal),
-        QUEUE_CASE(test_top),           QUEUE_CASE(test_top_on_a_terminal),
-        QUEUE_CASE(test_bad_arguments),
+        QUEUE_CASE(test_queue),   QUEUE_CASE(test_purge),
+        QUEUE_CASE(test_jobs),    QUEUE_CASE(test_cancel_and_retry),
+        QUEUE_CASE(test_dead),    QUEUE_CASE(test_workers),
+        QUEUE_CASE(test_tail),    QUEUE_CASE(test_tail_ends_on_a_signal),
+        QUEUE_CASE(test_top),     QUEUE_CASE(test_top_on_a_terminal),
+        QUEUE_CASE(test_enqueue), QUEUE_CASE(test_bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
