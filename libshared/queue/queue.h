@@ -17,6 +17,7 @@
 #include "base/defs.h"
 #include "base/status.h"
 #include "base/uuid.h"
+#include "json/schema.h"
 #include "redis/redis.h"
 
 enum { QUEUE_PRIORITIES = 4, QUEUE_DEFAULT_PRIORITY = 2, QUEUE_MAX_DELIVERIES = 5 };
@@ -25,6 +26,13 @@ enum { JOB_VERSION = 1 }; /* of the envelope: a newer one becomes a dead letter 
 /* At most `count` starts in `period_ms`, of them `burst` at once (1 and fewer: evenly spread). */
 struct queue_rate {
     int64_t count, period_ms, burst;
+};
+
+/* Whose schedules may name a task. */
+enum task_audience {
+    TASK_INTERNAL, /* nobody's: its jobs are made by the program alone */
+    TASK_USER,     /* any organisation's */
+    TASK_SYSTEM    /* the installation's own, which have no organisation */
 };
 
 /* Rows of the one task table (queue/tasks.c): routing and policy by task name. */
@@ -38,6 +46,11 @@ struct task {
     int64_t soft_limit_ms;  /* the handler is told, 0: never */
     int64_t result_ttl_ms;  /* how long the result is kept, 0: not at all */
     struct queue_rate rate; /* count 0: no limit; queue_rate_set overrides it */
+    enum task_audience audience;
+    /* What a schedule may give it; NULL: nothing. A member "check_id" (FT_UUID) or "check_ids" (a
+     * list of those) names checks of the schedule's organisation. */
+    const struct schema *args;
+    bool takes_slot; /* a scheduled job is told its slot's time: "slot_us" */
 };
 const struct task *task_find(const char *name);
 /* The i-th row, NULL behind the last. */

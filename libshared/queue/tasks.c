@@ -8,6 +8,23 @@
  */
 enum { CHECK_LIMIT_MS = LIMIT_PROBE_TIMEOUT_MS + 30000 };
 
+/* --- arguments that schedules may give --- */
+
+struct check_args {
+    struct in_uuid check_id;
+};
+static const struct field check_fields[] = {
+    {.name = "check_id",
+     .type = FT_UUID,
+     .flags = F_REQUIRED,
+     .offset = offsetof(struct check_args, check_id),
+     .help = "The check to run"},
+};
+static const struct schema check_args = SCHEMA("TaskArgsCheckRun", struct check_args, check_fields);
+static const struct schema any_args = {.name = "TaskArgsAny", .is_open = true};
+
+/* --- the table --- */
+
 static const struct task tasks[] = {
     {.name = "check.scheduled",
      .queue = "checks",
@@ -23,7 +40,10 @@ static const struct task tasks[] = {
      .max_attempts = 1,
      .retry_base_ms = 1000,
      .retry_cap_ms = 1000,
-     .time_limit_ms = CHECK_LIMIT_MS},
+     .time_limit_ms = CHECK_LIMIT_MS,
+     .audience = TASK_USER,
+     .args = &check_args,
+     .takes_slot = true},
     {.name = "check.adhoc",
      .queue = "checks",
      .priority = 0,
@@ -38,7 +58,9 @@ static const struct task tasks[] = {
      .max_attempts = 3,
      .retry_base_ms = 1000,
      .retry_cap_ms = 60000,
-     .time_limit_ms = 60000},
+     .time_limit_ms = 60000,
+     .audience = TASK_USER,
+     .args = &any_args},
 };
 
 const struct task *task_at(size_t i)
