@@ -26,14 +26,15 @@ enum field_type {
     FT_UUID,
     FT_TIME,   /* RFC 3339 */
     FT_JSON,   /* any value */
-    FT_MAP,    /* any object */
+    FT_MAP,    /* any object; with `sub` or `element` all its values are such (not checked) */
     FT_OBJECT, /* an object of the schema `sub` */
     FT_LIST    /* an array: of `sub` objects, or of scalars of type `element` */
 };
 
 enum field_flags {
     F_REQUIRED = 1,
-    F_NULLABLE = 2,  /* an incoming null is accepted (set and null) */
+    F_NULLABLE = 2,  /* incoming: null is accepted (set and null); outgoing: it may be null, which
+                        a member without this must never be: the description promises it */
     F_SECRET = 4,    /* never written out, masked in documentation examples */
     F_OMIT_NULL = 8, /* outgoing: leave the key out instead of writing null */
 };
@@ -94,6 +95,7 @@ struct field {
     const char *help;
     const char *example; /* JSON text */
     const char *alias;   /* another accepted name */
+    const char *format;  /* of a string, for the description: "uri", "email" … */
     /* Extra test of a string: NULL when good, else a message for the caller's eyes. */
     const char *(*check)(const char *text);
 };

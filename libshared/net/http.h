@@ -41,17 +41,56 @@ enum route_flags {
                           block, has no context, no schemas, no parking */
 };
 
+/* How `reply` and `list` make up a body. Each has its writer in net/page.h. */
+enum reply_shape {
+    REPLY_PLAIN,  /* the object itself; with `list`: {"<list>": […], total, page, … next} */
+    REPLY_ITEMS,  /* {"<list>": […], total, count}: all there are */
+    REPLY_CURSOR, /* {"<list>": […], count, limit, next_cursor} */
+    REPLY_ARRAY   /* a bare array */
+};
+
+/* What the description of the API says of a {parameter} of the path. Those that are not described
+ * and are named id or …_id are UUIDs. */
+struct path_param {
+    const char *name, *help;
+    const char *pattern; /* a regular expression, or NULL */
+    const char *example; /* as it stands in the path */
+};
+#define PATH_PARAMS(...) ((const struct path_param[]){__VA_ARGS__, {0}})
+
+/* A success beside the usual one. */
+struct route_reply {
+    int status;
+    const char *help; /* when it comes */
+    const struct schema *reply;
+    const char *produces;
+};
+#define MORE_REPLIES(...) ((const struct route_reply[]){__VA_ARGS__, {0}})
+
+/* Codes of net/errors.def: ERRORS("CHECK_NOT_FOUND", "CHECK_NAME_TAKEN"). */
+#define ERRORS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 struct route {
     enum http_method method;
     const char *path; /* "/api/v1/checks/{id}"; a literal beats a parameter; trailing / optional */
     const char *summary; /* for the API description */
     int scope;           /* auth/scopes.h; 0 is refused at start */
     const struct schema *query;
-    const struct schema *body;  /* bound into r->in */
+    const struct schema *body;  /* bound into r->in; of a ROUTE_RAW_BODY it only documents */
     const struct schema *reply; /* one object; with `list`, the elements of that array */
     const char *list;           /* "checks": the reply is a page */
-    const char *tag;            /* group in the documentation */
-    int ok;                     /* success status, 0: 200 */
+    const char *tag;            /* group in the documentation: net/tags.def */
+    int ok;                     /* success status, 0: 200; 204: without a body */
+    /* What the description of the API cannot see in the above. It must be complete: the tests
+     * compare every reply they get with what is said here. */
+    enum reply_shape shape;
+    const struct schema *extra; /* more members of a list's envelope */
+    const char *description;    /* Markdown, what the summary has no room for */
+    const char *const *errors;  /* ERRORS(…): those with a code of their own */
+    const struct path_param *params;
+    const struct route_reply *more; /* MORE_REPLIES(…) */
+    const char *produces;           /* content type of a reply that is not JSON */
+    const char *consumes;           /* content type of a body that is not JSON */
     unsigned flags;
     size_t max_body_bytes; /* 0: LIMIT_HTTP_BODY_BYTES */
     http_handler *handler;
@@ -119,7 +158,8 @@ void reply_text(struct req *r, int status, const char *content_type, const char 
 void reply_header(struct req *r, const char *name, const char *value);
 
 /* problem+json with everything that api.md promises; returns st so that a handler can return it.
- * code NULL: the status's generic one. */
+ * `code` is one of net/errors.def (with this status; another is logged and becomes the generic
+ * one), NULL: the status's generic one. */
 enum status req_fail(struct req *r, enum status st, const char *code, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 /* 422 with `errors`. */

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "log/log.h"
+#include "net/errors.h"
 #include "net/gzip.h"
 
 struct jw *reply_json(struct req *r, int status)
@@ -98,11 +99,22 @@ static void problem_headers(struct req *r, enum status st)
         header_unless_set(r, "Retry-After", st == ST_STOPPED ? "5" : "1");
 }
 
+/* A client must never meet a code that it cannot look up. */
+static const char *known_code(enum status st, const char *code)
+{
+    if (!code)
+        return status_code(st);
+    const struct error_code *known = error_code_find(code);
+    if (known && status_http(known->st) == status_http(st))
+        return code;
+    log_error("http_error_code_unknown", kv_str("code", code), kv_str("status", status_name(st)));
+    return status_code(st);
+}
+
 static enum status problem(struct req *r, enum status st, const char *code, const char *detail,
                            const struct field_errors *errors)
 {
-    if (!code)
-        code = status_code(st);
+    code = known_code(st, code);
     struct jw *w = reply_json(r, status_http(st));
     r->content_type = "application/problem+json";
     char type[128];

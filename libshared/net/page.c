@@ -143,17 +143,63 @@ void page_write_members(struct req *r, struct jw *w, size_t count, const struct 
     jw_kv_str(w, "next", next.len > 0 ? buf_cstr(&next) : NULL);
 }
 
-void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,
-                size_t count, const struct page *p)
+static void write_rows(struct jw *w, const struct schema *schema, const void *rows, size_t count)
 {
-    struct jw *w = reply_json(r, 200);
     const char *row = rows;
-    jw_object(w);
-    jw_key(w, list);
     jw_array(w);
     for (size_t i = 0; i < count; i++)
         schema_write(w, schema, row + i * schema->size);
     jw_end(w);
+}
+
+static struct jw *open_list(struct req *r, const char *list, const struct schema *schema,
+                            const void *rows, size_t count)
+{
+    struct jw *w = reply_json(r, 200);
+    jw_object(w);
+    jw_key(w, list);
+    write_rows(w, schema, rows, count);
+    return w;
+}
+
+/* More than five parameters: all of a list's reply, which no caller keeps as a thing. */
+void reply_page_with(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                     size_t count, const struct page *p, const struct schema *extra,
+                     const void *more)
+{
+    struct jw *w = open_list(r, list, schema, rows, count);
     page_write_members(r, w, count, p);
+    if (extra)
+        schema_write_members(w, extra, more);
     jw_end(w);
+}
+
+void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                size_t count, const struct page *p)
+{
+    reply_page_with(r, list, schema, rows, count, p, NULL, NULL);
+}
+
+void reply_items(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                 size_t count)
+{
+    struct jw *w = open_list(r, list, schema, rows, count);
+    jw_kv_i64(w, "total", (int64_t)count);
+    jw_kv_i64(w, "count", (int64_t)count);
+    jw_end(w);
+}
+
+void reply_cursor(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                  size_t count, int64_t limit, const char *next)
+{
+    struct jw *w = open_list(r, list, schema, rows, count);
+    jw_kv_i64(w, "count", (int64_t)count);
+    jw_kv_i64(w, "limit", limit);
+    jw_kv_str(w, "next_cursor", next);
+    jw_end(w);
+}
+
+void reply_array(struct req *r, const struct schema *schema, const void *rows, size_t count)
+{
+    write_rows(reply_json(r, 200), schema, rows, count);
 }

@@ -60,6 +60,18 @@ NODISCARD enum status page_begin(struct req *r, const struct page_in *in, const 
 /* {"<list>": […], "page": … }: rows are `count` structs of the schema. */
 void reply_page(struct req *r, const char *list, const struct schema *schema, const void *rows,
                 size_t count, const struct page *p);
+/* The same with the members of one `extra` object after them (route.extra). */
+void reply_page_with(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                     size_t count, const struct page *p, const struct schema *extra,
+                     const void *more);
+/* REPLY_ITEMS: all of them at once, {"<list>": […], "total": n, "count": n}. */
+void reply_items(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                 size_t count);
+/* REPLY_CURSOR: {"<list>": […], "count", "limit", "next_cursor"}; next NULL: the end. */
+void reply_cursor(struct req *r, const char *list, const struct schema *schema, const void *rows,
+                  size_t count, int64_t limit, const char *next);
+/* REPLY_ARRAY; page_reply_headers goes with it where it is one of several pages. */
+void reply_array(struct req *r, const struct schema *schema, const void *rows, size_t count);
 /* X-Total-Count and Link: for a list that is a bare array. */
 void page_reply_headers(struct req *r, size_t count, const struct page *p);
 /* Only the page members into an open object, and the Link header: for replies with more in them. */

@@ -2,7 +2,8 @@
 # Checks that what is written in several places says the same: drift.sh PATH_OF_TOCSIN
 #
 # docs/configuration.md is what `tocsin docs-config` prints, and every TOCSIN_ name in the
-# deployment files and scripts is a setting, or one that only the runner knows.
+# deployment files and scripts is a setting, or one that only the runner knows. Every error code
+# that is raised or declared is in net/errors.def, every tag in net/tags.def.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -35,5 +36,34 @@ while IFS=: read -r file name; do
     echo "drift: $file names $name, which is no setting" >&2
     bad=1
 done < <(grep -oE '\bTOCSIN_[A-Z0-9_]*[A-Z0-9]\b' "${files[@]}" /dev/null | sort -u)
+
+# The texts in capitals of each req_fail(…); and ERRORS(…), and what follows .tag =.
+names_in_code() {
+    awk '
+    FNR == 1 { open = 0 }
+    /req_fail\(|ERRORS\(/ { open = 1 }
+    {
+        rest = $0
+        while (open && match(rest, /"[^"]*"/)) {
+            text = substr(rest, RSTART + 1, RLENGTH - 2)
+            if (text ~ /^[A-Z][A-Z_]+$/)
+                print FILENAME ":" FNR ":ERROR:" text
+            rest = substr(rest, RSTART + RLENGTH)
+        }
+        if (open && /[;}]/)
+            open = 0
+        if (match($0, /\.tag = "[^"]*"/))
+            print FILENAME ":" FNR ":TAG:" substr($0, RSTART + 8, RLENGTH - 9)
+    }' "$@"
+}
+mapfile -t sources < <(git ls-files -- 'libshared/*.c' 'services/*.c')
+while IFS=: read -r file line table name; do
+    case $table in
+    ERROR) grep -q "^ERROR($name," libshared/net/errors.def && continue ;;
+    TAG) grep -q "^TAG(\"$name\"," libshared/net/tags.def && continue ;;
+    esac
+    echo "drift: $file:$line names \"$name\", which net/${table,,}s.def does not have" >&2
+    bad=1
+done < <(names_in_code "${sources[@]}")
 
 exit "$bad"

@@ -113,11 +113,7 @@ static enum status list_mine(struct req *r)
     char text[24];
     (void)snprintf(text, sizeof(text), "%lld", (long long)total);
     reply_header(r, "X-Total-Count", text);
-    struct jw *w = reply_json(r, 200);
-    jw_array(w);
-    for (size_t i = 0; i < count; i++)
-        schema_write(w, &key_schema, &rows[i]);
-    jw_end(w);
+    reply_array(r, &key_schema, rows, count);
     return ST_OK;
 }
 
@@ -211,6 +207,7 @@ static const struct route routes[] = {
      .summary = "List the caller's API keys",
      .scope = SCOPE_KEYS_READ,
      .reply = &key_schema,
+     .shape = REPLY_ARRAY,
      .tag = "API keys",
      .handler = list_mine},
     {.method = M_GET,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "net/page.h"
 #include "queue/control.h"
 #include "services/api/api.h"
 #include "services/api/routes/routes.h"
@@ -247,17 +248,7 @@ static enum status reply_walk(const struct walk *w)
         if (!next)
             return ST_NO_MEMORY;
     }
-    struct jw *jw = reply_json(w->r, 200);
-    jw_object(jw);
-    jw_key(jw, "jobs");
-    jw_array(jw);
-    for (size_t i = 0; i < w->count; i++)
-        schema_write(jw, &job_item_schema, &w->out[i]);
-    jw_end(jw);
-    jw_kv_i64(jw, "count", (int64_t)w->count);
-    jw_kv_i64(jw, "limit", (int64_t)w->wanted->limit);
-    jw_kv_str(jw, "next_cursor", next);
-    jw_end(jw);
+    reply_cursor(w->r, "jobs", &job_item_schema, w->out, w->count, (int64_t)w->wanted->limit, next);
     return ST_OK;
 }
 
@@ -447,6 +438,7 @@ static const struct route routes[] = {
      .query = &list_schema,
      .reply = &job_item_schema,
      .list = "jobs",
+     .shape = REPLY_CURSOR,
      .tag = "Jobs",
      .handler = job_list},
     {.method = M_GET,

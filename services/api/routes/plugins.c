@@ -1,5 +1,6 @@
 /* /plugins: the kinds of checks and what their configurations are made of. */
 #include "kinds/kind.h"
+#include "net/page.h"
 #include "services/api/api.h"
 #include "services/api/routes/routes.h"
 
@@ -63,15 +64,7 @@ static enum status plugin_list(struct req *r)
     for (size_t i = 0; i < count; i++)
         TRY(to_out(r, check_kind_at(i), &out[i]));
 
-    struct jw *w = reply_json(r, 200);
-    jw_object(w);
-    jw_key(w, "plugins");
-    jw_array(w);
-    for (size_t i = 0; i < count; i++)
-        schema_write(w, &plugin_schema, &out[i]);
-    jw_end(w);
-    jw_kv_i64(w, "count", (int64_t)count);
-    jw_end(w);
+    reply_items(r, "plugins", &plugin_schema, out, count);
     return ST_OK;
 }
 
@@ -94,6 +87,7 @@ static const struct route routes[] = {
      .scope = SCOPE_CHECKS_READ,
      .reply = &plugin_schema,
      .list = "plugins",
+     .shape = REPLY_ITEMS,
      .tag = "Plugins",
      .flags = ROUTE_NO_STORE_NEEDED,
      .handler = plugin_list},

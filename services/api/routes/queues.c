@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "net/page.h"
 #include "queue/control.h"
 #include "services/api/api.h"
 #include "services/api/routes/jobs.h"
@@ -86,16 +87,7 @@ static enum status queue_list(struct req *r)
         TRY(queue_new(names[i], 0, &q));
         TRY(load(r, q, names[i], &out[i]));
     }
-    struct jw *w = reply_json(r, 200);
-    jw_object(w);
-    jw_key(w, "queues");
-    jw_array(w);
-    for (size_t i = 0; i < count; i++)
-        schema_write(w, &queue_schema, &out[i]);
-    jw_end(w);
-    jw_kv_i64(w, "total", (int64_t)count);
-    jw_kv_i64(w, "count", (int64_t)count);
-    jw_end(w);
+    reply_items(r, "queues", &queue_schema, out, count);
     return ST_OK;
 }
 
@@ -219,6 +211,7 @@ static const struct route routes[] = {
      .scope = SCOPE_JOBS_READ,
      .reply = &queue_schema,
      .list = "queues",
+     .shape = REPLY_ITEMS,
      .tag = "Jobs",
      .handler = queue_list},
     {.method = M_GET,
@@ -235,6 +228,8 @@ static const struct route routes[] = {
      .query = &dead_schema,
      .reply = &job_item_schema,
      .list = "jobs",
+     .shape = REPLY_CURSOR,
+     .errors = ERRORS("QUEUE_NOT_FOUND", "QUEUE_UNAVAILABLE"),
      .tag = "Jobs",
      .handler = queue_dead},
     {.method = M_POST,

@@ -168,14 +168,13 @@ static enum status server_list(struct req *r)
     TRY(host_list(req_ctx(r)->db, r->arena, &r->who->org_id, page.sort, page.limit, page.offset,
                   &hosts, &count, &page.total));
 
+    struct server_out *out = arena_array(r->arena, count, sizeof(*out));
+    if (!out)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        out[i] = to_out(&hosts[i]);
     page_reply_headers(r, count, &page);
-    struct jw *w = reply_json(r, 200);
-    jw_array(w);
-    for (size_t i = 0; i < count; i++) {
-        const struct server_out out = to_out(&hosts[i]);
-        schema_write(w, &server_schema, &out);
-    }
-    jw_end(w);
+    reply_array(r, &server_schema, out, count);
     return ST_OK;
 }
 
@@ -275,6 +274,7 @@ static const struct route routes[] = {
      .scope = SCOPE_SERVERS_READ,
      .query = &list_schema,
      .reply = &server_schema,
+     .shape = REPLY_ARRAY,
      .tag = "Servers",
      .handler = server_list},
     {.method = M_POST,

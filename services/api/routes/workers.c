@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "net/page.h"
 #include "services/api/api.h"
 #include "services/api/routes/jobs.h"
 #include "services/api/routes/routes.h"
@@ -110,16 +111,7 @@ static enum status worker_list(struct req *r)
     if (!list)
         return ST_NO_MEMORY;
     TRY(collect(r, list, &count));
-    struct jw *w = reply_json(r, 200);
-    jw_object(w);
-    jw_key(w, "workers");
-    jw_array(w);
-    for (size_t i = 0; i < count; i++)
-        schema_write(w, &worker_schema, &list[i]);
-    jw_end(w);
-    jw_kv_i64(w, "total", (int64_t)count);
-    jw_kv_i64(w, "count", (int64_t)count);
-    jw_end(w);
+    reply_items(r, "workers", &worker_schema, list, count);
     return ST_OK;
 }
 
@@ -130,6 +122,8 @@ static const struct route routes[] = {
      .scope = SCOPE_JOBS_READ,
      .reply = &worker_schema,
      .list = "workers",
+     .shape = REPLY_ITEMS,
+     .errors = ERRORS("WORKERS_DENIED", "QUEUE_UNAVAILABLE"),
      .tag = "Jobs",
      .handler = worker_list},
 };

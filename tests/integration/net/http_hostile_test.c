@@ -72,7 +72,7 @@ static enum status with_headers(struct req *r)
 
 static enum status need_login(struct req *r)
 {
-    return req_fail(r, ST_UNAUTHENTICATED, "TOKEN_EXPIRED", "the token has expired");
+    return req_fail(r, ST_UNAUTHENTICATED, "INVALID_TOKEN", "the token has expired");
 }
 
 static const struct route routes[] = {
@@ -219,7 +219,7 @@ static void test_wrong_requests(void **state)
         /* handlers */
         {"GET /late HTTP/1.1\r\n" H "\r\n", 503, "UNAVAILABLE"},
         {"GET /nothing HTTP/1.1\r\n" H "\r\n", 500, "INTERNAL"},
-        {"GET /login HTTP/1.1\r\n" H "\r\n", 401, "TOKEN_EXPIRED"},
+        {"GET /login HTTP/1.1\r\n" H "\r\n", 401, "INVALID_TOKEN"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         ask(cases[i].request);

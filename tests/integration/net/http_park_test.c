@@ -60,7 +60,7 @@ static enum status park(struct req *r)
         assert_int_equal(http_wake(r->server, &key, "soon", 4), 1);
     if (str_eq(what, "unpark")) {
         req_unpark(r);
-        return req_fail(r, ST_CONFLICT, "NOT_STARTED", "it did not start");
+        return req_fail(r, ST_CONFLICT, "CONFLICT", "it did not start");
     }
     if (str_eq(what, "failed"))
         return ST_UNAVAILABLE;
@@ -202,7 +202,7 @@ static void test_outcomes(void **state)
     } cases[] = {
         {"/park/" KEY_A "/early", 200, "\"timed_out\":false,\"data\":\"soon\""},
         {"/park/" KEY_A "/short", 200, "\"timed_out\":true,\"data\":\"\""},
-        {"/park/" KEY_A "/unpark", 409, "NOT_STARTED"},
+        {"/park/" KEY_A "/unpark", 409, "CONFLICT"},
         {"/park/" KEY_A "/failed", 503, "UNAVAILABLE"},
         {"/park/" KEY_A "/answered", 204, ""},
     };
