@@ -74,6 +74,43 @@ enum status queue_result_get(struct queue *q, struct redis *r, const struct uuid
     return read_result(reply, id, arena, out);
 }
 
+static enum status append_ends(struct queue *q, struct redis *r, const struct uuid *ids,
+                               size_t count)
+{
+    char id[UUID_TEXT_BYTES], key[QUEUE_KEY_BYTES + sizeof("result:") + UUID_TEXT_BYTES];
+    for (size_t i = 0; i < count; i++) {
+        struct rargs args;
+        uuid_format(&ids[i], id);
+        (void)snprintf(key, sizeof(key), "%sresult:%s", q->prefix, id);
+        rargs_init(&args, "HGET");
+        rargs_str(&args, key);
+        rargs_str(&args, "state");
+        TRY(redis_append(r, &args));
+    }
+    return ST_OK;
+}
+
+enum status queue_ends_get(struct queue *q, struct redis *r, const struct uuid *ids, size_t count,
+                           enum job_state *out)
+{
+    for (size_t done = 0; done < count;) {
+        const size_t n = MIN_OF(count - done, (size_t)LIMIT_FETCH_BATCH);
+        TRY(append_ends(q, r, ids + done, n));
+        enum status st = ST_OK;
+        for (size_t i = 0; i < n; i++) {
+            AUTO_REPLY reply = NULL;
+            TRY(redis_fetch(r, &reply));
+            const bool is_there = reply->type == REDIS_REPLY_STRING;
+            out[done + i] = is_there ? state_of(reply->str) : JOB_STATE_COUNT_;
+            if (reply->type == REDIS_REPLY_ERROR)
+                st = ST_IO;
+        }
+        TRY(st);
+        done += n;
+    }
+    return ST_OK;
+}
+
 void queue_done_channel(const struct queue *q, char out[96])
 {
     (void)snprintf(out, 96, "%.80sdone", q->prefix);

@@ -61,6 +61,10 @@ NODISCARD enum status queue_job_get(struct queue *q, struct redis *r, const stru
 NODISCARD enum status queue_result_get(struct queue *q, struct redis *r, const struct uuid *id,
                                        struct arena *arena, struct job_view *out);
 void queue_done_channel(const struct queue *q, char out[96]);
+/* How jobs ended whose results are kept, in one round trip for any number: JOB_STATE_COUNT_ where
+ * there is no result (it has not ended, or was not kept, or is forgotten). */
+NODISCARD enum status queue_ends_get(struct queue *q, struct redis *r, const struct uuid *ids,
+                                     size_t count, enum job_state *out);
 
 /* Dead letters, by job id; ST_NOT_FOUND, ST_INVALID (it cannot be read). Requeued ones begin with
  * their first attempt. */

@@ -347,6 +347,10 @@ static void test_results(void **state)
     assert_ok(redis_subscribe(other, channel));
     struct job_view v;
     assert_status(ST_NOT_FOUND, queue_result_get(f->q, f->r, &job.id, f->arena, &v));
+    const struct uuid asked[] = {job.id, uuid_new()};
+    enum job_state ends[] = {JOB_DEAD, JOB_DEAD};
+    assert_ok(queue_ends_get(f->q, f->r, asked, 2, ends));
+    assert_int_equal(ends[0], JOB_STATE_COUNT_);
     assert_int_equal(fetch(f, "a", 1), 1);
     end(f, "a", 0, JOB_SUCCEEDED, "{\"n\":42}");
     AUTO_REPLY message = NULL;
@@ -361,6 +365,9 @@ static void test_results(void **state)
     assert_int_equal(v.job.attempt, 1);
     assert_null(v.error);
     assert_true(v.started_at_ms > 0 && v.finished_at_ms >= v.started_at_ms);
+    assert_ok(queue_ends_get(f->q, f->r, asked, 2, ends));
+    assert_int_equal(ends[0], JOB_SUCCEEDED);
+    assert_int_equal(ends[1], JOB_STATE_COUNT_);
     /* Another worker that had it once cannot change what is written. */
     struct job_outcome late = {.state = JOB_DEAD, .error = "late"};
     assert_ok(queue_finish(f->q, f->r, "b", &f->batch.jobs[0], &late, 1));
