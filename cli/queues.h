@@ -27,6 +27,13 @@ int action_run(struct cli *cli, const struct action *actions, size_t count);
  * all). CLI_OK, or CLI_FAILED (said why). */
 int queues_pick(struct cli *cli, struct redis *r, const char *only, const char ***names,
                 size_t *count);
+/* "active", "paused", or what is broken: "p1 is a string". */
+static inline const char *queue_state_text(const struct queue_info *info)
+{
+    if (info->is_broken)
+        return info->broken;
+    return info->is_paused ? "paused" : "active";
+}
 /* A queue that there is. */
 int queues_open(struct cli *cli, struct redis *r, const char *name, struct queue **out);
 

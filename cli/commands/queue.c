@@ -50,6 +50,7 @@ static void put_json(struct jw *w, const struct row *row)
         int64_t value;
     } numbers[] = {
         {"depth", q->depth},
+        {"lag", q->lag},
         {"in_flight", q->in_flight},
         {"delayed", q->delayed},
         {"dead", q->dead},
@@ -76,6 +77,7 @@ static void put_json(struct jw *w, const struct row *row)
     jw_kv_bool(w, "is_paused", q->is_paused);
     jw_kv_time_us(w, "paused_at", q->paused_at_ms * 1000);
     jw_kv_str(w, "paused_by", q->paused_by);
+    jw_kv_str(w, "broken", q->broken);
     jw_end(w);
 }
 
@@ -125,7 +127,7 @@ static int list(struct cli *cli, struct redis *r)
         table_add_i64(&t, q->dead);
         table_add_age(&t, q->oldest_age_ms);
         table_add_i64(&t, q->workers);
-        table_add(&t, q->is_paused ? "paused" : "active");
+        table_add(&t, queue_state_text(q));
     }
     return print_table(&t);
 }
@@ -172,6 +174,8 @@ static void put_show(const struct row *row, struct buf *out)
     } else {
         buf_str(out, "state      active\n");
     }
+    if (q->is_broken)
+        buf_printf(out, "broken     %s\n", q->broken);
     buf_printf(out, "waiting    %" PRId64 " (by priority:", q->depth);
     for (size_t p = 0; p < QUEUE_PRIORITIES; p++)
         buf_printf(out, " %" PRId64, q->waiting[p]);

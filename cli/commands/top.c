@@ -103,7 +103,7 @@ static void put_queues(const struct sample *before, const struct sample *now, si
         table_addf(&t, "%.1f", per_s.in);
         table_addf(&t, "%.1f", per_s.done);
         table_addf(&t, "%.1f", per_s.failed);
-        table_add(&t, q->is_paused ? "paused" : "active");
+        table_add(&t, queue_state_text(q));
     }
     table_print(&t, out, lines, width);
 }
@@ -166,6 +166,7 @@ static void put_json(const struct sample *before, const struct sample *now, stru
         jw_kv_f64(&w, "succeeded_per_s", per_s.done);
         jw_kv_f64(&w, "failed_per_s", per_s.failed);
         jw_kv_bool(&w, "is_paused", q->is_paused);
+        jw_kv_str(&w, "broken", q->broken);
         jw_end(&w);
     }
     jw_end(&w);

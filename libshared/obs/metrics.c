@@ -22,6 +22,9 @@ static const int64_t bounds_us[METRIC_BUCKETS] = {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct metric *first;
 static struct metric **last = &first;
+enum { COLLECTORS_MAX = 8 };
+static void (*collectors[COLLECTORS_MAX])(struct buf *out);
+static size_t collector_count;
 
 void metrics_add(struct metric *m)
 {
@@ -29,6 +32,15 @@ void metrics_add(struct metric *m)
     m->next = NULL;
     *last = m;
     last = &m->next;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void metrics_collector_add(void (*write)(struct buf *out))
+{
+    (void)pthread_mutex_lock(&lock);
+    if (collector_count == COLLECTORS_MAX)
+        abort(); /* a bug: they are the program's own */
+    collectors[collector_count++] = write;
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -80,7 +92,7 @@ static void put_histogram(struct buf *out, struct metric *m)
     buf_char(out, '\n');
 }
 
-static void put_head(struct buf *out, const char *name, const char *type, const char *help)
+void metrics_write_head(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -137,17 +149,18 @@ __attribute__((constructor)) static void note_start(void)
 
 static void put_process(struct buf *out)
 {
-    put_head(out, "process_resident_memory_bytes", "gauge", "Resident memory");
+    metrics_write_head(out, "process_resident_memory_bytes", "gauge", "Resident memory");
     buf_printf(out, "process_resident_memory_bytes %" PRId64 "\n", resident_bytes());
-    put_head(out, "process_cpu_seconds_total", "counter", "User and system CPU time");
+    metrics_write_head(out, "process_cpu_seconds_total", "counter", "User and system CPU time");
     buf_str(out, "process_cpu_seconds_total ");
     put_seconds(out, cpu_us());
     buf_char(out, '\n');
-    put_head(out, "process_start_time_seconds", "gauge", "When the process began, since 1970");
+    metrics_write_head(out, "process_start_time_seconds", "gauge",
+                       "When the process began, since 1970");
     buf_str(out, "process_start_time_seconds ");
     put_seconds(out, started_at_us);
     buf_char(out, '\n');
-    put_head(out, "process_open_fds", "gauge", "Open file descriptors");
+    metrics_write_head(out, "process_open_fds", "gauge", "Open file descriptors");
     buf_printf(out, "process_open_fds %" PRId64 "\n", open_fds());
 }
 
@@ -158,10 +171,12 @@ void metrics_write(struct buf *out)
     (void)pthread_mutex_lock(&lock);
     for (struct metric *m = first; m; m = m->next) {
         if (!str_eq(name, m->name))
-            put_head(out, m->name, types[m->type], m->help);
+            metrics_write_head(out, m->name, types[m->type], m->help);
         name = m->name;
         put_metric(out, m);
     }
+    for (size_t i = 0; i < collector_count; i++)
+        collectors[i](out);
     (void)pthread_mutex_unlock(&lock);
     put_process(out);
 }

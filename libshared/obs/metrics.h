@@ -43,6 +43,13 @@ static inline void metric_set(struct metric *m, int64_t v)
     atomic_store_explicit(&m->value, v, memory_order_relaxed);
 }
 void metric_observe_us(struct metric *m, int64_t us);
+/* What has labels that are not known at start: a part of the page that `write` appends when it is
+ * scraped, after metrics_write_head of each name. It must not block. At most 8; before threads
+ * start.
+ */
+void metrics_collector_add(void (*write)(struct buf *out));
+/* "# HELP … # TYPE …" */
+void metrics_write_head(struct buf *out, const char *name, const char *type, const char *help);
 /* The whole page, with process_* metrics (resident memory, CPU seconds, start time, open fds). */
 void metrics_write(struct buf *out);
 

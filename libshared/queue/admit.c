@@ -7,10 +7,6 @@
 /* Should no other job of its key end (its worker died), one that waits looks again after this. */
 enum { KEY_WAIT_MS = 5000 };
 
-struct metric queue_expired_metric = {.name = "tocsin_queue_expired_total",
-                                      .help = "Jobs dropped because they had expired",
-                                      .type = METRIC_COUNTER};
-
 struct admission {
     struct queue *q;
     struct redis *r;
@@ -85,7 +81,6 @@ enum status queue_admit(struct queue *q, struct redis *r, const char *consumer, 
     for (size_t i = 0; i < *count; i++) {
         bool keep = true;
         if (jobs[i].expires_at_ms > 0 && jobs[i].expires_at_ms <= now_ms) {
-            metric_inc(&queue_expired_metric);
             TRY(drop(&a, &jobs[i], JOB_EXPIRED));
             continue;
         }

@@ -105,9 +105,11 @@ enum status queue_ack(struct queue *q, struct redis *r, const struct job *jobs, 
         if (reply->type == REDIS_REPLY_ERROR)
             st = str_starts(reply->str, "OOM") ? ST_OVERLOADED : ST_IO;
     }
-    if (st == ST_OK)
-        CRASH_AT("queue.after_ack");
-    return st;
+    TRY(st);
+    CRASH_AT("queue.after_ack");
+    for (size_t i = 0; i < count; i++)
+        queue_count_end(jobs[i].task, JOB_SUCCEEDED);
+    return ST_OK;
 }
 
 /* --- for good --- */
@@ -155,8 +157,8 @@ enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer
     TRY(queue_script(q, r, &SCRIPT_FINISH, &args, &reply));
     if (reply->integer != 1)
         return ST_CONFLICT;
+    queue_count_end(job->task, o->state);
     if (o->state == JOB_DEAD) {
-        metric_inc(&queue_dead_metric);
         log_warn("job_dead", kv_uuid("job", job->id), kv_str("task", or_empty(job->task)),
                  kv_i64("attempts", job->attempt), kv_str("stream", job->stream),
                  kv_str("entry", job->entry), kv_str("reason", or_empty(o->error)));
@@ -223,12 +225,20 @@ enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,
     return reply->integer == 1 ? ST_OK : ST_CONFLICT;
 }
 
+static void count_failure(const char *task)
+{
+    queue_count(task, QUEUE_PROCESSED);
+    queue_count(task, QUEUE_FAILED);
+}
+
 enum status queue_retry(struct queue *q, struct redis *r, const char *consumer,
                         const struct job *job, const char *reason, int64_t now_ms)
 {
     if (job->attempt >= job->max_attempts) {
         struct job_outcome dead = {.state = JOB_DEAD, .error = reason, .finished_at_ms = now_ms};
-        return queue_end_one(q, r, consumer, job, &dead);
+        TRY(queue_end_one(q, r, consumer, job, &dead));
+        count_failure(job->task);
+        return ST_OK;
     }
     const struct task *task = task_find(job->task);
     int64_t base_ms = task ? task->retry_base_ms : FALLBACK_RETRY_BASE_MS;
@@ -238,7 +248,10 @@ enum status queue_retry(struct queue *q, struct redis *r, const char *consumer,
         .reason = reason,
         .is_retry = true,
     };
-    return queue_delay(q, r, consumer, job, &d);
+    TRY(queue_delay(q, r, consumer, job, &d));
+    count_failure(job->task);
+    queue_count(job->task, QUEUE_RETRIED);
+    return ST_OK;
 }
 
 enum status queue_hand_back(struct queue *q, struct redis *r, const char *consumer,

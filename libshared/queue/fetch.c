@@ -17,9 +17,6 @@
 
 enum { GROUP_TRIES = 2, SLICE_MS = 500 /* of blocking: a pause is seen after that */ };
 
-struct metric queue_dead_metric = {.name = "tocsin_queue_dead_letters_total",
-                                   .help = "Jobs set aside as dead letters",
-                                   .type = METRIC_COUNTER};
 /* Whose turn it is, slot by slot: 8 : 4 : 2 : 1, interleaved, for batches of any size. */
 static const unsigned char turns[] = {0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0};
 
@@ -349,6 +346,7 @@ enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer, 
             /* Jobs in hand count for more than the failure after them, which the next call meets.
              */
             st = admit(&f, &before);
+            queue_count_deliveries(out->jobs, out->count, f.now_ms);
             tell_started(&f);
         }
         left_ms = MIN_OF(deadline - clock_mono_ms(), left_ms - 1);

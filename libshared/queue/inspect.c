@@ -17,15 +17,22 @@ static int by_name(const void *a, const void *b)
 enum status queue_names(struct redis *r, struct arena *arena, const char ***out, size_t *count)
 {
     AUTO_REPLY reply = NULL;
-    TRY(redis_do(r, &reply, "SMEMBERS", QUEUE_NAMES_KEY));
+    enum status st = redis_do(r, &reply, "SMEMBERS", QUEUE_NAMES_KEY);
+    /* Another type under that key: the table's queues are there all the same. */
+    size_t noted = st == ST_CORRUPT ? 0 : reply ? reply->elements : 0;
+    if (st != ST_CORRUPT)
+        TRY(st);
     size_t tasks = 0, n = 0;
     while (task_at(tasks))
         tasks++;
-    const char **list = arena_array(arena, reply->elements + tasks, sizeof(*list));
+    const char **list = arena_array(arena, noted + tasks, sizeof(*list));
     if (!list)
         return ST_NO_MEMORY;
-    for (size_t i = 0; i < reply->elements; i++)
-        list[n++] = arena_strdup(arena, reply->element[i]->str);
+    for (size_t i = 0; i < noted; i++) {
+        /* Anybody may write into Redis. */
+        if (queue_name_is_good(reply->element[i]->str))
+            list[n++] = arena_strdup(arena, reply->element[i]->str);
+    }
     for (size_t i = 0; i < tasks; i++)
         list[n++] = task_queue(task_at(i));
     for (size_t i = 0; i < n; i++) {
@@ -69,7 +76,24 @@ static void take_counter(struct queue_info *info, const char *name, int64_t v)
     }
 }
 
-enum { INFO_NUMBERS = QUEUE_PRIORITIES + 6 };
+enum { INFO_NUMBERS = QUEUE_PRIORITIES + 7, INFO_TEXTS = 2 /* paused, broken */ };
+
+static enum status take_texts(const char *paused, const char *broken, struct arena *arena,
+                              struct queue_info *info)
+{
+    info->is_paused = !str_is_empty(paused);
+    info->is_broken = !str_is_empty(broken);
+    if (info->is_paused) {
+        char *rest = NULL;
+        info->paused_at_ms = strtoll(paused, &rest, 10);
+        info->paused_by = arena_strdup(arena, *rest == ' ' ? rest + 1 : rest);
+    }
+    if (info->is_broken)
+        info->broken = arena_strdup(arena, broken);
+    return (info->is_paused && !info->paused_by) || (info->is_broken && !info->broken)
+               ? ST_NO_MEMORY
+               : ST_OK;
+}
 
 enum status queue_info_get(struct queue *q, struct redis *r, int64_t now_ms, struct arena *arena,
                            struct queue_info *out)
@@ -80,7 +104,7 @@ enum status queue_info_get(struct queue *q, struct redis *r, int64_t now_ms, str
     rargs_i64(&args, now_ms);
     AUTO_REPLY reply = NULL;
     TRY(queue_script(q, r, &SCRIPT_INFO, &args, &reply));
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements <= INFO_NUMBERS)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < INFO_NUMBERS + INFO_TEXTS)
         return ST_CORRUPT;
     struct queue_info info = {0};
     for (size_t p = 0; p < QUEUE_PRIORITIES; p++) {
@@ -93,16 +117,10 @@ enum status queue_info_get(struct queue *q, struct redis *r, int64_t now_ms, str
     info.oldest_age_ms = MAX_OF(number_at(reply, 7), 0);
     info.late_ms = number_at(reply, 8);
     info.workers = number_at(reply, 9);
-    const char *paused = reply->element[INFO_NUMBERS]->str;
-    if (!str_is_empty(paused)) {
-        char *rest = NULL;
-        info.is_paused = true;
-        info.paused_at_ms = strtoll(paused, &rest, 10);
-        info.paused_by = arena_strdup(arena, *rest == ' ' ? rest + 1 : rest);
-        if (!info.paused_by)
-            return ST_NO_MEMORY;
-    }
-    for (size_t i = INFO_NUMBERS + 1; i + 1 < reply->elements; i += 2)
+    info.lag = number_at(reply, 10);
+    TRY(take_texts(reply->element[INFO_NUMBERS]->str, reply->element[INFO_NUMBERS + 1]->str, arena,
+                   &info));
+    for (size_t i = INFO_NUMBERS + INFO_TEXTS; i + 1 < reply->elements; i += 2)
         take_counter(&info, reply->element[i]->str, number_at(reply, i + 1));
     *out = info;
     return ST_OK;

@@ -17,6 +17,7 @@ NODISCARD enum status queue_names(struct redis *r, struct arena *arena, const ch
 struct queue_info {
     int64_t waiting[QUEUE_PRIORITIES]; /* not handed out, with those in their tenants' lines */
     int64_t depth;                     /* all of waiting */
+    int64_t lag;                       /* of these, in the streams already */
     int64_t in_flight, delayed, dead;  /* now */
     int64_t oldest_age_ms;             /* of what waits, 0: nothing does */
     int64_t late_ms;                   /* how long the most overdue delayed job is overdue */
@@ -26,6 +27,10 @@ struct queue_info {
     bool is_paused;
     int64_t paused_at_ms;
     const char *paused_by; /* NULL: not paused */
+    /* Keys that hold what is not the queue's: "p1 is a string, stats is a list"; NULL: none. What
+     * lies behind them counts as empty, and the rest of the queue works. */
+    const char *broken;
+    bool is_broken;
 };
 NODISCARD enum status queue_info_get(struct queue *q, struct redis *r, int64_t now_ms,
                                      struct arena *arena, struct queue_info *out);

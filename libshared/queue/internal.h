@@ -56,6 +56,7 @@ struct queue {
     struct queue_control seen;
 };
 
+bool queue_name_is_good(const char *name);
 /* Makes the group of every stream, from id 0, where it is missing. */
 NODISCARD enum status queue_make_groups(struct queue *q, struct redis *r);
 /* A script of which the queue's prefix is the one key: all others are made from it, and lie under
@@ -109,9 +110,20 @@ NODISCARD enum status queue_admit(struct queue *q, struct redis *r, const char *
 NODISCARD enum status queue_heartbeat_key(const struct queue *q, const char *consumer, char *out,
                                           size_t cap);
 
-/* Counted here, shown by queue_metrics_add. */
-extern struct metric queue_dead_metric;
-extern struct metric queue_expired_metric;
+/* metrics.c: nothing happens before queue_metrics_add. A task of NULL counts as "other". */
+enum queue_counter {
+    QUEUE_PROCESSED,
+    QUEUE_FAILED,
+    QUEUE_RETRIED,
+    QUEUE_DEAD,
+    QUEUE_REDELIVERED,
+    QUEUE_EXPIRED,
+    QUEUE_CANCELLED,
+    QUEUE_COUNTER_COUNT_
+};
+void queue_count(const char *task, enum queue_counter what);
+void queue_count_end(const char *task, enum job_state state);
+void queue_count_deliveries(const struct job *jobs, size_t count, int64_t now_ms);
 extern struct metric queue_reaped_metric;
 
 #endif

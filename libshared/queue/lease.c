@@ -10,10 +10,6 @@
 #include "log/log.h"
 #include "queue/internal.h"
 
-struct metric queue_reaped_metric = {.name = "tocsin_queue_reaped_total",
-                                     .help = "Jobs taken from workers whose lease ended",
-                                     .type = METRIC_COUNTER};
-
 enum {
     REAP_EVERY_MS = 250, /* by whichever worker comes first */
     /* A worker that fetches right after Redis lost its heartbeat renews it within this time. */

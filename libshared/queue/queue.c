@@ -11,7 +11,7 @@ enum { QUEUE_NAME_MAX = 40 };
 /* --- keys --- */
 
 /* Queue names become part of keys and their hash tag. */
-static bool is_queue_name(const char *name)
+bool queue_name_is_good(const char *name)
 {
     size_t len = strlen(name);
     return len > 0 && len <= QUEUE_NAME_MAX &&
@@ -25,7 +25,7 @@ static void make_key(const struct queue *q, const char *suffix, char out[QUEUE_K
 
 enum status queue_new(const char *name, int shard, struct queue **out)
 {
-    if (!is_queue_name(name) || shard < 0)
+    if (!queue_name_is_good(name) || shard < 0)
         return ST_INVALID;
     struct queue *q = calloc(1, sizeof(*q));
     if (!q)

@@ -4,9 +4,9 @@
  *     {q:<queue>:<shard>}:p0 … :p3   streams (p0 first)      :delayed  sorted set by due time
  *     {q:<queue>:<shard>}:dead       stream of dead letters  :worker:<consumer>  heartbeat
  * (all of them: docs/queue.md). control.h: pause, cancel, limits; group.h: groups and chains;
- * inspect.h: what is where; store/job_outbox.h: enqueueing within a transaction of PostgreSQL.
- * Delivery is at least once: late acknowledgement, leases per consumer, a reaper for the dead.
- * Exactly-once effects come from PostgreSQL (design: section 4).
+ * inspect.h: what is where; metrics.h: what is counted; store/job_outbox.h: enqueueing within a
+ * transaction of PostgreSQL. Delivery is at least once: late acknowledgement, leases per consumer,
+ * a reaper for the dead. Exactly-once effects come from PostgreSQL (design: section 4).
  */
 #ifndef TOCSIN_QUEUE_QUEUE_H
 #define TOCSIN_QUEUE_QUEUE_H
@@ -197,9 +197,6 @@ NODISCARD enum status queue_leave(struct queue *q, struct redis *r, const char *
  * *moved (may be NULL): how many jobs. Safe to run in every worker. */
 NODISCARD enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms,
                                      size_t *moved);
-
-/* Registers the queue's counters (obs/metrics.h); once, before threads start. */
-void queue_metrics_add(void);
 
 struct queue_stats {
     int64_t waiting, pending, delayed, dead;

@@ -107,10 +107,11 @@ static enum status status_of(const char *error)
         const char *prefix;
         enum status status;
     } rows[] = {
-        {"NOGROUP", ST_CONFLICT}, {"BUSYGROUP", ST_CONFLICT}, {"UNBLOCKED", ST_CONFLICT},
-        {"OOM", ST_OVERLOADED},   {"LOADING", ST_IO},         {"READONLY", ST_IO},
-        {"MISCONF", ST_IO},       {"MASTERDOWN", ST_IO},      {"CLUSTERDOWN", ST_IO},
-        {"TRYAGAIN", ST_IO},      {"NOREPLICAS", ST_IO},      {"BUSY ", ST_IO},
+        {"NOGROUP", ST_CONFLICT},  {"BUSYGROUP", ST_CONFLICT}, {"UNBLOCKED", ST_CONFLICT},
+        {"OOM", ST_OVERLOADED},    {"LOADING", ST_IO},         {"READONLY", ST_IO},
+        {"MISCONF", ST_IO},        {"MASTERDOWN", ST_IO},      {"CLUSTERDOWN", ST_IO},
+        {"TRYAGAIN", ST_IO},       {"NOREPLICAS", ST_IO},      {"BUSY ", ST_IO},
+        {"WRONGTYPE", ST_CORRUPT},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (str_starts(error, rows[i].prefix))

@@ -61,8 +61,9 @@ void rargs_uuid(struct rargs *a, const struct uuid *id);
 
 /* ST_UNAVAILABLE: no connection, lost, or timed out (outcome unknown). ST_CONFLICT: NOGROUP,
  * BUSYGROUP or UNBLOCKED (the stream one waits for was deleted); ST_OVERLOADED: OOM; ST_IO:
- * LOADING, READONLY, MISCONF …; ST_INTERNAL: another error reply (its text in redis_error). *out
- * (may be NULL) is the caller's to free, never an error reply. */
+ * LOADING, READONLY, MISCONF …; ST_CORRUPT: WRONGTYPE (somebody else's key); ST_INTERNAL: another
+ * error reply (its text in redis_error). *out (may be NULL) is the caller's to free, never an error
+ * reply. */
 NODISCARD enum status redis_call(struct redis *r, const struct rargs *args, redisReply **out);
 /* Fixed-arity short form: redis_do(r, &reply, "XLEN", key). The list ends with NULL. */
 NODISCARD enum status redis_do_(struct redis *r, redisReply **out, ...) __attribute__((sentinel));

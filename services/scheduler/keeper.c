@@ -1,9 +1,11 @@
-/* The house-keeping thread: the sweep for missed slots, partitions, retention. Its work is paced,
+/* The house-keeping thread: the sweep for missed slots, partitions, retention, and the numbers of
+ * the queues for /metrics. Its work is paced,
  * so that it takes a tenth of a connection's time at most. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "log/log.h"
+#include "queue/metrics.h"
 #include "services/scheduler/internal.h"
 #include "store/housekeeping.h"
 #include "store/sweep.h"
@@ -13,7 +15,9 @@ enum {
     SWEEP_MAX_MS = 10 * 1000, /* from the end of a pass to the next one */
     PACE = 10,                /* times as long as a step took */
     PACE_MIN_MS = 50,
-    RETRY_MS = 1000
+    RETRY_MS = 1000,
+    QUEUES_MS = 5000, /* how old the numbers of the queues may be */
+    REDIS_MS = 1000
 };
 
 /* What the pass works with, taken from the other thread. */
@@ -74,18 +78,30 @@ static void keep_house(struct scheduler *s, struct db *db)
         log_warn("housekeeping_stopped", kv_status(st), kv_str("error", db_error(db)));
 }
 
+/* The queues are everybody's: the owner of the first shard alone shows their numbers. */
+static void show_queues(struct scheduler *s, struct redis *redis)
+{
+    struct view v;
+    look(s, &v);
+    if (!v.is_mine[0])
+        queue_gauges_clear();
+    else if (queue_gauges_refresh(redis, clock_wall_ms()) != ST_OK)
+        log_debug("queue_numbers_failed", kv_str("error", redis_error(redis)));
+}
+
 void scheduler_keeper_loop(struct stage *stage, void *arg)
 {
     struct scheduler *s = arg;
     AUTO_DB db = NULL;
+    AUTO_REDIS redis = NULL;
     struct errbuf err;
-    if (db_new(s->conf->database_url, "tocsin-scheduler-keeper", &db, &err) != ST_OK) {
+    if (db_new(s->conf->database_url, "tocsin-scheduler-keeper", &db, &err) != ST_OK ||
+        redis_new(s->conf->redis_url, REDIS_MS, &redis, &err) != ST_OK) {
         log_error("keeper_not_started", kv_str("error", err.text));
         return;
     }
     struct sweep sweep = {.grace_ms = s->conf->missed_grace};
-    int64_t house_at = 0;
-    int64_t sweep_at = 0;
+    int64_t house_at = 0, sweep_at = 0, queues_at = 0;
     while (!stage_is_stopping(stage)) {
         int64_t now_ms = clock_mono_ms();
         if (now_ms >= house_at) {
@@ -94,6 +110,12 @@ void scheduler_keeper_loop(struct stage *stage, void *arg)
         }
         if (now_ms >= sweep_at)
             sweep_at = clock_mono_ms() + sweep_once(s, db, &sweep);
-        (void)stage_sleep(stage, MAX_OF(MIN_OF(house_at, sweep_at) - clock_mono_ms(), 1));
+        if (now_ms >= queues_at) {
+            show_queues(s, redis);
+            queues_at = now_ms + QUEUES_MS;
+        }
+        int64_t next_at = MIN_OF(MIN_OF(house_at, sweep_at), queues_at);
+        (void)stage_sleep(stage, MAX_OF(next_at - clock_mono_ms(), 1));
     }
+    queue_gauges_clear();
 }

@@ -1,4 +1,5 @@
 /* What the scheduler shows of itself. */
+#include "queue/metrics.h"
 #include "services/scheduler/internal.h"
 
 struct metric scheduler_checks_metric = {.name = "tocsin_scheduler_checks",
@@ -37,6 +38,7 @@ void scheduler_metrics_add(void)
     metrics_add(&scheduler_ticks_metric);
     metrics_add(&scheduler_lag_metric);
     metrics_add(&scheduler_missed_metric);
+    queue_gauges_add();
     health_add(&scheduler_db_health);
     health_add(&scheduler_redis_health);
     health_add(&scheduler_lease_health);

@@ -3,6 +3,7 @@
 
 #include "obs/health.h"
 #include "obs/metrics.h"
+#include "queue/metrics.h"
 
 static struct metric probes[] = {
     [RESULT_SUCCESS] = {.name = "tocsin_worker_probes_total",
