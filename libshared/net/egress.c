@@ -12,26 +12,10 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "net/cidr.h"
 
 enum range_class { RANGE_PUBLIC, RANGE_PRIVATE, RANGE_DENIED };
-enum { LIST_MAX = 1024, OWN_MAX = 256 };
-
-/* One address of either family; IPv4 in the first four bytes. */
-struct address {
-    uint8_t b[16];
-    bool is_v4;
-};
-
-struct network {
-    struct address base;
-    unsigned bits;
-};
-
-struct network_list {
-    struct network *at;
-    size_t count;
-    size_t cap;
-};
+enum { OWN_MAX = 256 };
 
 /* First match wins, so narrow ranges come before the wide ones that hold them. */
 static const struct special {
@@ -84,96 +68,17 @@ static const struct special {
 };
 
 struct own {
-    struct address address;
+    struct cidr_address address;
     uint16_t port; /* network order */
 };
 
 struct egress {
     bool is_strict;
-    struct network special[ARRAY_LEN(special)];
-    struct network_list allow;
-    struct network_list deny;
+    struct cidr special[ARRAY_LEN(special)];
+    struct cidr_list allow;
+    struct cidr_list deny;
     VEC(struct own) own;
 };
-
-static bool network_has(const struct network *n, const struct address *a)
-{
-    if (n->base.is_v4 != a->is_v4)
-        return false;
-    size_t whole = n->bits / 8;
-    unsigned rest = n->bits % 8;
-    if (memcmp(n->base.b, a->b, whole) != 0)
-        return false;
-    return rest == 0 || ((n->base.b[whole] ^ a->b[whole]) >> (8 - rest)) == 0;
-}
-
-static bool address_eq(const struct address *a, const struct address *b)
-{
-    return a->is_v4 == b->is_v4 && memcmp(a->b, b->b, a->is_v4 ? 4 : 16) == 0;
-}
-
-static void clear_host_bits(struct network *n)
-{
-    size_t bytes = n->base.is_v4 ? 4 : 16;
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned from = (unsigned)i * 8;
-        if (from >= n->bits)
-            n->base.b[i] = 0;
-        else if (from + 8 > n->bits)
-            n->base.b[i] &= (uint8_t)(0xffu << (8 - (n->bits - from)));
-    }
-}
-
-static enum status network_parse(const char *text, struct network *out)
-{
-    char address[64];
-    const char *slash = strchr(text, '/');
-    size_t len = slash ? (size_t)(slash - text) : strlen(text);
-    if (len >= sizeof(address))
-        return ST_INVALID;
-    memcpy(address, text, len);
-    address[len] = '\0';
-    struct network n = {0};
-    n.base.is_v4 = inet_pton(AF_INET, address, n.base.b) == 1;
-    if (!n.base.is_v4 && inet_pton(AF_INET6, address, n.base.b) != 1)
-        return ST_INVALID;
-    int64_t bits = n.base.is_v4 ? 32 : 128;
-    int64_t max = bits;
-    if (slash)
-        TRY(str_to_i64(slash + 1, &bits));
-    if (bits < 0 || bits > max)
-        return ST_INVALID;
-    n.bits = (unsigned)bits;
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (!n.base.is_v4 && n.bits >= 96 && memcmp(n.base.b, mapped, 12) == 0) {
-        memmove(n.base.b, n.base.b + 12, 4);
-        n.base.is_v4 = true;
-        n.bits -= 96;
-    }
-    clear_host_bits(&n);
-    *out = n;
-    return ST_OK;
-}
-
-static enum status list_parse(const char *text, const char *what, struct network_list *list,
-                              struct errbuf *err)
-{
-    AUTO_FREE char *copy = NULL;
-    TRY(str_dup(text, &copy));
-    char *rest = copy;
-    while (rest) {
-        const char *entry = strsep(&rest, ", \t\n");
-        struct network n;
-        if (entry[0] == '\0')
-            continue;
-        if (network_parse(entry, &n) != ST_OK)
-            return err_set(err, ST_INVALID, "%s: %.60s is no network like 10.0.0.0/8", what, entry);
-        if (list->count >= LIST_MAX)
-            return err_set(err, ST_INVALID, "%s: more than %d networks", what, LIST_MAX);
-        TRY(vec_push(list, n));
-    }
-    return ST_OK;
-}
 
 static enum status fill(struct egress *e, const char *preset, const char *allow, const char *deny,
                         struct errbuf *err)
@@ -183,11 +88,11 @@ static enum status fill(struct egress *e, const char *preset, const char *allow,
         return err_set(err, ST_INVALID, "egress preset is neither internal nor strict: %.40s",
                        preset ? preset : "");
     for (size_t i = 0; i < ARRAY_LEN(special); i++) {
-        if (network_parse(special[i].cidr, &e->special[i]) != ST_OK)
+        if (cidr_parse(special[i].cidr, &e->special[i]) != ST_OK)
             return err_set(err, ST_INTERNAL, "range table: %s", special[i].cidr);
     }
-    TRY(list_parse(allow, "egress allow list", &e->allow, err));
-    return list_parse(deny, "egress deny list", &e->deny, err);
+    TRY(cidr_list_parse(allow, "egress allow list", &e->allow, err));
+    return cidr_list_parse(deny, "egress deny list", &e->deny, err);
 }
 
 enum status egress_new(const char *preset, const char *allow, const char *deny, struct egress **out,
@@ -209,8 +114,8 @@ void egress_free(struct egress *e)
 {
     if (!e)
         return;
-    vec_done(&e->allow);
-    vec_done(&e->deny);
+    cidr_list_done(&e->allow);
+    cidr_list_done(&e->deny);
     vec_done(&e->own);
     free(e);
 }
@@ -229,15 +134,16 @@ static const struct wrapping {
     {4, {0x20, 0x01}, 12, 0xff},             /* Teredo, RFC 4380 */
 };
 
-static void take_v4(const struct address *a, unsigned at, uint8_t mask, struct address *out)
+static void take_v4(const struct cidr_address *a, unsigned at, uint8_t mask,
+                    struct cidr_address *out)
 {
-    *out = (struct address){.is_v4 = true};
+    *out = (struct cidr_address){.is_v4 = true};
     for (unsigned i = 0; i < 4; i++)
         out->b[i] = a->b[at + i] ^ mask;
 }
 
 /* The IPv4 address inside, if there is one. */
-static bool unwrap(const struct address *a, struct address *out)
+static bool unwrap(const struct cidr_address *a, struct cidr_address *out)
 {
     static const uint8_t zeros[15];
     if (a->is_v4)
@@ -257,37 +163,16 @@ static bool unwrap(const struct address *a, struct address *out)
     return false;
 }
 
-static bool from_sockaddr(const struct sockaddr *addr, struct address *out, uint16_t *port)
-{
-    struct address a = {0};
-    if (addr->sa_family == AF_INET) {
-        struct sockaddr_in v4;
-        memcpy(&v4, addr, sizeof(v4));
-        a.is_v4 = true;
-        memcpy(a.b, &v4.sin_addr, 4);
-        *port = v4.sin_port;
-    } else if (addr->sa_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-        memcpy(&v6, addr, sizeof(v6));
-        memcpy(a.b, &v6.sin6_addr, 16);
-        *port = v6.sin6_port;
-    } else {
-        return false;
-    }
-    *out = a;
-    return true;
-}
-
-static const struct special *class_of(const struct egress *e, const struct address *a)
+static const struct special *class_of(const struct egress *e, const struct cidr_address *a)
 {
     for (size_t i = 0; i < ARRAY_LEN(special); i++) {
-        if (network_has(&e->special[i], a))
+        if (cidr_has(&e->special[i], a))
             return &special[i];
     }
     return NULL; /* the table ends with both wildcards */
 }
 
-static bool is_this_machine(const struct egress *e, const struct address *a)
+static bool is_this_machine(const struct egress *e, const struct cidr_address *a)
 {
     const struct special *s = class_of(e, a);
     return s && (str_eq(s->name, "loopback") || str_eq(s->name, "unspecified"));
@@ -296,10 +181,10 @@ static bool is_this_machine(const struct egress *e, const struct address *a)
 enum status egress_deny_own(struct egress *e, const struct sockaddr *addr)
 {
     struct own own = {0};
-    struct address inner;
+    struct cidr_address inner;
     if (addr->sa_family == AF_UNIX)
         return ST_OK;
-    if (!from_sockaddr(addr, &own.address, &own.port))
+    if (!cidr_address_of(addr, &own.address, &own.port))
         return ST_INVALID;
     if (unwrap(&own.address, &inner))
         own.address = inner;
@@ -308,36 +193,27 @@ enum status egress_deny_own(struct egress *e, const struct sockaddr *addr)
     return vec_push(&e->own, own);
 }
 
-static bool is_own(const struct egress *e, const struct address *a, uint16_t port)
+static bool is_own(const struct egress *e, const struct cidr_address *a, uint16_t port)
 {
     for (size_t i = 0; i < e->own.count; i++) {
         const struct own *own = &e->own.at[i];
         if (own->port != port)
             continue;
-        if (address_eq(&own->address, a) ||
+        if (cidr_address_eq(&own->address, a) ||
             (is_this_machine(e, &own->address) && is_this_machine(e, a)))
             return true;
     }
     return false;
 }
 
-static bool is_listed(const struct network *list, size_t count, const struct address *a)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (network_has(&list[i], a))
-            return true;
-    }
-    return false;
-}
-
-static enum status refuse(struct errbuf *err, const char *what, const struct address *inner,
-                          const struct address *given)
+static enum status refuse(struct errbuf *err, const char *what, const struct cidr_address *inner,
+                          const struct cidr_address *given)
 {
     char text[INET6_ADDRSTRLEN];
     char wrapped[INET6_ADDRSTRLEN];
     if (!inet_ntop(inner->is_v4 ? AF_INET : AF_INET6, inner->b, text, sizeof(text)))
         text[0] = '\0';
-    if (address_eq(inner, given) ||
+    if (cidr_address_eq(inner, given) ||
         !inet_ntop(given->is_v4 ? AF_INET : AF_INET6, given->b, wrapped, sizeof(wrapped)))
         return err_set(err, ST_EGRESS_DENIED, "%s address %s is not allowed", what, text);
     return err_set(err, ST_EGRESS_DENIED, "%s address %s (inside %s) is not allowed", what, text,
@@ -346,20 +222,19 @@ static enum status refuse(struct errbuf *err, const char *what, const struct add
 
 enum status egress_check(const struct egress *e, const struct sockaddr *addr, struct errbuf *err)
 {
-    struct address given;
-    struct address inner;
+    struct cidr_address given;
+    struct cidr_address inner;
     uint16_t port = 0;
-    if (!from_sockaddr(addr, &given, &port))
+    if (!cidr_address_of(addr, &given, &port))
         return err_set(err, ST_EGRESS_DENIED, "address family %d is not allowed",
                        (int)addr->sa_family);
     if (!unwrap(&given, &inner))
         inner = given;
     if (is_own(e, &inner, port))
         return refuse(err, "own store's", &inner, &given);
-    if (is_listed(e->deny.at, e->deny.count, &inner) ||
-        is_listed(e->deny.at, e->deny.count, &given))
+    if (cidr_list_has(&e->deny, &inner) || cidr_list_has(&e->deny, &given))
         return refuse(err, "denied", &inner, &given);
-    if (is_listed(e->allow.at, e->allow.count, &inner))
+    if (cidr_list_has(&e->allow, &inner))
         return ST_OK;
     const struct special *s = class_of(e, &inner);
     if (!s)

@@ -105,6 +105,9 @@ struct http_reply_header {
     const char *name, *value;
 };
 
+/* What besides the target a reply depends on: becomes its Vary header. */
+enum vary { VARY_ENCODING = 1, VARY_ORIGIN = 2, VARY_PREFLIGHT = 4 };
+
 /* One request, alive until its reply was handed over. What a handler sees: */
 struct req {
     struct arena *arena;
@@ -118,13 +121,18 @@ struct req {
     size_t query_count;
     const char *body;
     size_t body_len;
-    json_t *json;           /* parsed body when the route has a body schema */
-    void *in;               /* bound body (struct of route->body) */
-    void *query_in;         /* bound query (struct of route->query) */
-    const char *request_id; /* the client's X-Request-Id when sane, else ours */
-    struct sockaddr_storage peer;
-    struct principal *who; /* set by the authenticate callback, NULL for public routes */
-    void *ctx;             /* the handler thread's context */
+    json_t *json;                        /* parsed body when the route has a body schema */
+    void *in;                            /* bound body (struct of route->body) */
+    void *query_in;                      /* bound query (struct of route->query) */
+    const char *request_id;              /* the client's X-Request-Id when sane, else ours */
+    struct sockaddr_storage peer;        /* the client; behind trusted proxies, whom they name */
+    struct sockaddr_storage socket_peer; /* the other end of the socket */
+    bool is_proxied;                     /* the other end is a trusted proxy */
+    struct principal *who;         /* set by the authenticate callback, NULL for public routes */
+    struct uuid log_org, log_user; /* for the access log: set with who */
+    void *ctx;                     /* the handler thread's context */
+    void *hook_state;              /* of the service's before and after (arena) */
+    bool may_not_park;             /* set by `before`: its work ends with the handler's thread */
     struct http_server *server;
     int64_t received_mono_us;
     /* after a wake-up */
@@ -137,22 +145,27 @@ struct req {
     const char *content_type;
     struct buf out;
     struct jw jw;
-    struct http_reply_header reply_headers[16];
+    struct http_reply_header reply_headers[32];
     size_t reply_header_count;
+    unsigned vary;   /* enum vary */
+    int64_t version; /* of the one row that is shown: 0 when unknown (net/http_etag.h) */
+    char etag[64];   /* "" when the reply has none */
 };
 
 /* A request header's value, or NULL. Borrowed. */
 const char *req_header(const struct req *r, const char *name);
-/* The client's address as text in the arena (trusted proxies are the authenticate callback's
- * matter). */
+/* The client's address as text in the arena. */
 const char *req_peer_text(struct req *r);
 
 /* Replies. Each may be called once; a handler that returns a status other than ST_OK without a
  * reply gets the generic problem document of that status. */
 struct jw *reply_json(struct req *r, int status); /* write one value to it */
+/* A member "updated_at" becomes the reply's version. */
 void reply_object(struct req *r, int status, const struct schema *schema, const void *object);
 void reply_empty(struct req *r, int status);
 void reply_text(struct req *r, int status, const char *content_type, const char *text, size_t len);
+/* Compresses the body now if the client takes it, rather than at the end. */
+void reply_encode(struct req *r);
 /* Copies value to the arena. CR, LF and NUL make it disappear (logged): never from outside
  * unchecked. */
 void reply_header(struct req *r, const char *name, const char *value);
@@ -193,10 +206,18 @@ struct http_config {
     /* Identifies the caller (sets r->who) and decides about r->route->scope, rate limit included.
      * A failure is answered with its problem document. NULL: everything is public. */
     http_handler *authenticate;
+    /* Around every handler of a request that passed so far, on its thread; either may be NULL.
+     * `before` runs when query and body are bound; when it replies, the handler is left out.
+     * `after` runs once the reply stands, whoever made it, and may replace it by failing. */
+    http_handler *before, *after;
     void *arg;               /* for ctx_new, and http_arg */
     const char *server_name; /* Server: header, "Tocsin" */
     /* How long a client may take to send its headers and its body; 0: as limits.h says. */
     int64_t header_ms, body_ms;
+    const char *cors_origins;    /* "https://a.example, …", "*", or NULL: none */
+    const char *trusted_proxies; /* CIDR list whose X-Forwarded-For is believed, or NULL */
+    int64_t hsts_s;              /* Strict-Transport-Security; 0: not sent */
+    bool logs_access;            /* a line a request at level info */
 };
 
 struct http_server;

@@ -100,8 +100,10 @@ static enum status collect_fields(struct exchange *ex)
     if (info && info->client_addr) {
         size_t len = info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                               : sizeof(struct sockaddr_in);
-        memcpy(&ex->req.peer, info->client_addr, len);
+        memcpy(&ex->req.socket_peer, info->client_addr, len);
+        ex->req.peer = ex->req.socket_peer;
     }
+    http_client_address(ex);
     return ST_OK;
 }
 
@@ -241,13 +243,24 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
     return MHD_NO;
 }
 
-static void log_access(const struct exchange *ex, int64_t duration_us)
+static struct log_kv kv_id(const char *key, const struct uuid *id)
 {
-    enum log_level level = ex->reply_status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
-    LOG_AT(level, "http_request", kv_str("method", http_method_name(ex->req.method)),
-           kv_str("path", ex->path), kv_i64("status", ex->reply_status),
+    return uuid_is_nil(id) ? kv_str(key, NULL) : kv_uuid(key, *id);
+}
+
+/* The route's pattern, never the target: paths and queries may hold what is nobody's business. */
+static void log_access(struct exchange *ex, int64_t duration_us)
+{
+    const enum log_level usual = ex->server->config.logs_access ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+    const enum log_level level = ex->reply_status >= 500 ? LOG_LEVEL_WARN : usual;
+    struct req *r = &ex->req;
+    if (!log_is_on(level))
+        return;
+    LOG_AT(level, "http_request", kv_str("method", http_method_name(r->method)),
+           kv_str("route", r->route ? r->route->path : NULL), kv_i64("status", ex->reply_status),
            kv_i64("bytes", (int64_t)ex->reply_bytes), kv_i64("duration_us", duration_us),
-           kv_str("request_id", ex->request_id));
+           kv_str("request_id", ex->request_id), kv_str("ip", req_peer_text(r)),
+           kv_id("org_id", &r->log_org), kv_id("user_id", &r->log_user));
 }
 
 void http_on_end(void *cls, struct MHD_Connection *connection, void **context,

@@ -15,7 +15,10 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/stage.h"
+#include "net/cidr.h"
 #include "net/http.h"
+#include "net/http_accept.h"
+#include "net/http_etag.h"
 #include "net/http_precheck.h"
 #include "net/http_route.h"
 #include "obs/metrics.h"
@@ -87,6 +90,7 @@ struct park {
 
 struct http_server {
     struct http_config config;
+    struct cidr_list proxies;
     struct MHD_Daemon *daemon;
     struct route_table *routes;
     int port;
@@ -120,7 +124,16 @@ NODISCARD enum status http_request_begin(struct exchange *ex, const char *method
 /* Runs the handler (or resumes it) until it has a reply (true) or is parked (false: hands off). */
 bool http_request_run(struct exchange *ex, void *ctx);
 
+/* http_client_address.c: sets req.peer and req.is_proxied. */
+void http_client_address(struct exchange *ex);
+
+/* http_cors.c */
+void http_cors_preflight(struct exchange *ex, const char *methods);
+void http_cors_headers(struct exchange *ex);
+
 /* http_reply.c */
+/* Sees to it that there is a reply: of the handler, or the problem that st is. */
+void http_reply_settle(struct exchange *ex, enum status st);
 /* Turns what the handler left into ex->response; st is what it returned. */
 void http_reply_finish(struct exchange *ex, enum status st);
 

@@ -97,7 +97,7 @@ enum status req_park(struct req *r, const struct uuid *key, int64_t timeout_ms,
 {
     struct exchange *ex = exchange_of(r);
     struct park *p = &ex->server->park;
-    if (r->route && (r->route->flags & ROUTE_INLINE))
+    if (r->may_not_park || (r->route && (r->route->flags & ROUTE_INLINE)))
         return ST_INTERNAL;
 
     free(take(&ex->wake_data));

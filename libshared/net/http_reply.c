@@ -20,9 +20,22 @@ struct jw *reply_json(struct req *r, int status)
     return &r->jw;
 }
 
+/* The version is that of the row behind the object, as its schema shows it. */
+static void note_version(struct req *r, const struct schema *schema, const void *object)
+{
+    for (size_t i = 0; i < schema->count; i++) {
+        const struct field *f = &schema->fields[i];
+        if (f->type != FT_TIME || !str_eq(f->name, "updated_at"))
+            continue;
+        memcpy(&r->version, (const char *)object + f->offset, sizeof(r->version));
+        return;
+    }
+}
+
 void reply_object(struct req *r, int status, const struct schema *schema, const void *object)
 {
     schema_write(reply_json(r, status), schema, object);
+    note_version(r, schema, object);
 }
 
 void reply_empty(struct req *r, int status)
@@ -117,6 +130,8 @@ static enum status problem(struct req *r, enum status st, const char *code, cons
     code = known_code(st, code);
     struct jw *w = reply_json(r, status_http(st));
     r->content_type = "application/problem+json";
+    r->version = 0;
+    r->etag[0] = '\0';
     char type[128];
     (void)snprintf(type, sizeof(type), "urn:tocsin:problem:%s", code);
     jw_object(w);
@@ -190,24 +205,6 @@ static const char *generic_detail(enum status st)
     }
 }
 
-static bool client_takes_gzip(const struct req *r)
-{
-    const char *accept = req_header(r, "Accept-Encoding");
-    if (!accept)
-        return false;
-    const char *at = strcasestr(accept, "gzip");
-    if (!at)
-        return false;
-    at += strlen("gzip");
-    at += strspn(at, " \t");
-    /* "gzip;q=0", "gzip;q=0.0": not wanted */
-    if (*at == ';') {
-        const char *q = strcasestr(at, "q=");
-        return !q || strspn(q + 2, "0.") < strcspn(q + 2, ", \t");
-    }
-    return *at == '\0' || *at == ',';
-}
-
 static bool is_text(const char *type)
 {
     return type && (str_starts(type, "application/json") || str_starts(type, "text/") ||
@@ -215,13 +212,13 @@ static bool is_text(const char *type)
 }
 
 /* Compresses what is worth it; on any failure the plain reply goes out. */
-static void compress_reply(struct req *r)
+void reply_encode(struct req *r)
 {
     if (r->out.len < LIMIT_HTTP_GZIP_MIN_BYTES || !is_text(r->content_type) ||
         has_header(r, "Content-Encoding"))
         return;
-    reply_header(r, "Vary", "Accept-Encoding");
-    if (!client_takes_gzip(r))
+    r->vary |= VARY_ENCODING;
+    if (!http_accepts_gzip(req_header(r, "Accept-Encoding")))
         return;
     struct buf packed;
     buf_init(&packed, r->out.len);
@@ -232,6 +229,8 @@ static void compress_reply(struct req *r)
     buf_done(&r->out);
     r->out = packed;
     reply_header(r, "Content-Encoding", "gzip");
+    if (r->etag[0] != '\0')
+        etag_of_gzip(r->etag);
 }
 
 static void add(struct MHD_Response *response, const char *name, const char *value)
@@ -240,21 +239,46 @@ static void add(struct MHD_Response *response, const char *name, const char *val
         log_warn("http_reply_header_refused", kv_str("name", name));
 }
 
-/* Headers that every reply has unless the handler set its own. */
-static void add_defaults(struct exchange *ex, struct MHD_Response *response)
+/* A page has more to load than an answer to a program. */
+static const char page_policy[] =
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+static void policy_headers(struct exchange *ex)
 {
-    static const struct http_reply_header defaults[] = {
-        {"X-Content-Type-Options", "nosniff"},
-        {"Referrer-Policy", "no-referrer"},
-        {"X-Frame-Options", "DENY"},
-        {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-        {"Cache-Control", "no-store"},
-    };
-    const struct req *r = &ex->req;
-    for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-        if (!has_header(r, defaults[i].name))
-            add(response, defaults[i].name, defaults[i].value);
+    struct req *r = &ex->req;
+    const bool is_page = r->content_type && str_starts(r->content_type, "text/html");
+    header_unless_set(r, "X-Content-Type-Options", "nosniff");
+    header_unless_set(r, "Referrer-Policy", "no-referrer");
+    header_unless_set(r, "X-Frame-Options", "DENY");
+    header_unless_set(r, "Content-Security-Policy",
+                      is_page ? page_policy : "default-src 'none'; frame-ancestors 'none'");
+    header_unless_set(r, "Cache-Control", r->etag[0] != '\0' ? "private, no-cache" : "no-store");
+    if (ex->server->config.hsts_s > 0)
+        reply_header(r, "Strict-Transport-Security",
+                     arena_printf(r->arena, "max-age=%lld", (long long)ex->server->config.hsts_s));
+}
+
+static void vary_header(struct req *r)
+{
+    static const char *const names[] = {
+        "Accept-Encoding", "Origin",
+        "Access-Control-Request-Method, Access-Control-Request-Headers"};
+    const char *text = "";
+    for (size_t i = 0; i < ARRAY_LEN(names) && text; i++) {
+        if (r->vary & (1u << i))
+            text = arena_printf(r->arena, "%s%s%s", text, text[0] ? ", " : "", names[i]);
     }
+    if (text && text[0] != '\0')
+        header_unless_set(r, "Vary", text);
+}
+
+/* What makes this reply different from any other one. */
+static void add_own(struct exchange *ex, struct MHD_Response *response)
+{
+    const struct req *r = &ex->req;
+    for (size_t i = 0; i < r->reply_header_count; i++)
+        add(response, r->reply_headers[i].name, r->reply_headers[i].value);
     add(response, "X-Request-Id", ex->request_id);
     add(response, "Server", ex->server->config.server_name);
     if (r->content_type)
@@ -263,7 +287,32 @@ static void add_defaults(struct exchange *ex, struct MHD_Response *response)
         add(response, "Connection", "close");
 }
 
-void http_reply_finish(struct exchange *ex, enum status st)
+/* Replies that show something: what a GET found, and what became of a write. */
+static void tag_reply(struct req *r)
+{
+    const bool is_get = r->method == M_GET || r->method == M_HEAD;
+    if (!r->route || (r->route->flags & ROUTE_INLINE) || r->out.len == 0 || r->etag[0] != '\0')
+        return;
+    if ((is_get && r->status == 200 && is_text(r->content_type)) ||
+        (r->version != 0 && (r->status == 200 || r->status == 201)))
+        etag_make(r->out.data, r->out.len, r->version, r->etag);
+}
+
+/* 304 for what the client has already. */
+static void answer_condition(struct req *r)
+{
+    const bool is_get = r->method == M_GET || r->method == M_HEAD;
+    if (!is_get || r->status != 200 || r->etag[0] == '\0')
+        return;
+    const char *known = req_header(r, "If-None-Match");
+    if (!known || !etag_list_has(known, r->etag))
+        return;
+    buf_reset(&r->out);
+    r->status = 304;
+    r->content_type = NULL;
+}
+
+void http_reply_settle(struct exchange *ex, enum status st)
 {
     struct req *r = &ex->req;
     if (st == ST_OK && r->status == 0) {
@@ -277,19 +326,35 @@ void http_reply_finish(struct exchange *ex, enum status st)
     }
     if (st != ST_OK && r->status < 400)
         (void)problem(r, st, NULL, generic_detail(st), NULL);
-    compress_reply(r);
+    tag_reply(r);
+}
+
+static struct MHD_Response *make_response(struct req *r)
+{
+    if (r->out.len == 0)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_buffer(r->out.len, r->out.data,
+                                                                    MHD_RESPMEM_MUST_FREE);
+    if (response)
+        r->out = (struct buf){.limit = r->out.limit}; /* the response owns it */
+    return response;
+}
+
+void http_reply_finish(struct exchange *ex, enum status st)
+{
+    struct req *r = &ex->req;
+    http_reply_settle(ex, st);
+    answer_condition(r);
+    reply_encode(r);
+    if (r->etag[0] != '\0')
+        reply_header(r, "ETag", r->etag);
+    http_cors_headers(ex);
+    vary_header(r);
+    policy_headers(ex);
 
     ex->reply_status = r->status;
     ex->reply_bytes = r->out.len;
-    ex->response = r->out.len > 0
-                       ? MHD_create_response_from_buffer(r->out.len, r->out.data,
-                                                         MHD_RESPMEM_MUST_FREE)
-                       : MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (!ex->response)
-        return; /* no memory: the connection is closed */
-    if (r->out.len > 0)
-        r->out = (struct buf){.limit = r->out.limit}; /* the response owns it */
-    for (size_t i = 0; i < r->reply_header_count; i++)
-        add(ex->response, r->reply_headers[i].name, r->reply_headers[i].value);
-    add_defaults(ex, ex->response);
+    ex->response = make_response(r);
+    if (ex->response) /* else no memory: the connection is closed */
+        add_own(ex, ex->response);
 }

@@ -91,6 +91,7 @@ static enum status find_route(struct exchange *ex, const char *method)
         return ST_OK;
     reply_header(r, "Allow", allow);
     if (is_known && r->method == M_OPTIONS) {
+        http_cors_preflight(ex, allow);
         reply_empty(r, 204);
         return ST_OK;
     }
@@ -299,7 +300,9 @@ static enum status begin_handler(struct exchange *ex)
         TRY(ex->server->config.authenticate(r));
     TRY(bind_query(r));
     TRY(bind_body(ex));
-    return r->route->handler(r);
+    if (ex->server->config.before && !(r->route->flags & ROUTE_INLINE))
+        TRY(ex->server->config.before(r));
+    return r->status != 0 ? ST_OK : r->route->handler(r);
 }
 
 static enum status resume_handler(struct exchange *ex)
@@ -311,6 +314,16 @@ static enum status resume_handler(struct exchange *ex)
     r->wake_data = ex->wake_data ? ex->wake_data : "";
     r->wake_len = ex->wake_len;
     return ex->resume(r);
+}
+
+static void finish(struct exchange *ex, enum status st)
+{
+    const struct http_config *config = &ex->server->config;
+    http_reply_settle(ex, st);
+    st = ST_OK;
+    if (config->after && !(ex->req.route->flags & ROUTE_INLINE))
+        st = config->after(&ex->req);
+    http_reply_finish(ex, st);
 }
 
 bool http_request_run(struct exchange *ex, void *ctx)
@@ -331,7 +344,7 @@ bool http_request_run(struct exchange *ex, void *ctx)
         case PARK_NONE:
         case PARK_ARMED:
         case PARK_QUEUED:
-            http_reply_finish(ex, st);
+            finish(ex, st);
             return true;
         }
     }

@@ -114,6 +114,10 @@ static enum status serve(struct api *api, struct errbuf *err)
         .authenticate = api_authenticate,
         .arg = api,
         .server_name = "Tocsin",
+        .cors_origins = conf->cors_origins,
+        .trusted_proxies = conf->trusted_proxies,
+        .hsts_s = conf->hsts / 1000,
+        .logs_access = conf->access_log,
     };
     return http_start(&config, &api->server, err);
 }

@@ -191,6 +191,8 @@ static enum status admit(struct req *r, const struct principal *found)
         return ST_NO_MEMORY;
     *who = *found;
     r->who = who;
+    r->log_org = who->org_id;
+    r->log_user = who->user_id;
 
     const struct uuid *id = uuid_is_nil(&who->api_key_id) ? &who->user_id : &who->api_key_id;
     struct rate_key key = {.kind = RATE_CREDENTIAL};

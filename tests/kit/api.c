@@ -24,6 +24,7 @@ struct kit_api *kit_api_start(const char *database, const char *redis,
     struct conf *c = &i->daemon.conf;
     i->daemon.name = "api";
     assert_ok(conf_load(NULL, c, NULL));
+    c->access_log = false;
     kit_set_text(&c->database_url, o->database ? o->database : database);
     kit_set_text(&c->redis_url, o->redis ? o->redis : redis);
     kit_set_text(&c->listen, "127.0.0.1");

@@ -313,7 +313,7 @@ static void test_reply_headers(void **state)
         {"X-Content-Type-Options", "nosniff"},
         {"Referrer-Policy", "no-referrer"},
         {"X-Frame-Options", "DENY"},
-        {"Cache-Control", "no-store"},
+        {"Cache-Control", "private, no-cache"},
         {"Server", "Tocsin"},
         {"X-Request-Id", "my-id_7.a"},
         {"Content-Type", "application/json"},
