@@ -247,13 +247,15 @@ static const char page_policy[] =
 static void policy_headers(struct exchange *ex)
 {
     struct req *r = &ex->req;
+    /* What a GET found may be kept, and asked for again; what a write said may not. */
+    const bool is_kept = r->etag[0] != '\0' && (r->method == M_GET || r->method == M_HEAD);
     const bool is_page = r->content_type && str_starts(r->content_type, "text/html");
     header_unless_set(r, "X-Content-Type-Options", "nosniff");
     header_unless_set(r, "Referrer-Policy", "no-referrer");
     header_unless_set(r, "X-Frame-Options", "DENY");
     header_unless_set(r, "Content-Security-Policy",
                       is_page ? page_policy : "default-src 'none'; frame-ancestors 'none'");
-    header_unless_set(r, "Cache-Control", r->etag[0] != '\0' ? "private, no-cache" : "no-store");
+    header_unless_set(r, "Cache-Control", is_kept ? "private, no-cache" : "no-store");
     if (ex->server->config.hsts_s > 0)
         reply_header(r, "Strict-Transport-Security",
                      arena_printf(r->arena, "max-age=%lld", (long long)ex->server->config.hsts_s));

@@ -83,7 +83,7 @@ static enum status after(struct req *r)
 {
     const char *what = req_header(r, "X-After");
     if (str_eq(what, "fail"))
-        return req_fail(r, ST_CONFLICT, "AFTER", "it went wrong in the end");
+        return req_fail(r, ST_CONFLICT, NULL, "it went wrong in the end");
     return ST_OK;
 }
 
