@@ -23,8 +23,11 @@
     X(SCOPE_METRICS_WRITE, "metrics:write", "oa")     \
     X(SCOPE_KEYS_READ, "keys:read", "voa")            \
     X(SCOPE_KEYS_WRITE, "keys:write", "oa")           \
-    X(SCOPE_USERS_READ, "users:read", "voa")          \
+    X(SCOPE_USERS_READ, "users:read", "a")            \
     X(SCOPE_USERS_WRITE, "users:write", "a")          \
+    X(SCOPE_ORG_READ, "organisation:read", "voa")     \
+    X(SCOPE_ORG_WRITE, "organisation:write", "a")     \
+    X(SCOPE_AUDIT_READ, "audit:read", "a")            \
     X(SCOPE_JOBS_READ, "jobs:read", "voa")            \
     X(SCOPE_JOBS_WRITE, "jobs:write", "oa")           \
     X(SCOPE_SYSTEM_READ, "system:read", "voa")        \
@@ -42,6 +45,7 @@ enum scope {
 
 enum role { ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN, ROLE_OWNER };
 
+_Static_assert(SCOPE_COUNT_ <= 64, "a set of scopes is 64 bits");
 #define SCOPE_BIT(s) ((uint64_t)1 << (unsigned)(s))
 
 const char *scope_name(enum scope s);

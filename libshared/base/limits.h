@@ -116,7 +116,8 @@
 
 /* Database and Redis */
 #define LIMIT_DB_PARAMS 40
-#define LIMIT_LIST_COUNT 100000 /* rows that are counted for the total of a list */
+#define LIMIT_DB_ACTOR_BYTES 511 /* who changes something, for the audit log */
+#define LIMIT_LIST_COUNT 100000  /* rows that are counted for the total of a list */
 #define LIMIT_DB_STATEMENT_MS 15000
 #define LIMIT_REDIS_COMMAND_MS 5000
 #define LIMIT_LOG_LINE_BYTES 8192u

@@ -10,20 +10,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/crash.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "db/internal.h"
 #include "log/log.h"
 
-enum {
-    PREPARED_MAX = 4096,
-    CONNECT_BACKOFF_BASE_MS = 100,
-    CONNECT_BACKOFF_CAP_MS = 2000,
-    TRANSACTION_TRIES = 4, /* the first and three repeats */
-    TRANSACTION_BACKOFF_MS = 10,
-    TRANSACTION_BACKOFF_CAP_MS = 200
-};
+enum { PREPARED_MAX = 4096, CONNECT_BACKOFF_BASE_MS = 100, CONNECT_BACKOFF_CAP_MS = 2000 };
 
 /* --- opening and closing --- */
 
@@ -66,11 +58,12 @@ enum status db_new(const char *conninfo, const char *name, struct db **out, stru
     return ST_OK;
 }
 
-static void disconnect(struct db *db)
+void db_disconnect(struct db *db)
 {
     PQfinish(db->conn);
     db->conn = NULL;
     db->is_copying = false;
+    db->session_actor[0] = '\0';
     map_free(db->prepared);
     db->prepared = map_new(PREPARED_MAX);
 }
@@ -79,7 +72,7 @@ void db_free(struct db *db)
 {
     if (!db)
         return;
-    disconnect(db);
+    db_disconnect(db);
     map_free(db->prepared);
     free(db->options);
     free(db->conninfo);
@@ -142,7 +135,7 @@ static void drop_if_dead(struct db *db)
         if (PQconsumeInput(db->conn) == 1 && PQstatus(db->conn) == CONNECTION_OK)
             continue;
         log_info("db_connection_closed", kv_str("error", PQerrorMessage(db->conn)));
-        disconnect(db);
+        db_disconnect(db);
         return;
     }
 }
@@ -172,7 +165,7 @@ enum status db_ready(struct db *db)
         return ST_OK;
     }
     keep_error(db, PQerrorMessage(db->conn));
-    disconnect(db);
+    db_disconnect(db);
     db->connect_after_mono_ms = clock_mono_ms() + 1 +
                                 rand_backoff_ms(db->connect_failures, CONNECT_BACKOFF_BASE_MS,
                                                 CONNECT_BACKOFF_CAP_MS);
@@ -245,7 +238,7 @@ enum status db_failed(struct db *db, const char *what, const PGresult *r)
     }
     if (is_connection_spoilt(db)) {
         log_warn("db_connection_lost", kv_str("statement", what), kv_str("error", db->error));
-        disconnect(db);
+        db_disconnect(db);
         st = ST_UNAVAILABLE;
     }
     if (db->in_transaction)
@@ -258,7 +251,7 @@ static enum status gave_up(struct db *db, const char *what)
     log_warn("db_timeout", kv_str("statement", what), kv_i64("after_ms", db->limit_ms));
     keep_error(db, "no answer within the time limit");
     db->is_serialization = false;
-    disconnect(db);
+    db_disconnect(db);
     if (db->in_transaction)
         db->failed = ST_UNAVAILABLE;
     return ST_UNAVAILABLE;
@@ -353,6 +346,28 @@ static enum status prepare(struct db *db, const struct query *q)
     return map_set(db->prepared, q->name, len, db);
 }
 
+enum status db_set_actor(struct db *db, const char *actor)
+{
+    const bool fits = str_copy(db->actor, sizeof(db->actor), actor ? actor : "");
+    if (!fits)
+        db->actor[0] = '\0';
+    return fits ? ST_OK : ST_TOO_LARGE;
+}
+
+/* Tells a session whose single statement comes next. Whoever only reads need not be known. */
+static enum status tell_actor(struct db *db, const struct query *q)
+{
+    if (db->in_transaction || str_eq(db->actor, db->session_actor) || str_starts(q->sql, "SELECT"))
+        return ST_OK;
+    const char *const value[] = {db->actor};
+    if (PQsendQueryParams(db->conn, "SELECT set_config('tocsin.actor', $1, false)", 1, NULL, value,
+                          NULL, NULL, 0) == 0)
+        return db_failed(db, "set_config", NULL);
+    TRY(db_collect(db, "set_config", NULL));
+    (void)str_copy(db->session_actor, sizeof(db->session_actor), db->actor);
+    return ST_OK;
+}
+
 enum status db_query(struct db *db, const struct query *q, const struct db_args *args,
                      PGresult **out)
 {
@@ -362,6 +377,7 @@ enum status db_query(struct db *db, const struct query *q, const struct db_args 
         return ST_NO_MEMORY;
     }
     TRY(db_ready(db));
+    TRY(tell_actor(db, q));
     TRY(prepare(db, q));
     int sent = args ? PQsendQueryPrepared(db->conn, q->name, args->count, args->value, args->length,
                                           args->format, 0)
@@ -390,12 +406,17 @@ int64_t db_affected(const PGresult *r)
     return str_to_i64(PQcmdTuples((PGresult *)(uintptr_t)r), &n) == ST_OK ? n : 0;
 }
 
-static enum status exec_simple(struct db *db, const char *sql, PGresult **out)
+enum status db_exec_now(struct db *db, const char *sql, PGresult **out)
 {
-    TRY(db_ready(db));
     if (PQsendQuery(db->conn, sql) == 0)
         return db_failed(db, sql, NULL);
     return db_collect(db, sql, out);
+}
+
+static enum status exec_simple(struct db *db, const char *sql, PGresult **out)
+{
+    TRY(db_ready(db));
+    return db_exec_now(db, sql, out);
 }
 
 enum status db_exec(struct db *db, const char *sql)
@@ -406,81 +427,6 @@ enum status db_exec(struct db *db, const char *sql)
 enum status db_ping(struct db *db)
 {
     return db_exec(db, "SELECT 1");
-}
-
-/* --- transactions --- */
-
-enum status db_begin(struct db *db)
-{
-    if (db->in_transaction)
-        return ST_INTERNAL;
-    TRY(db_exec(db, "BEGIN"));
-    db->in_transaction = true;
-    db->failed = ST_OK;
-    return ST_OK;
-}
-
-enum status db_commit(struct db *db)
-{
-    if (!db->in_transaction)
-        return ST_INTERNAL;
-    if (db->failed != ST_OK) {
-        enum status st = db->failed;
-        db_rollback(db);
-        return st;
-    }
-    CRASH_AT("db.before_commit");
-    AUTO_RESULT r = NULL;
-    enum status st = exec_simple(db, "COMMIT", &r);
-    db->in_transaction = false;
-    db->failed = ST_OK;
-    if (st != ST_OK)
-        return st;
-    CRASH_AT("db.after_commit");
-    /* The server answers ROLLBACK, without an error, to the COMMIT of a failed transaction. */
-    return str_eq(PQcmdStatus(r), "COMMIT") ? ST_OK : ST_UNAVAILABLE;
-}
-
-void db_rollback(struct db *db)
-{
-    if (!db->in_transaction)
-        return;
-    db->in_transaction = false;
-    db->failed = ST_OK;
-    if (!db->conn)
-        return;
-    /* Only ever after a failure inside a COPY: a new connection is simpler than a resync. */
-    if (db->is_copying || PQtransactionStatus(db->conn) == PQTRANS_ACTIVE) {
-        disconnect(db);
-        return;
-    }
-    /* What failed first is what the caller wants to read. */
-    struct db before = *db;
-    if (db_exec(db, "ROLLBACK") != ST_OK)
-        disconnect(db);
-    memcpy(db->error, before.error, sizeof(db->error));
-    memcpy(db->constraint, before.constraint, sizeof(db->constraint));
-    memcpy(db->sqlstate, before.sqlstate, sizeof(db->sqlstate));
-    db->is_serialization = before.is_serialization;
-}
-
-enum status db_transact(struct db *db, db_transaction_fn *fn, void *arg)
-{
-    enum status st = ST_UNAVAILABLE;
-    for (int i = 0; i < TRANSACTION_TRIES; i++) {
-        db->is_serialization = false;
-        TRY(db_begin(db));
-        st = fn(db, arg);
-        if (st == ST_OK)
-            st = db_commit(db);
-        else
-            db_rollback(db);
-        if (st == ST_OK || !db->is_serialization)
-            return st;
-        int64_t pause_ms = rand_backoff_ms(i, TRANSACTION_BACKOFF_MS, TRANSACTION_BACKOFF_CAP_MS);
-        (void)poll(NULL, 0, (int)pause_ms);
-    }
-    return st;
 }
 
 /* --- COPY --- */

@@ -93,6 +93,11 @@ NODISCARD enum status db_query(struct db *db, const struct query *q, const struc
 /* As above, but exactly one row is wanted: ST_NOT_FOUND when there is none. */
 NODISCARD enum status db_query_one(struct db *db, const struct query *q, const struct db_args *args,
                                    PGresult **out);
+/* Whose changes the next statements are: a JSON object (migrations: audit_who) that triggers see as
+ * the setting tocsin.actor; NULL: nobody's in particular. It costs nothing until something is
+ * written: it goes along with BEGIN, or precedes a single statement that is no SELECT, unless the
+ * session has it already. ST_TOO_LARGE beyond LIMIT_DB_ACTOR_BYTES: it is nobody's then. */
+NODISCARD enum status db_set_actor(struct db *db, const char *actor);
 /* Rows touched by an INSERT/UPDATE/DELETE. */
 int64_t db_affected(const PGresult *r);
 /* Statements that are not prepared (migrations, partition DDL); several may be joined by ';'. */

@@ -24,6 +24,8 @@ struct db {
     bool is_serialization; /* the last failure was 40001 or 40P01 */
     int connect_failures;  /* in a row */
     int64_t connect_after_mono_ms;
+    char actor[LIMIT_DB_ACTOR_BYTES + 1];         /* whose changes the next statements are */
+    char session_actor[LIMIT_DB_ACTOR_BYTES + 1]; /* what the session's setting says */
     char sqlstate[SQLSTATE_BYTES];
     char error[512];
     char constraint[64];
@@ -31,6 +33,10 @@ struct db {
 
 /* Connects unless connected. ST_UNAVAILABLE while the backoff lasts, too. */
 NODISCARD enum status db_ready(struct db *db);
+/* Closes it; what the session knew is forgotten. */
+void db_disconnect(struct db *db);
+/* Runs text on the connection that is there. */
+NODISCARD enum status db_exec_now(struct db *db, const char *sql, PGresult **out);
 /* Waits for everything sent to be answered; the last result, or the first failure's status. In
  * COPY mode it returns with that result. */
 NODISCARD enum status db_collect(struct db *db, const char *what, PGresult **out);

@@ -22,6 +22,7 @@ struct task {
     const char *table, *unit;  /* of partitions */
     int64_t ahead;             /* units */
     size_t retention;          /* offset in struct housekeeping */
+    bool has_retention;        /* the deletion's query takes it */
     const struct query *query; /* of deletions */
 };
 
@@ -78,21 +79,31 @@ static enum status drop_old(struct db *db, const struct task *t, const struct ho
     return db_transact(db, drop_in_transaction, &what);
 }
 
-static enum status delete_some(struct db *db, const struct query *q, int64_t *deleted)
+static enum status delete_some(struct db *db, const struct query *q, int64_t retention_ms,
+                               int64_t *deleted)
 {
+    AUTO_ARENA arena = arena_new(ARENA_BYTES);
+    if (!arena)
+        return ST_NO_MEMORY;
+    struct db_args args;
+    db_args_init(&args, arena);
+    if (retention_ms > 0)
+        db_arg_i64(&args, retention_ms);
     AUTO_RESULT r = NULL;
-    TRY(db_query(db, q, NULL, &r));
+    TRY(db_query(db, q, &args, &r));
     *deleted = db_affected(r);
     return ST_OK;
 }
 
 static enum status delete_rows(struct db *db, const struct task *t, const struct housekeeping *h)
 {
-    (void)h;
+    const int64_t retention_ms = t->has_retention ? retention_of(t, h) : 0;
+    if (t->has_retention && retention_ms == 0)
+        return ST_OK;
     /* In pieces, so that each statement is short; what is left comes next time. */
     int64_t deleted = DELETE_FULL;
     for (int i = 0; i < DELETE_PIECES && deleted >= DELETE_FULL; i++)
-        TRY(delete_some(db, t->query, &deleted));
+        TRY(delete_some(db, t->query, retention_ms, &deleted));
     return ST_OK;
 }
 
@@ -111,6 +122,12 @@ static enum status delete_rows(struct db *db, const struct task *t, const struct
         .name = "delete:" name_, .every_ms = (every), .run = delete_rows, .query = &(query_) \
     }
 static const struct task tasks[] = {
+    {.name = "retention:audit_log",
+     .every_ms = HOUR_MS,
+     .run = delete_rows,
+     .query = &Q_HOUSEKEEPING_AUDIT,
+     .retention = offsetof(struct housekeeping, audit_ms),
+     .has_retention = true},
     AHEAD("results", "day", 7),
     AHEAD("disk_samples", "day", 7),
     AHEAD("network_samples", "day", 7),

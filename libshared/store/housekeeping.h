@@ -10,6 +10,7 @@
 struct housekeeping {
     int64_t results_ms; /* retention of check results */
     int64_t metrics_ms; /* … of raw metrics */
+    int64_t audit_ms;   /* … of the audit log; 0: nothing of it is deleted */
 };
 
 /* Runs the tasks that are due; *ran: how many. A failed one is logged and is due again in a minute.

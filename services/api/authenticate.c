@@ -225,10 +225,32 @@ static enum status admit_anybody(struct req *r)
     return ST_OK;
 }
 
-enum status api_authenticate(struct req *r)
+enum status api_note_actor(struct req *r)
 {
-    if (!r->route)
-        return ST_OK;
+    struct db *db = req_ctx(r)->db;
+    if (r->method == M_GET || r->method == M_HEAD || r->method == M_OPTIONS)
+        return db_set_actor(db, NULL);
+    const struct principal *who = r->who;
+    const bool is_key = who && !uuid_is_nil(&who->api_key_id);
+    AUTO_BUF out;
+    struct jw w;
+    buf_init(&out, LIMIT_DB_ACTOR_BYTES);
+    jw_init(&w, &out);
+    jw_object(&w);
+    jw_kv_str(&w, "type", is_key ? "api_key" : who ? "user" : "anonymous");
+    if (who) {
+        jw_kv_uuid(&w, "user_id", &who->user_id);
+        jw_kv_uuid(&w, "api_key_id", &who->api_key_id);
+    }
+    jw_kv_str(&w, "address", req_peer_text(r));
+    jw_kv_str(&w, "request_id", r->request_id);
+    jw_end(&w);
+    TRY(buf_status(&out));
+    return db_set_actor(db, buf_cstr(&out));
+}
+
+static enum status authenticate(struct req *r)
+{
     const struct api_ctx *ctx = req_ctx(r);
     if (r->route->scope == SCOPE_PUBLIC)
         return spend_address(r, ctx->conf->anonymous_rate);
@@ -246,4 +268,12 @@ enum status api_authenticate(struct req *r)
         return refuse(r, true, why.text);
     TRY(st);
     return admit(r, &e.who);
+}
+
+enum status api_authenticate(struct req *r)
+{
+    if (!r->route)
+        return ST_OK;
+    TRY(authenticate(r));
+    return api_note_actor(r);
 }

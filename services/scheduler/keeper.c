@@ -71,7 +71,8 @@ static int64_t sweep_once(struct scheduler *s, struct db *db, struct sweep *swee
 static void keep_house(struct scheduler *s, struct db *db)
 {
     const struct housekeeping h = {.results_ms = s->conf->retention_results,
-                                   .metrics_ms = s->conf->retention_metrics};
+                                   .metrics_ms = s->conf->retention_metrics,
+                                   .audit_ms = s->conf->retention_audit};
     int ran = 0;
     enum status st = housekeeping_run(db, &h, &ran);
     if (st != ST_OK)

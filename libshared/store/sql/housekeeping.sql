@@ -39,3 +39,7 @@ DELETE FROM refresh_tokens WHERE id IN (
 
 -- name: housekeeping_members
 DELETE FROM scheduler_members WHERE seen_until < now() - interval '1 day'
+
+-- name: housekeeping_audit
+DELETE FROM audit_log WHERE id IN (
+    SELECT id FROM audit_log WHERE at < now() - $1::bigint * interval '1 millisecond' LIMIT 5000)

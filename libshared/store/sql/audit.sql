@@ -1,0 +1,40 @@
+-- The audit log.
+
+-- name: audit_write
+INSERT INTO audit_log (org_id, action, object_type, object_id, object_name, user_id, actor_type, after)
+VALUES ($1, $2, $3, $4, $5, $6::uuid, CASE WHEN $6::uuid IS NULL THEN NULL ELSE 'user' END, $7::jsonb)
+
+-- name: audit_count
+SELECT count(*) AS total FROM (
+    SELECT FROM audit_log
+    WHERE org_id = $1
+      AND ($2::text IS NULL OR action = $2 OR (right($2, 1) = '.' AND starts_with(action, $2)))
+      AND ($3::text IS NULL OR object_type = $3)
+      AND ($4::text IS NULL OR object_id = $4)
+      AND ($5::uuid IS NULL OR user_id = $5)
+      AND ($6::text IS NULL OR address = $6)
+      AND ($7::text IS NULL OR request_id = $7)
+      AND ($8::timestamptz IS NULL OR at >= $8)
+      AND ($9::timestamptz IS NULL OR at < $9)
+    LIMIT 100000) AS counted
+
+-- name: audit_list
+SELECT id, at, action, object_type, object_id, object_name, actor_type, user_id, username, api_key_id,
+       address, request_id, before, after
+FROM audit_log
+WHERE org_id = $1
+  AND ($2::text IS NULL OR action = $2 OR (right($2, 1) = '.' AND starts_with(action, $2)))
+  AND ($3::text IS NULL OR object_type = $3)
+  AND ($4::text IS NULL OR object_id = $4)
+  AND ($5::uuid IS NULL OR user_id = $5)
+  AND ($6::text IS NULL OR address = $6)
+  AND ($7::text IS NULL OR request_id = $7)
+  AND ($8::timestamptz IS NULL OR at >= $8)
+  AND ($9::timestamptz IS NULL OR at < $9)
+ORDER BY at DESC, id DESC
+LIMIT $10 OFFSET $11
+
+-- name: audit_get
+SELECT id, at, action, object_type, object_id, object_name, actor_type, user_id, username, api_key_id,
+       address, request_id, before, after
+FROM audit_log WHERE org_id = $1 AND id = $2
