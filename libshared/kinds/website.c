@@ -1,6 +1,7 @@
 /* website: an HTTP or HTTPS request and what its answer must be like. */
 #include "kinds/website.h"
 
+#include "kinds/status_set.h"
 #include "net/header.h"
 #include "net/url.h"
 
@@ -25,6 +26,14 @@ static const struct field fields[] = {
      .max = 599,
      .help = "Expected HTTP status code (default: 200)",
      .example = "200"},
+    {.name = "accepted_statuses",
+     .type = FT_STRING,
+     .offset = AT(accepted_statuses),
+     .min = 1,
+     .max = 256,
+     .check = status_set_check,
+     .help = "Status codes that are fine, instead of one: 200-299,301 or 2xx",
+     .example = "\"200-299,301\""},
     {.name = "timeout",
      .type = FT_NUMBER,
      .offset = AT(timeout),
@@ -102,6 +111,9 @@ static void check(const void *bound, struct field_errors *errors)
     const struct website_config *c = bound;
     if (c->headers.set && !c->headers.null)
         headers_check("config.headers", c->headers.v, NULL, errors);
+    if (c->expected_status.set && c->accepted_statuses.set)
+        field_errors_add(errors, "body", "config.accepted_statuses", "value_error",
+                         "expected_status is given already");
 }
 
 const struct check_kind kind_website = {

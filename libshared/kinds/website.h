@@ -7,7 +7,8 @@
 struct website_config {
     struct in_str url;
     struct in_i64 expected_status;
-    struct in_f64 timeout; /* s */
+    struct in_str accepted_statuses; /* status_set.h; instead of expected_status */
+    struct in_f64 timeout;           /* s */
     struct in_str method;
     struct in_json headers; /* object of strings */
     struct in_str body;

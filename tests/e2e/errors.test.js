@@ -63,6 +63,8 @@ const table = [
   ['no URL', 'POST', '/api/v1/checks', check({ config: {} }), 422, undefined, 'config'],
   ['a URL of another scheme', 'POST', '/api/v1/checks', check({ config: { url: 'file:///etc/passwd' } }), 422, undefined, 'config'],
   ['an unknown setting of a kind', 'POST', '/api/v1/checks', check({ config: { url: 'https://a.b', ulr: 1 } }), 422, undefined, 'config'],
+  ['statuses that are none', 'POST', '/api/v1/checks', check({ config: { url: 'https://a.b', accepted_statuses: '2xx;3xx' } }), 422, undefined, 'config'],
+  ['two ways to say the status', 'POST', '/api/v1/checks', check({ config: { url: 'https://a.b', accepted_statuses: '2xx', expected_status: 200 } }), 422, undefined, 'config'],
   ['a status out of range', 'POST', '/api/v1/checks', check({ config: { url: 'https://a.b', expected_status: 99 } }), 422, undefined, 'config'],
   ['a check that is not there', 'GET', `/api/v1/checks/${NOBODY}`, undefined, 404, 'CHECK_NOT_FOUND'],
   ['a check to change that is not there', 'PUT', `/api/v1/checks/${NOBODY}`, { name: 'b' }, 404, 'CHECK_NOT_FOUND'],

@@ -3,10 +3,12 @@
 
 #include <ctype.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "json/write.h"
+#include "kinds/status_set.h"
 
 enum { DEFAULT_STATUS = 200, HEADERS_MAX = 64, HEADER_VALUE_MAX = 1024, HEADERS_TEXT_MAX = 16384 };
 
@@ -120,14 +122,30 @@ static const char *extent(const struct httpc_reply *r)
     return r->body_total > (int64_t)r->body_len ? "the first part of the body" : "the body";
 }
 
+/* What was expected, for people; NULL: the status is as it should be. */
+static const char *wrong_status(const struct website_config *c, int status, char expected[300])
+{
+    struct status_set set;
+    int64_t one = c->expected_status.set ? c->expected_status.v : DEFAULT_STATUS;
+    bool is_set = c->accepted_statuses.set && !status_set_read(c->accepted_statuses.v, &set);
+    if (is_set ? status_set_has(&set, status) : status == one)
+        return NULL;
+    if (is_set)
+        (void)str_copy(expected, 300, c->accepted_statuses.v);
+    else
+        (void)snprintf(expected, 300, "%lld", (long long)one);
+    return expected;
+}
+
 static void judge_answer(const struct website_config *c, const struct httpc_reply *r,
                          struct probe_result *out)
 {
-    int64_t expected = c->expected_status.set ? c->expected_status.v : DEFAULT_STATUS;
     double limit_us = c->warning_time.set ? c->warning_time.v * 1e6 : 0;
-    if (r->status != expected)
-        probe_result_set(out, RESULT_ERROR, "Website responded with status %d, expected %lld",
-                         r->status, (long long)expected);
+    char text[300];
+    const char *expected = wrong_status(c, r->status, text);
+    if (expected)
+        probe_result_set(out, RESULT_ERROR, "Website responded with status %d, expected %s",
+                         r->status, expected);
     else if (c->unexpected_content.set && body_has(r, c->unexpected_content.v))
         probe_result_set(out, RESULT_ERROR,
                          "Website responded with status %d, but %s contains \"%.200s\"", r->status,
