@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "gen/queries.h"
 #include "log/log.h"
+#include "store/job_outbox_mark.h"
 
 enum { ENVELOPE_BYTES = 1 << 20, ARENA_BYTES = 256 << 20 };
 
@@ -42,7 +43,9 @@ enum status job_outbox_add(struct db *db, struct arena *arena, const char *queue
         if (strlen(jobs[i].args) > LIMIT_JOB_ARGS_BYTES)
             return ST_TOO_LARGE;
         queues[i] = queue ? queue : task_queue(task);
-        TRY(write_hex(&jobs[i], arena, &envelopes[i]));
+        struct job job = jobs[i];
+        job.result_ttl_ms = MAX_OF(job.result_ttl_ms, (int64_t)JOB_OUTBOX_RESULT_MS);
+        TRY(write_hex(&job, arena, &envelopes[i]));
     }
     struct db_args args;
     db_args_init(&args, arena);
@@ -59,7 +62,8 @@ struct relay {
     struct arena *arena;
     struct queue *queue; /* that of the row before, usually the next one's too */
     const char *queue_name;
-    int64_t *done; /* ids of rows to delete */
+    int64_t done[JOB_OUTBOX_BATCH]; /* rows, and their jobs */
+    struct uuid done_job[JOB_OUTBOX_BATCH];
     size_t done_count;
     const char *full[JOB_OUTBOX_BATCH]; /* queues that take no more */
     size_t full_count;
@@ -85,7 +89,7 @@ static bool is_full(const struct relay *relay, const char *name)
 }
 
 static enum status publish(struct relay *relay, const char *name, const unsigned char *envelope,
-                           size_t len)
+                           size_t len, struct uuid *job_id)
 {
     struct job job;
     char once[UUID_TEXT_BYTES];
@@ -93,6 +97,7 @@ static enum status publish(struct relay *relay, const char *name, const unsigned
     TRY(use_queue(relay, name));
     uuid_format(&job.id, once);
     job.idempotency = once;
+    *job_id = job.id;
     return queue_enqueue(relay->queue, relay->redis, &job);
 }
 
@@ -118,7 +123,7 @@ static enum status relay_row(struct relay *relay, const PGresult *rows, int i)
     if (is_full(relay, name))
         return ST_OK;
     int64_t id = row_i64(rows, i, "id");
-    enum status st = publish(relay, name, envelope, len);
+    enum status st = publish(relay, name, envelope, len, &relay->done_job[relay->done_count]);
     if (st == ST_OVERLOADED) {
         relay->full[relay->full_count++] = name;
         return ST_OK;
@@ -139,18 +144,35 @@ static enum status claim(struct relay *relay, PGresult **out)
     return db_query(relay->db, &Q_JOB_OUTBOX_CLAIM, &args, out);
 }
 
-static enum status delete_done(struct relay *relay, size_t from)
+/* What was published is marked, and the counter in Redis says that it was there. */
+static enum status mark_done(struct relay *relay, size_t from, struct job_outbox_pass *out)
 {
-    if (relay->done_count == from)
+    const size_t count = relay->done_count - from;
+    if (count == 0)
         return ST_OK;
+    CRASH_AT("job_outbox.after_publish");
+    int64_t mark = 0;
+    bool is_lost = false;
+    TRY(outbox_mark_step(relay->db, relay->redis, &mark, &is_lost));
+    if (is_lost) {
+        TRY(outbox_reopen(relay->db, mark));
+        out->is_lost = true;
+    }
     struct db_args args;
     db_args_init(&args, relay->arena);
-    db_arg_i64s(&args, relay->done + from, relay->done_count - from);
-    return db_query(relay->db, &Q_JOB_OUTBOX_DELETE, &args, NULL);
+    db_arg_i64s(&args, relay->done + from, count);
+    db_arg_uuids(&args, relay->done_job + from, count);
+    AUTO_RESULT rows = NULL;
+    TRY(db_query(relay->db, &Q_JOB_OUTBOX_PUBLISHED, &args, &rows));
+    for (int i = 0; i < PQntuples(rows) && out->published < JOB_OUTBOX_BATCH; i++)
+        out->lag_us[out->published++] = row_i64(rows, i, "lag_us");
+    db_args_init(&args, relay->arena);
+    db_arg_i64(&args, mark);
+    return db_query(relay->db, &Q_JOB_OUTBOX_MARK_RAISE, &args, NULL);
 }
 
 /* Publishes what the claim brought; *found: rows. */
-static enum status relay_batch(struct relay *relay, int *found)
+static enum status relay_batch(struct relay *relay, int *found, struct job_outbox_pass *out)
 {
     AUTO_RESULT rows = NULL;
     TRY(claim(relay, &rows));
@@ -159,13 +181,13 @@ static enum status relay_batch(struct relay *relay, int *found)
     enum status st = ST_OK;
     for (int i = 0; i < *found && st == ST_OK; i++)
         st = relay_row(relay, rows, i);
-    CRASH_AT("job_outbox.after_publish");
-    /* What was published goes, whatever came after it. */
-    TRY(delete_done(relay, from));
+    /* What was published is marked even when a later row failed. */
+    if (db_is_connected(relay->db))
+        TRY(mark_done(relay, from, out));
     return st;
 }
 
-static enum status relay_pass(struct relay *relay)
+static enum status relay_pass(struct relay *relay, struct job_outbox_pass *out)
 {
     int found = 0;
     size_t full = 0;
@@ -174,7 +196,7 @@ static enum status relay_pass(struct relay *relay)
     do {
         full = relay->full_count;
         TRY(db_begin(relay->db));
-        st = relay_batch(relay, &found);
+        st = relay_batch(relay, &found, out);
         if (st != ST_OK && !db_is_connected(relay->db)) {
             db_rollback(relay->db);
             return st;
@@ -185,22 +207,19 @@ static enum status relay_pass(struct relay *relay)
     return st;
 }
 
-enum status job_outbox_relay(struct db *db, struct redis *r, size_t *published)
+enum status job_outbox_relay(struct db *db, struct redis *r, struct job_outbox_pass *out)
 {
     AUTO_ARENA arena = arena_new(ARENA_BYTES);
     struct relay *relay = arena ? arena_alloc(arena, sizeof(*relay)) : NULL;
+    out->published = 0;
+    out->is_lost = false;
     if (!relay)
         return ST_NO_MEMORY;
     relay->db = db;
     relay->redis = r;
     relay->arena = arena;
-    relay->done = arena_array(arena, JOB_OUTBOX_BATCH, sizeof(*relay->done));
-    if (!relay->done)
-        return ST_NO_MEMORY;
-    enum status st = relay_pass(relay);
+    enum status st = relay_pass(relay, out);
     queue_free(relay->queue);
-    if (published)
-        *published = relay->done_count;
     if (st == ST_OK && relay->full_count > 0)
         return ST_OVERLOADED;
     return st;
@@ -212,6 +231,7 @@ enum status job_outbox_count(struct db *db, struct job_outbox_counts *out)
     TRY(db_query_one(db, &Q_JOB_OUTBOX_COUNT, NULL, &r));
     *out = (struct job_outbox_counts){
         .waiting = row_i64(r, 0, "waiting"),
+        .unfinished = row_i64(r, 0, "unfinished"),
         .failed = row_i64(r, 0, "failed"),
         .oldest_ms = row_i64(r, 0, "oldest_ms"),
     };

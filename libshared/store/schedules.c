@@ -1,6 +1,7 @@
 /* Pages of checks, and the change log. */
 #include "store/schedules.h"
 
+#include "base/str.h"
 #include "gen/queries.h"
 #include "store/leases.h"
 
@@ -17,10 +18,15 @@ static bool read_task(const PGresult *r, int row, struct arena *arena, struct sc
     out->priority = (int)row_i64(r, row, "priority");
     out->jitter_ms = row_i64(r, row, "jitter_ms");
     out->skips_late = row_bool(r, row, "skips_late");
-    out->skips_overlap = row_bool(r, row, "skips_overlap");
-    bool has_queue = !row_is_null(r, row, "queue");
-    out->queue = has_queue ? row_str(r, row, "queue", arena) : NULL;
-    return out->task && out->args && (!has_queue || out->queue);
+    out->expires_ms = row_i64(r, row, "expires_ms");
+    const char *overlap = row_str(r, row, "overlap", arena);
+    out->overlap = str_eq(overlap, "allow")   ? OVERLAP_ALLOW
+                   : str_eq(overlap, "queue") ? OVERLAP_QUEUE
+                                              : OVERLAP_SKIP;
+    out->queue = row_str(r, row, "queue", arena);
+    out->tenant = row_str(r, row, "tenant", arena);
+    return out->task && out->args && overlap && (out->queue || row_is_null(r, row, "queue")) &&
+           (out->tenant || row_is_null(r, row, "tenant"));
 }
 
 static enum status read_rows(const PGresult *r, struct arena *arena, struct schedule_row **rows,
@@ -81,18 +87,15 @@ enum status schedules_tasks_page(struct db *db, struct arena *arena, const bool 
     return read_rows(r, arena, rows, count);
 }
 
-enum status schedules_dispatched(struct db *db, struct arena *arena, const struct uuid *ids,
-                                 const int64_t *slots_ms, size_t count)
+enum status schedules_dispatched(struct db *db, struct arena *arena,
+                                 const struct schedule_dispatch *list, size_t count)
 {
-    int64_t *slots_us = arena_array(arena, count, sizeof(*slots_us));
-    if (!slots_us)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        slots_us[i] = slots_ms[i] * 1000;
     struct db_args args;
     db_args_init(&args, arena);
-    db_arg_uuids(&args, ids, count);
-    db_arg_times(&args, slots_us, count);
+    db_arg_uuids_of(&args, DB_COLUMN(list, count, id));
+    db_arg_times_of(&args, DB_COLUMN(list, count, slot_us));
+    db_arg_uuids_of(&args, DB_COLUMN(list, count, job_id));
+    db_arg_strs_of(&args, DB_COLUMN(list, count, queue));
     return db_query(db, &Q_SCHEDULES_DISPATCHED, &args, NULL);
 }
 

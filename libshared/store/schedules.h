@@ -7,6 +7,13 @@
 
 enum { SCHEDULES_PAGE = 5000 }; /* also in sql/schedules.sql */
 
+/* What to do with a slot while the run before it has not ended. */
+enum schedule_overlap {
+    OVERLAP_SKIP,  /* leave it out */
+    OVERLAP_QUEUE, /* run it afterwards; one waits at most */
+    OVERLAP_ALLOW
+};
+
 struct schedule_row {
     struct uuid id;
     int shard;
@@ -16,10 +23,13 @@ struct schedule_row {
     bool is_fresh;        /* a check that never ran */
     /* Of a task's schedule; task is NULL for a check. */
     const char *task, *args;
-    const char *queue; /* NULL: the task's own */
-    int priority;      /* -1: the task's own */
+    const char *queue;  /* NULL: the task's own */
+    const char *tenant; /* its organisation's id; NULL: the installation's own */
+    int priority;       /* -1: the task's own */
     int64_t jitter_ms;
-    bool skips_late, skips_overlap;
+    int64_t expires_ms; /* from a slot on; 0: never */
+    bool skips_late;
+    enum schedule_overlap overlap;
 };
 
 /* Enabled checks of these shards (of LEASE_SHARDS), by id, after `after` (nil: from the start); at
@@ -32,10 +42,16 @@ NODISCARD enum status schedules_page(struct db *db, struct arena *arena, const b
 NODISCARD enum status schedules_tasks_page(struct db *db, struct arena *arena, const bool *shards,
                                            const struct uuid *after, struct schedule_row **rows,
                                            size_t *count);
-/* Notes the newest slots (ms) that were dispatched of tasks' schedules. */
+
+struct schedule_dispatch {
+    struct uuid id;
+    int64_t slot_us;
+    struct uuid job_id; /* nil: the slot was left out */
+    const char *queue;
+};
+/* Notes the newest slots that were dispatched of tasks' schedules. */
 NODISCARD enum status schedules_dispatched(struct db *db, struct arena *arena,
-                                           const struct uuid *ids, const int64_t *slots_ms,
-                                           size_t count);
+                                           const struct schedule_dispatch *list, size_t count);
 
 /* A reader of the change log. A row's number says nothing about when it is committed, so each pass
  * starts at the oldest transaction that was still running when the last one began, and leaves out

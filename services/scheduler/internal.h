@@ -70,7 +70,7 @@ struct scheduler {
     char owner[OWNER_BYTES]; /* host:pid:uuid, never used again */
     struct dispatching run;
     struct ownership owned;
-    struct stage *dispatch_stage, *keeper_stage;
+    struct stage *dispatch_stage, *keeper_stage, *relay_stage;
 };
 
 /* --- leases.c --- */
@@ -94,17 +94,20 @@ void scheduler_redis_lost(struct scheduler *s);
 /* A call about a shard failed: ST_CONFLICT means that it has a newer owner. */
 void scheduler_shard_failed(struct scheduler *s, int shard, enum status st);
 
-/* --- loop.c, keeper.c --- */
+/* --- loop.c, keeper.c, relay.c --- */
 
 void scheduler_dispatch_loop(struct stage *stage, void *arg);
 void scheduler_keeper_loop(struct stage *stage, void *arg);
+void scheduler_relay_loop(struct stage *stage, void *arg);
 
 /* --- metrics.c --- */
 
 /* Once a process, however many schedulers a test starts in it. */
 void scheduler_metrics_add(void);
+void scheduler_relay_metrics_add(void); /* relay.c's share of it */
 extern struct metric scheduler_checks_metric, scheduler_shards_metric, scheduler_dispatched_metric,
-    scheduler_ticks_metric, scheduler_lag_metric, scheduler_missed_metric;
+    scheduler_ticks_metric, scheduler_lag_metric, scheduler_missed_metric, scheduler_tasks_metric,
+    scheduler_overlaps_metric;
 extern struct health_item scheduler_db_health, scheduler_redis_health, scheduler_lease_health;
 
 #endif

@@ -20,6 +20,13 @@ struct metric scheduler_lag_metric = {.name = "tocsin_scheduler_dispatch_lag_sec
 struct metric scheduler_missed_metric = {.name = "tocsin_scheduler_missed_total",
                                          .help = "Slots recorded as missed",
                                          .type = METRIC_COUNTER};
+struct metric scheduler_tasks_metric = {.name = "tocsin_scheduler_tasks_total",
+                                        .help = "Runs of tasks' schedules put into the job queue",
+                                        .type = METRIC_COUNTER};
+struct metric scheduler_overlaps_metric = {
+    .name = "tocsin_scheduler_overlaps_total",
+    .help = "Runs of tasks' schedules left out because the one before had not ended",
+    .type = METRIC_COUNTER};
 
 struct health_item scheduler_db_health = {.name = "database", .is_required = true};
 struct health_item scheduler_redis_health = {.name = "redis", .is_required = true};
@@ -39,6 +46,9 @@ void scheduler_metrics_add(void)
     metrics_add(&scheduler_lag_metric);
     metrics_add(&scheduler_missed_metric);
     queue_gauges_add();
+    metrics_add(&scheduler_tasks_metric);
+    metrics_add(&scheduler_overlaps_metric);
+    scheduler_relay_metrics_add();
     health_add(&scheduler_db_health);
     health_add(&scheduler_redis_health);
     health_add(&scheduler_lease_health);

@@ -57,6 +57,8 @@ enum status scheduler_start(const struct conf *conf, struct scheduler **out, str
     }
     if (st == ST_OK)
         st = stage_start("keeper", scheduler_keeper_loop, s, &s->keeper_stage);
+    if (st == ST_OK)
+        st = stage_start("relay", scheduler_relay_loop, s, &s->relay_stage);
     if (st != ST_OK) {
         scheduler_stop(s);
         return st;
@@ -71,8 +73,11 @@ void scheduler_stop(struct scheduler *s)
         return;
     if (s->keeper_stage)
         stage_stop(s->keeper_stage);
+    if (s->relay_stage)
+        stage_stop(s->relay_stage);
     stage_join(s->dispatch_stage);
     stage_join(s->keeper_stage);
+    stage_join(s->relay_stage);
     schedules_cursor_done(&s->run.cursor);
     sched_free(s->run.sched);
     arena_free(s->run.arena);

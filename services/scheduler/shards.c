@@ -197,7 +197,7 @@ void scheduler_redis_lost(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
     log_warn("queue_lost");
-    run->republish = (struct pass){0};
+    run->republish = (struct pass){.has_tasks = true};
     for (int i = 0; i < SCHED_SHARDS; i++) {
         struct shard_work *w = &run->shards[i];
         int64_t mark_ms = sched_mark(run->sched, i);

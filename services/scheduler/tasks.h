@@ -1,7 +1,7 @@
 /*
  * Tasks' schedules: what to enqueue when one is due. Each slot is enqueued once, however often it
- * is tried, by an idempotency key of the schedule and the slot; a run that must not overlap the one
- * before has the schedule's key for as long as it lives.
+ * is tried, by an idempotency key of the schedule and the slot; runs that must not overlap share
+ * the schedule's key, of which one runs at a time, and hold a key that leaves further slots out.
  */
 #ifndef TOCSIN_SCHEDULER_TASKS_H
 #define TOCSIN_SCHEDULER_TASKS_H
