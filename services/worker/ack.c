@@ -20,6 +20,7 @@ struct acker {
     struct redis *redis;
     struct work *works[WORKER_ACK_BATCH];
     struct job jobs[WORKER_ACK_BATCH];
+    struct job_outcome outcomes[WORKER_ACK_BATCH];
     size_t count;
 };
 
@@ -120,15 +121,19 @@ static enum status bury(struct acker *a, struct work *work)
     return st == ST_CONFLICT ? ST_OK : st;
 }
 
+/* Plain jobs are acknowledged in one batch; those that hold keys give them back. */
 static enum status ack_lane(struct acker *a, const struct lane *lane)
 {
     size_t count = 0;
+    const int64_t now_ms = clock_wall_ms();
     for (size_t i = 0; i < a->count; i++) {
         const struct work *work = a->works[i];
-        if (work->lane == lane && !work->failure[0] && !atomic_load(&work->is_abandoned))
-            a->jobs[count++] = work->job;
+        if (work->lane != lane || work->failure[0] || atomic_load(&work->is_abandoned))
+            continue;
+        a->outcomes[count] = (struct job_outcome){.state = JOB_SUCCEEDED, .finished_at_ms = now_ms};
+        a->jobs[count++] = work->job;
     }
-    return count > 0 ? queue_ack(lane->acking, a->redis, a->jobs, count) : ST_OK;
+    return queue_finish(lane->acking, a->redis, a->worker->consumer, a->jobs, a->outcomes, count);
 }
 
 static enum status settle(struct acker *a)

@@ -23,7 +23,8 @@ static enum status copy_job(struct work *work, const struct job *job)
 {
     const char **const texts[] = {&work->job.task,   &work->job.args,  &work->job.dedup,
                                   &work->job.group,  &work->job.trace, &work->job.reply,
-                                  &work->job.stream, &work->job.entry};
+                                  &work->job.stream, &work->job.entry, &work->job.key,
+                                  &work->job.tenant, &work->job.chain, &work->job.reason};
     work->job = *job;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (!*texts[i])

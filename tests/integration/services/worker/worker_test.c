@@ -12,6 +12,7 @@
 #include "auth/seal_json.h"
 #include "base/str.h"
 #include "json/parse.h"
+#include "queue/inspect.h"
 #include "store/checks.h"
 #include "tests/kit/kit.h"
 #include "tests/kit/web.h"
@@ -292,6 +293,33 @@ static void who_waits_is_told_of_the_stored_result(void **state)
                         "The check does not exist any more");
 }
 
+/* A run of a schedule holds keys, belongs to a tenant, and its end is known. */
+static void what_a_job_holds_is_given_back(void **state)
+{
+    struct uuid check = make_check("/ok", "");
+    const char *text = text_of(&check);
+    char args[128], tenant[UUID_TEXT_BYTES];
+    uuid_format(&org, tenant);
+    for (int i = 0; i < 3; i++) {
+        struct job job;
+        struct uuid id;
+        enum job_state end = JOB_STATE_COUNT_;
+        bool is_new = false;
+        (void)snprintf(args, sizeof(args), "{\"check_id\":\"%s\",\"slot_us\":%lld}", text,
+                       (long long)clock_wall_us());
+        assert_ok(job_init(&job, "check.run", args, clock_wall_ms()));
+        job.dedup = job.key = "schedule:x";
+        job.key_limit = 1;
+        job.tenant = tenant;
+        job.result_ttl_ms = 60000;
+        assert_ok(queue_enqueue_once(queue, redis, &job, &id, &is_new));
+        assert_true(is_new);
+        assert_true(kit_wait(
+            queue_ends_get(queue, redis, &id, 1, &end) == ST_OK && end == JOB_SUCCEEDED, WAIT_MS));
+        assert_int_equal(results_of(&check), i + 1);
+    }
+}
+
 static json_t *run_adhoc(const char *kind, const char *config)
 {
     struct uuid job;
@@ -557,6 +585,7 @@ int main(void)
         CASE(a_job_becomes_results_and_states),
         CASE(a_job_twice_is_one_result),
         CASE(who_waits_is_told_of_the_stored_result),
+        CASE(what_a_job_holds_is_given_back),
         CASE(a_run_ad_hoc_answers_and_leaves_nothing),
         CASE(secrets_are_opened_for_the_probe_alone),
         CASE(a_run_ad_hoc_opens_its_own_secret),
