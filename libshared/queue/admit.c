@@ -23,7 +23,7 @@ static enum status drop(const struct admission *a, const struct job *job, enum j
 
 static bool is_limited(const struct admission *a, const struct job *job)
 {
-    if (job->key && job->key_limit > 0)
+    if (job->key && (job->key_limit > 0 || job->key_rate.count > 0))
         return true;
     if (a->q->seen.has_rates)
         return true;
@@ -46,6 +46,10 @@ static enum status ask(const struct admission *a, const struct job *job, redisRe
     rargs_i64(&args, job->granted_at_ms);
     rargs_str(&args, job->key ? job->key : "");
     rargs_i64(&args, job->key_limit);
+    rargs_i64(&args, job->key ? job->key_rate.count : 0);
+    rargs_i64(&args, MAX_OF(job->key_rate.period_ms, (int64_t)1));
+    rargs_i64(&args, job->key_rate.burst);
+    rargs_i64(&args, job->key_granted_at_ms);
     return queue_script(a->q, a->r, &SCRIPT_ADMIT, &args, reply);
 }
 
@@ -62,9 +66,10 @@ static enum status limit(const struct admission *a, const struct job *job, bool 
         return ST_OK;
     struct delay d = {.waits_for_key = str_eq(what, "key"), .due_ms = a->now_ms + KEY_WAIT_MS};
     if (!d.waits_for_key) {
-        if (reply->elements != 2 || str_to_i64(reply->element[1]->str, &d.due_ms) != ST_OK)
+        if (reply->elements != 3 || str_to_i64(reply->element[1]->str, &d.granted_ms) != ST_OK ||
+            str_to_i64(reply->element[2]->str, &d.key_granted_ms) != ST_OK)
             return ST_CORRUPT;
-        d.granted_ms = d.due_ms;
+        d.due_ms = MAX_OF(d.granted_ms, d.key_granted_ms);
     }
     enum status st = queue_delay(a->q, a->r, a->consumer, job, &d);
     return st == ST_CONFLICT ? ST_OK : st;

@@ -190,26 +190,114 @@ enum status queue_cancel_wanted(struct queue *q, struct redis *r, const struct j
 
 /* --- limits --- */
 
-enum status queue_rate_set(struct queue *q, struct redis *r, const char *task,
-                           const struct queue_rate *rate)
+struct rule {
+    const char *hash, *field, *bucket;
+};
+
+static enum status set_rule(struct queue *q, struct redis *r, const struct rule *rule,
+                            const struct queue_rate *rate)
 {
-    if (str_is_empty(task) || strlen(task) > QUEUE_TEXT_MAX)
+    if (rate && (rate->count < 0 || rate->period_ms <= 0 || !queue_rate_is_good(rate)))
         return ST_INVALID;
-    if (rate && (rate->count < 0 || rate->period_ms <= 0 || rate->burst < 0))
-        return ST_INVALID;
-    AUTO_BUF rule;
-    buf_init(&rule, 128);
+    AUTO_BUF text;
+    buf_init(&text, 128);
     if (rate)
-        buf_printf(&rule, "%" PRId64 " %" PRId64 " %" PRId64, rate->count, rate->period_ms,
+        buf_printf(&text, "%" PRId64 " %" PRId64 " %" PRId64, rate->count, rate->period_ms,
                    rate->burst);
     struct rargs args;
     rargs_init(&args, NULL);
-    rargs_str(&args, task);
-    rargs_str(&args, buf_cstr(&rule));
+    rargs_str(&args, rule->hash);
+    rargs_str(&args, rule->field);
+    rargs_str(&args, buf_cstr(&text));
     rargs_i64(&args, LIMIT_RATE_RULES);
+    rargs_str(&args, rule->bucket);
     AUTO_REPLY reply = NULL;
     TRY(queue_script(q, r, &SCRIPT_RATE, &args, &reply));
     return reply->integer == 1 ? ST_OK : ST_OVERLOADED;
+}
+
+enum { RULE_BYTES = 2 * QUEUE_TEXT_MAX + 32 };
+
+enum status queue_rate_set(struct queue *q, struct redis *r, const char *task,
+                           const struct queue_rate *rate)
+{
+    char bucket[RULE_BYTES];
+    if (str_is_empty(task) || strlen(task) > QUEUE_TEXT_MAX)
+        return ST_INVALID;
+    (void)snprintf(bucket, sizeof(bucket), "bucket:%s", task);
+    const struct rule rule = {.hash = "rates", .field = task, .bucket = bucket};
+    return set_rule(q, r, &rule, rate);
+}
+
+enum status queue_key_rate_set(struct queue *q, struct redis *r, const char *task, const char *key,
+                               const struct queue_rate *rate)
+{
+    char field[RULE_BYTES], bucket[RULE_BYTES + 16];
+    if ((task && (str_is_empty(task) || strlen(task) > QUEUE_TEXT_MAX)) ||
+        (key && (str_is_empty(key) || strlen(key) > QUEUE_TEXT_MAX)))
+        return ST_INVALID;
+    (void)snprintf(field, sizeof(field), "%zu:%s%s", task ? strlen(task) : 0, task ? task : "",
+                   key ? key : "");
+    (void)snprintf(bucket, sizeof(bucket), "kbucket:%s", field);
+    const struct rule rule = {.hash = "key-rates", .field = field, .bucket = key ? bucket : ""};
+    return set_rule(q, r, &rule, rate);
+}
+
+/* "11:check.adhocexample.com" → task and key */
+static bool split_field(const char *field, struct arena *arena, struct rate_rule *out)
+{
+    char *rest = NULL;
+    const unsigned long len = strtoul(field, &rest, 10);
+    if (*rest != ':' || len > strlen(rest + 1))
+        return false;
+    const char *key = rest + 1 + len;
+    out->task = len > 0 ? arena_strndup(arena, rest + 1, len) : NULL;
+    out->key = *key ? arena_strdup(arena, key) : NULL;
+    return (len == 0 || out->task) && (!*key || out->key);
+}
+
+static bool read_rule(const char *field, const char *text, bool is_key, struct arena *arena,
+                      struct rate_rule *out)
+{
+    struct rate_rule rule = {.is_key = is_key};
+    if (sscanf(text, "%" SCNd64 " %" SCNd64 " %" SCNd64, &rule.rate.count, &rule.rate.period_ms,
+               &rule.rate.burst) != 3)
+        return false;
+    if (!is_key)
+        rule.task = arena_strdup(arena, field);
+    if (is_key ? !split_field(field, arena, &rule) : !rule.task)
+        return false;
+    *out = rule;
+    return true;
+}
+
+enum status queue_rates_list(struct queue *q, struct redis *r, struct arena *arena,
+                             struct rate_rule **out, size_t *count)
+{
+    const char *const suffix[] = {"rates", "key-rates"};
+    AUTO_REPLY by_task = NULL;
+    AUTO_REPLY by_key = NULL;
+    redisReply **const reply[] = {&by_task, &by_key};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
+        const char *key = queue_key(q, suffix[i], arena);
+        if (!key)
+            return ST_NO_MEMORY;
+        TRY(redis_do(r, reply[i], "HGETALL", key));
+        n += (*reply[i])->elements / 2;
+    }
+    struct rate_rule *list = arena_array(arena, n, sizeof(*list));
+    if (!list)
+        return ST_NO_MEMORY;
+    n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(suffix); i++) {
+        const redisReply *all = *reply[i];
+        for (size_t k = 0; k + 1 < all->elements; k += 2)
+            n += read_rule(all->element[k]->str, all->element[k + 1]->str, i == 1, arena, &list[n]);
+    }
+    *out = list;
+    *count = n;
+    return ST_OK;
 }
 
 /* One batch; a function of its own because the analyser loses replies that live in a loop. */

@@ -29,6 +29,20 @@ void queue_cancel_channel(const struct queue *q, char out[QUEUE_CHANNEL_BYTES]);
  * table's again. ST_OVERLOADED beyond LIMIT_RATE_RULES. */
 NODISCARD enum status queue_rate_set(struct queue *q, struct redis *r, const char *task,
                                      const struct queue_rate *rate);
+/* The rate of jobs with a key (struct job), beside that of their task. The most precise rule
+ * counts: task and key; the key alone (task NULL: all tasks of the queue share it); the task alone
+ * (key NULL: each of its keys by itself); both NULL: each key of the queue by itself; then what the
+ * job asks for. As queue_rate_set otherwise. */
+NODISCARD enum status queue_key_rate_set(struct queue *q, struct redis *r, const char *task,
+                                         const char *key, const struct queue_rate *rate);
+struct rate_rule {
+    const char *task, *key; /* NULL: any */
+    bool is_key;            /* of queue_key_rate_set */
+    struct queue_rate rate;
+};
+/* All rules of the queue, in no order. */
+NODISCARD enum status queue_rates_list(struct queue *q, struct redis *r, struct arena *arena,
+                                       struct rate_rule **out, size_t *count);
 
 /* Removes all that waits, by state: JOB_QUEUED (not what runs), JOB_DELAYED or JOB_DEAD. Keys they
  * held are given back when their time is over. *removed: how many. */

@@ -220,6 +220,7 @@ enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,
     rargs_i64(&args, d->granted_ms);
     rargs_str(&args, or_empty(job->key));
     rargs_str(&args, d->waits_for_key ? "1" : "0");
+    rargs_i64(&args, d->key_granted_ms);
     AUTO_REPLY reply = NULL;
     TRY(queue_script(q, r, &SCRIPT_RETRY, &args, &reply));
     return reply->integer == 1 ? ST_OK : ST_CONFLICT;

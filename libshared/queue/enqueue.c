@@ -16,7 +16,8 @@ static enum status check_text(const char *text)
 static enum status check_job(const struct job *job)
 {
     if (job->priority < 0 || job->priority >= QUEUE_PRIORITIES || !job->task || !job->args ||
-        uuid_is_nil(&job->id) || job->max_attempts < 1 || job->key_limit < 0)
+        uuid_is_nil(&job->id) || job->max_attempts < 1 || job->key_limit < 0 ||
+        !queue_rate_is_good(&job->key_rate))
         return ST_INVALID;
     const char *const texts[] = {job->task,  job->dedup, job->group,  job->trace,
                                  job->reply, job->key,   job->tenant, job->idempotency};

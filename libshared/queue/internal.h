@@ -57,6 +57,13 @@ struct queue {
 };
 
 bool queue_name_is_good(const char *name);
+/* Count 0 stands for no limit, whatever the rest says. */
+static inline bool queue_rate_is_good(const struct queue_rate *rate)
+{
+    return rate->count == 0 ||
+           (rate->count > 0 && rate->count <= INT32_MAX && rate->period_ms > 0 &&
+            rate->burst >= 0 && rate->burst <= INT32_MAX);
+}
 /* Makes the group of every stream, from id 0, where it is missing. */
 NODISCARD enum status queue_make_groups(struct queue *q, struct redis *r);
 /* A script of which the queue's prefix is the one key: all others are made from it, and lie under
@@ -81,10 +88,10 @@ NODISCARD enum status queue_end_one(struct queue *q, struct redis *r, const char
 
 struct delay {
     int64_t due_ms;
-    const char *reason; /* NULL: that of before */
-    bool is_retry;      /* counts as an attempt */
-    int64_t granted_ms; /* by the rate limit, 0 */
-    bool waits_for_key; /* begun as soon as another job of its key ends */
+    const char *reason;                 /* NULL: that of before */
+    bool is_retry;                      /* counts as an attempt */
+    int64_t granted_ms, key_granted_ms; /* by the rate limits, 0 */
+    bool waits_for_key;                 /* begun as soon as another job of its key ends */
 };
 /* retry.lua: the entry becomes a delayed job. ST_CONFLICT when it is not ours any more. */
 NODISCARD enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,

@@ -41,6 +41,9 @@ static const struct slot {
     {"key limit", SLOT_INT, AT(key_limit), 0, INT32_MAX},
     {"group", SLOT_TEXT, AT(group), 0, SHORT_TEXT_MAX},
     {"chain", SLOT_TEXT, AT(chain), 0, JOB_CHAIN_MAX},
+    {"key rate", SLOT_I64, AT(key_rate.count), 0, INT32_MAX},
+    {"key rate's period", SLOT_I64, AT(key_rate.period_ms), 0, INT64_MAX},
+    {"key rate's burst", SLOT_I64, AT(key_rate.burst), 0, INT32_MAX},
 };
 
 enum { SLOTS = ARRAY_LEN(slots), HEAD = 2 };
@@ -186,7 +189,7 @@ static enum status read_number(const redisReply *value, const char *name, int64_
 /* What lies beside the envelope; unknown names pass, for the sake of newer writers. */
 struct beside {
     const redisReply *envelope, *reason;
-    int64_t attempt, lost, granted_ms, died_ms;
+    int64_t attempt, lost, granted_ms, key_granted_ms, died_ms;
 };
 
 static enum status read_field(struct beside *b, const redisReply *name, const redisReply *value,
@@ -204,6 +207,8 @@ static enum status read_field(struct beside *b, const redisReply *name, const re
         return read_number(value, "lost", 0, INT32_MAX - 1, &b->lost, err);
     else if (str_eq(name->str, "granted"))
         return read_number(value, "granted", 0, INT64_MAX, &b->granted_ms, err);
+    else if (str_eq(name->str, "kgranted"))
+        return read_number(value, "kgranted", 0, INT64_MAX, &b->key_granted_ms, err);
     else if (str_eq(name->str, "died"))
         return read_number(value, "died", 0, INT64_MAX, &b->died_ms, err);
     return ST_OK;
@@ -223,6 +228,7 @@ enum status job_decode(redisReply *fields, struct arena *arena, struct job *out,
     job.attempt = (int)b.attempt;
     job.deliveries = (int)b.lost + 1;
     job.granted_at_ms = b.granted_ms;
+    job.key_granted_at_ms = b.key_granted_ms;
     job.died_at_ms = b.died_ms;
     if (b.reason) {
         job.reason = arena_strndup(arena, b.reason->str, b.reason->len);

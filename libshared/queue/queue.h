@@ -82,6 +82,8 @@ struct job {
     const char *key;    /* of the concurrency and rate limits, NULL */
     int key_limit;      /* jobs of this key that may run at once, 0: any number */
     const char *chain;  /* what comes after success (group.h), NULL */
+    /* Starts of jobs of this task and key, count 0: no limit; queue_key_rate_set overrides it. */
+    struct queue_rate key_rate;
     /* Only for the enqueueing: not in the envelope. */
     const char *idempotency; /* the same key within its time gives the same job, NULL */
     int64_t idempotency_ttl_ms;
@@ -89,9 +91,10 @@ struct job {
     const char *stream; /* key it came from */
     const char *entry;  /* stream id */
     int deliveries;
-    const char *reason;    /* of its last failure, NULL */
-    int64_t granted_at_ms; /* the rate limit's own date for it */
-    int64_t died_at_ms;    /* of a dead letter */
+    const char *reason;        /* of its last failure, NULL */
+    int64_t granted_at_ms;     /* the rate limit's own date for it, that of its task, … */
+    int64_t key_granted_at_ms; /* … that of its key */
+    int64_t died_at_ms;        /* of a dead letter */
 };
 
 /* Appends the envelope. */

@@ -15,7 +15,8 @@ if state == 'dead' then
         local fields, given = {}, entry[1][2]
         for i = 1, #given, 2 do
             local name = given[i]
-            if name ~= 'reason' and name ~= 'died' and name ~= 'lost' and name ~= 'granted' then
+            if name ~= 'reason' and name ~= 'died' and name ~= 'lost' and name ~= 'granted' and
+               name ~= 'kgranted' then
                 fields[#fields + 1] = name
                 fields[#fields + 1] = given[i + 1]
             end

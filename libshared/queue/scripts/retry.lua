@@ -2,7 +2,8 @@
 -- KEYS: 1 prefix of the queue
 -- ARGV: 1 group, 2 consumer, 3 priority, 4 entry id, 5 due time in ms, 6 reason, 7 job id, 8 what this is
 --       ('retried': the next attempt; 'held': the same one), 9 time granted by the rate limit (0: none),
---       10 concurrency key ('' none), 11 whether it waits for that key ('1')
+--       10 concurrency key ('' none), 11 whether it waits for that key ('1'), 12 time granted by the rate
+--       limit of its key (0: none)
 -- Returns 1, or 0 when the entry is not this consumer's any more: then nothing is done.
 local q = KEYS[1]
 local stream, entry_id, id = q .. 'p' .. ARGV[3], ARGV[4], ARGV[7]
@@ -17,14 +18,15 @@ if #entry > 0 then
             attempt = tonumber(value) or 1
         elseif name == 'reason' then
             if reason == '' then reason = value end
-        elseif name ~= 'granted' and (name ~= 'lost' or ARGV[8] == 'held') then
+        elseif name ~= 'granted' and name ~= 'kgranted' and (name ~= 'lost' or ARGV[8] == 'held') then
             fields[#fields + 1] = name
             fields[#fields + 1] = value
         end
     end
     if ARGV[8] == 'retried' then attempt = attempt + 1 end
     for _, f in ipairs({{'attempt', attempt > 1 and tostring(attempt) or ''}, {'reason', reason},
-                        {'granted', ARGV[9] ~= '0' and ARGV[9] or ''}}) do
+                        {'granted', ARGV[9] ~= '0' and ARGV[9] or ''},
+                        {'kgranted', ARGV[12] ~= '0' and ARGV[12] or ''}}) do
         if f[2] ~= '' then
             fields[#fields + 1] = f[1]
             fields[#fields + 1] = f[2]

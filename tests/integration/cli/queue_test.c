@@ -448,6 +448,37 @@ static void test_bad_arguments(void **state)
     (void)state;
 }
 
+static void test_rates(void **state)
+{
+    must(0, "rate set default 10/1m --task queue.noop --burst 3");
+    must(0, "rate set default 5/s --key example.com");
+    must(0, "rate set default any --task queue.noop --key free");
+    must(0, "rate set default 2/30s --each-key");
+    static const char *const rows[] = {"10/1m00s", "5/1s", "example.com", "any", "2/30s", "(each)"};
+    must(0, "rate list default");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        says(rows[i]);
+    must(0, "rate remove default --key example.com");
+    must(0, "rate list default --json");
+    AUTO_JSON all = parsed();
+    assert_int_equal(json_array_size(all), 3);
+    static const char *const wrong[] = {
+        "rate set default 5/s",
+        "rate set default 5 --task t",
+        "rate set default 0/s --task t",
+        "rate set default -1/s --task t",
+        "rate set default 5/0s --task t",
+        "rate set default 5/never --task t",
+        "rate set default 5/s --key k --each-key",
+        "rate set default 5/s --task t --burst 0",
+        "rate set default",
+        "rate remove default",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        must(2, "%s", wrong[i]);
+    must(1, "rate list nowhere");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +488,7 @@ int main(void)
         QUEUE_CASE(test_tail),    QUEUE_CASE(test_tail_ends_on_a_signal),
         QUEUE_CASE(test_top),     QUEUE_CASE(test_top_on_a_terminal),
         QUEUE_CASE(test_enqueue), QUEUE_CASE(test_bad_arguments),
+        QUEUE_CASE(test_rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,7 @@ static void must_round_trip(const struct job *job)
     assert_true(str_eq(back.key, job->key));
     assert_true(str_eq(back.chain, job->chain));
     assert_int_equal(back.key_limit, job->key_limit);
+    assert_memory_equal(&back.key_rate, &job->key_rate, sizeof(back.key_rate));
     assert_true(back.soft_limit_ms == job->soft_limit_ms);
     assert_true(back.result_ttl_ms == job->result_ttl_ms);
     assert_int_equal(back.deliveries, 1);
@@ -90,6 +91,7 @@ static void test_round_trip(void **state)
     job.soft_limit_ms = 70000;
     job.result_ttl_ms = 5000000000;
     job.chain = "00";
+    job.key_rate = (struct queue_rate){.count = 10, .period_ms = 60000, .burst = 3};
     must_round_trip(&job);
 }
 
