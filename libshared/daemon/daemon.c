@@ -18,7 +18,7 @@
 
 const char tocsin_version[] = "0.1.0";
 
-enum { EXIT_USAGE = 2, EXIT_SECOND_SIGNAL = 130, HELP_BYTES = 65536 };
+enum { EXIT_USAGE = 2, EXIT_SECOND_SIGNAL = 130, HELP_BYTES = 65536, OPENAPI_BYTES = 16 << 20 };
 enum { HEALTH_CONNECTIONS = 64 };
 
 struct options {
@@ -35,6 +35,19 @@ static void print_help(const struct service *service, const char *program)
     (void)fputs(buf_cstr(&text), stdout);
 }
 
+static bool print_openapi(const struct service *service)
+{
+    AUTO_BUF text;
+    struct errbuf err = {""};
+    buf_init(&text, OPENAPI_BYTES);
+    const enum status st = service->openapi(&text, &err);
+    if (st == ST_OK && puts(buf_cstr(&text)) >= 0)
+        return true;
+    (void)fprintf(stderr, "tocsin-%s: no description: %s\n", service->name,
+                  err.text[0] ? err.text : status_title(st));
+    return false;
+}
+
 /* false: the exit status is EXIT_USAGE. */
 static bool parse_options(int argc, char **argv, const struct service *service, struct options *out)
 {
@@ -47,6 +60,10 @@ static bool parse_options(int argc, char **argv, const struct service *service, 
         } else if (str_eq(argv[i], "--version")) {
             (void)printf("%s %s\n", program, tocsin_version);
             out->done = true;
+        } else if (str_eq(argv[i], "--openapi") && service->openapi) {
+            out->done = true;
+            if (!print_openapi(service))
+                return false;
         } else if (str_eq(argv[i], "--self-test")) {
             out->self_test_only = true;
         } else if (str_eq(argv[i], "--config") && i + 1 < argc) {

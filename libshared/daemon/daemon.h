@@ -28,6 +28,8 @@ struct service {
     enum status (*start)(struct daemon *d, void **state, struct errbuf *err);
     /* TERM came: stop taking work in, finish within grace_ms. Then everything is freed. */
     void (*stop)(void *state, int64_t grace_ms);
+    /* Of services with an API: writes its description (--openapi). Needs no settings. */
+    enum status (*openapi)(struct buf *out, struct errbuf *err);
 };
 
 /* Returns the exit status. SIGTERM/SIGINT drain; a second one exits at once (status 130). */

@@ -66,11 +66,42 @@ static enum status metrics(struct req *r)
     return ST_OK;
 }
 
+/* These are written by hand above; the tables describe them. */
+static const struct field live_fields[] = {
+    {.name = "status", .type = FT_STRING, .example = "\"ok\""},
+    {.name = "service", .type = FT_STRING, .example = "\"api\""},
+    {.name = "version", .type = FT_STRING, .example = "\"0.1.0\""},
+    {.name = "uptime", .type = FT_INT, .help = "Seconds"},
+};
+static const struct schema live_schema = {
+    .name = "Live", .fields = live_fields, .count = ARRAY_LEN(live_fields)};
+
+static const struct field item_fields[] = {
+    {.name = "name", .type = FT_STRING, .example = "\"postgresql\""},
+    {.name = "ok", .type = FT_BOOL},
+    {.name = "required", .type = FT_BOOL, .help = "Without it nothing works"},
+};
+static const struct schema item_schema = {
+    .name = "ReadyItem", .fields = item_fields, .count = ARRAY_LEN(item_fields)};
+
+static const struct field ready_fields[] = {
+    {.name = "status",
+     .type = FT_STRING,
+     .help = "ok, degraded, down or stopping",
+     .example = "\"ok\""},
+    {.name = "service", .type = FT_STRING, .example = "\"api\""},
+    {.name = "version", .type = FT_STRING, .example = "\"0.1.0\""},
+    {.name = "items", .type = FT_LIST, .sub = &item_schema, .help = "What it needs"},
+};
+static const struct schema ready_schema = {
+    .name = "Ready", .fields = ready_fields, .count = ARRAY_LEN(ready_fields)};
+
 enum { OPEN = ROUTE_NO_RATE | ROUTE_NO_STORE_NEEDED | ROUTE_INLINE };
 static const struct route routes[] = {
     {.method = M_GET,
      .path = "/livez",
      .summary = "Whether the process works",
+     .reply = &live_schema,
      .tag = "Health",
      .scope = SCOPE_PUBLIC,
      .flags = OPEN,
@@ -78,6 +109,9 @@ static const struct route routes[] = {
     {.method = M_GET,
      .path = "/readyz",
      .summary = "Whether it can do its work, and what it lacks",
+     .reply = &ready_schema,
+     .more = MORE_REPLIES(
+         {.status = 503, .help = "It cannot, or is stopping", .reply = &ready_schema}),
      .tag = "Health",
      .scope = SCOPE_PUBLIC,
      .flags = OPEN,
@@ -85,6 +119,7 @@ static const struct route routes[] = {
     {.method = M_GET,
      .path = "/metrics",
      .summary = "Prometheus metrics of this process",
+     .produces = "text/plain",
      .tag = "Health",
      .scope = SCOPE_PUBLIC,
      .flags = OPEN,

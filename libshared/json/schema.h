@@ -26,7 +26,7 @@ enum field_type {
     FT_UUID,
     FT_TIME,   /* RFC 3339 */
     FT_JSON,   /* any value */
-    FT_MAP,    /* any object; with `sub` or `element` all its values are such (not checked) */
+    FT_MAP,    /* any object; with `sub` its values are such (not checked) */
     FT_OBJECT, /* an object of the schema `sub` */
     FT_LIST    /* an array: of `sub` objects, or of scalars of type `element` */
 };

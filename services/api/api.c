@@ -89,15 +89,8 @@ static enum status make_parts(struct api *api, struct errbuf *err)
 
 static enum status serve(struct api *api, struct errbuf *err)
 {
-    static const struct route_set *const all[] = {
-        &daemon_health_routes,
-#define ROUTES(resource) &resource##_routes,
-#include "services/api/routes/routes.def"
-#undef ROUTES
-    };
-    static struct route_set sets[ARRAY_LEN(all)]; /* borrowed by the server */
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        sets[i] = *all[i];
+    size_t set_count = 0;
+    const struct route_set *sets = api_route_sets(&set_count);
     const struct conf *conf = api->conf;
     const struct http_config config = {
         .listen = conf->listen,
@@ -108,7 +101,7 @@ static enum status serve(struct api *api, struct errbuf *err)
         .connections_max = (int)conf->http_connections,
         .parked_max = PARKED_MAX,
         .sets = sets,
-        .set_count = ARRAY_LEN(sets),
+        .set_count = set_count,
         .ctx_new = context_new,
         .ctx_free = context_free,
         .authenticate = api_authenticate,

@@ -49,6 +49,11 @@ static inline struct api_ctx *req_ctx(const struct req *r)
     return r->ctx;
 }
 
+/* The sets of all routes: for the server and for their description. Static. */
+const struct route_set *api_route_sets(size_t *count);
+/* The description of them (openapi/openapi.h). */
+enum status api_openapi(struct buf *out, struct errbuf *err);
+
 /* service.start and service.stop of the daemon. */
 enum status api_start(struct daemon *d, void **state, struct errbuf *err);
 void api_stop(void *state, int64_t grace_ms);

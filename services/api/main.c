@@ -10,6 +10,7 @@ int main(int argc, char **argv)
         .has_own_http = true,
         .start = api_start,
         .stop = api_stop,
+        .openapi = api_openapi,
     };
     return daemon_main(argc, argv, &service);
 }

@@ -51,14 +51,11 @@ static void ingest_freep(struct ingest **g)
     ingest_free(*g);
 }
 
-/* Borrowed by the server for its whole life. */
-static struct route_set sets[2];
-
 static enum status start_http(struct ingest *g, struct errbuf *err)
 {
     const struct conf *c = g->conf;
-    sets[0] = ingest_routes;
-    sets[1] = daemon_health_routes;
+    size_t set_count = 0;
+    const struct route_set *sets = ingest_route_sets(&set_count);
     const struct http_config config = {.listen = c->listen,
                                        .port = (int)c->ingest_port,
                                        .io_threads = (int)c->http_io_threads,
@@ -66,7 +63,7 @@ static enum status start_http(struct ingest *g, struct errbuf *err)
                                        .queue_max = (int)c->http_queue,
                                        .connections_max = (int)c->http_connections,
                                        .sets = sets,
-                                       .set_count = ARRAY_LEN(sets),
+                                       .set_count = set_count,
                                        .ctx_new = ctx_new,
                                        .ctx_free = ctx_free,
                                        .authenticate = ingest_authenticate,

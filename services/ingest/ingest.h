@@ -40,5 +40,9 @@ enum status ingest_authenticate(struct req *r);
 size_t ingest_key_bytes(void);
 
 extern const struct route_set ingest_routes;
+/* All that it answers, and the description of it (openapi/openapi.h). Static. */
+const struct route_set *ingest_route_sets(size_t *count);
+enum status ingest_openapi(struct buf *out, struct errbuf *err);
+enum status ingest_openapi_get(struct req *r);
 
 #endif

@@ -10,6 +10,7 @@ int main(int argc, char **argv)
         .has_own_http = true,
         .start = ingest_start,
         .stop = ingest_stop,
+        .openapi = ingest_openapi,
     };
     return daemon_main(argc, argv, &service);
 }

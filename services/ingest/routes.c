@@ -65,15 +65,93 @@ static enum status post_metrics(struct req *r)
     return ST_OK;
 }
 
+/* What is taken in is decoded by formats/json.c, which tells of every item that is wrong by itself;
+ * the tables only describe it. */
+static const struct field sample_fields[] = {
+    {.name = "metric_type",
+     .type = FT_STRING,
+     .flags = F_REQUIRED,
+     .example = "\"cpu\"",
+     .help = "cpu, memory, …"},
+    {.name = "metric_name", .type = FT_STRING, .flags = F_REQUIRED, .example = "\"usage_percent\""},
+    {.name = "value", .type = FT_NUMBER, .flags = F_REQUIRED, .example = "15.2"},
+    {.name = "tags",
+     .type = FT_MAP,
+     .flags = F_NULLABLE,
+     .help = "Names and texts that tell series apart",
+     .example = "{}"},
+    {.name = "time",
+     .type = FT_TIME,
+     .flags = F_NULLABLE,
+     .help = "When it was measured, if not at the time of all"},
+};
+static const struct schema sample_schema = {.name = "IngestSample",
+                                            .fields = sample_fields,
+                                            .count = ARRAY_LEN(sample_fields),
+                                            .is_open = true};
+
+static const struct field post_fields[] = {
+    {.name = "agent_id",
+     .type = FT_STRING,
+     .flags = F_REQUIRED,
+     .help = "Id or slug of the host",
+     .example = "\"server-001\""},
+    {.name = "time", .type = FT_TIME, .flags = F_NULLABLE, .help = "When (default: now)"},
+    {.name = "metrics",
+     .type = FT_LIST,
+     .sub = &sample_schema,
+     .flags = F_NULLABLE,
+     .help = "What was measured"},
+};
+static const struct schema post_schema = {
+    .name = "IngestPost", .fields = post_fields, .count = ARRAY_LEN(post_fields), .is_open = true};
+
+static const struct field rejected_fields[] = {
+    {.name = "loc",
+     .type = FT_LIST,
+     .element = FT_JSON,
+     .example = "[\"body\",\"metrics\",0,\"value\"]"},
+    {.name = "msg", .type = FT_STRING, .example = "\"must be a number\""},
+    {.name = "type", .type = FT_STRING, .example = "\"type_error.float\""},
+};
+static const struct schema rejected_schema = {
+    .name = "IngestRejected", .fields = rejected_fields, .count = ARRAY_LEN(rejected_fields)};
+
+static const struct field report_fields[] = {
+    {.name = "accepted", .type = FT_INT, .help = "Samples that were taken", .example = "1"},
+    {.name = "rejected", .type = FT_INT, .help = "Samples that were not", .example = "0"},
+    {.name = "errors",
+     .type = FT_LIST,
+     .sub = &rejected_schema,
+     .help = "Why, for the first of them",
+     .example = "[]"},
+};
+static const struct schema report_schema = {
+    .name = "IngestReport", .fields = report_fields, .count = ARRAY_LEN(report_fields)};
+
 static const struct route routes[] = {
     {.method = M_POST,
      .path = "/api/v1/ingest/metrics",
      .summary = "Take in metrics of a host",
      .scope = SCOPE_METRICS_WRITE,
+     .description = "One post of a host, or an array of them for a backlog; gzip is taken "
+                    "(`Content-Encoding: gzip`). What is wrong is left out and named in the reply; "
+                    "the rest is stored. Nothing good in it at all is 422.",
+     .body = &post_schema,
+     .reply = &report_schema,
+     .errors = ERRORS("AGENT_FORBIDDEN"),
      .tag = "Ingest",
      .ok = 202,
      .flags = ROUTE_RAW_BODY | ROUTE_GZIP_BODY | ROUTE_NO_RATE,
      .max_body_bytes = LIMIT_INGEST_BODY_BYTES,
      .handler = post_metrics},
+    {.method = M_GET,
+     .path = "/api/v1/openapi.json",
+     .summary = "The description of this service",
+     .scope = SCOPE_PUBLIC,
+     .produces = "application/json",
+     .tag = "Documentation",
+     .flags = ROUTE_NO_RATE | ROUTE_NO_STORE_NEEDED,
+     .handler = ingest_openapi_get},
 };
 const struct route_set ingest_routes = {routes, ARRAY_LEN(routes)};

@@ -11,26 +11,30 @@
 #include "store/api_keys.h"
 
 #define AT(member) offsetof(struct api_key_row, member)
-#define KEY_FIELDS                                                                       \
-    {.name = "id", .type = FT_UUID, .offset = AT(id)},                                   \
-        {.name = "name",                                                                 \
-         .type = FT_STRING,                                                              \
-         .offset = AT(name),                                                             \
-         .example = "\"Production Agent\""},                                             \
-        {.name = "server_id",                                                            \
-         .type = FT_UUID,                                                                \
-         .offset = AT(host_id),                                                          \
-         .help = "The server whose agent uses the key, or null"},                        \
-        {.name = "user_id", .type = FT_UUID, .offset = AT(user_id)},                     \
-        {.name = "prefix",                                                               \
-         .type = FT_STRING,                                                              \
-         .offset = AT(prefix),                                                           \
-         .help = "Begin of the key, to recognise it by"},                                \
-        {.name = "scopes", .type = FT_LIST, .element = FT_STRING, .offset = AT(scopes)}, \
-        {.name = "expires_at", .type = FT_TIME, .offset = AT(expires_at)},               \
-        {.name = "last_used_at", .type = FT_TIME, .offset = AT(last_used_at)},           \
-    {                                                                                    \
-        .name = "created_at", .type = FT_TIME, .offset = AT(created_at)                  \
+#define KEY_FIELDS                                                                              \
+    {.name = "id", .type = FT_UUID, .offset = AT(id)},                                          \
+        {.name = "name",                                                                        \
+         .type = FT_STRING,                                                                     \
+         .offset = AT(name),                                                                    \
+         .example = "\"Production Agent\""},                                                    \
+        {.name = "server_id",                                                                   \
+         .type = FT_UUID,                                                                       \
+         .flags = F_NULLABLE,                                                                   \
+         .offset = AT(host_id),                                                                 \
+         .help = "The server whose agent uses the key, or null"},                               \
+        {.name = "user_id", .type = FT_UUID, .flags = F_NULLABLE, .offset = AT(user_id)},       \
+        {.name = "prefix",                                                                      \
+         .type = FT_STRING,                                                                     \
+         .offset = AT(prefix),                                                                  \
+         .help = "Begin of the key, to recognise it by"},                                       \
+        {.name = "scopes", .type = FT_LIST, .element = FT_STRING, .offset = AT(scopes)},        \
+        {.name = "expires_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(expires_at)}, \
+        {.name = "last_used_at",                                                                \
+         .type = FT_TIME,                                                                       \
+         .flags = F_NULLABLE,                                                                   \
+         .offset = AT(last_used_at)},                                                           \
+    {                                                                                           \
+        .name = "created_at", .type = FT_TIME, .offset = AT(created_at)                         \
     }
 
 static const struct field key_fields[] = {KEY_FIELDS};
@@ -227,6 +231,7 @@ static const struct route routes[] = {
      .reply = &created_schema,
      .tag = "API keys",
      .ok = 201,
+     .errors = ERRORS("SERVER_NOT_FOUND"),
      .handler = create},
     {.method = M_DELETE,
      .path = "/api/v1/api-keys/{id}",
@@ -234,6 +239,7 @@ static const struct route routes[] = {
      .scope = SCOPE_KEYS_WRITE,
      .tag = "API keys",
      .ok = 204,
+     .errors = ERRORS("API_KEY_NOT_FOUND"),
      .handler = revoke},
 };
 const struct route_set api_keys_routes = {routes, ARRAY_LEN(routes)};

@@ -240,6 +240,8 @@ static const struct route routes[] = {
      .scope = SCOPE_CHECKS_RUN,
      .reply = &result_schema,
      .tag = "Checks",
+     .errors = ERRORS("CHECK_NOT_FOUND", "CHECK_RUN_FAILED", "CHECK_RUN_TIMEOUT", "QUEUE_FULL",
+                      "QUEUE_UNAVAILABLE", "TOO_LARGE"),
      .handler = check_run},
     {.method = M_POST,
      .path = "/api/v1/checks/run",
@@ -248,6 +250,8 @@ static const struct route routes[] = {
      .body = &adhoc_schema,
      .reply = &result_schema,
      .tag = "Checks",
+     .errors = ERRORS("CHECK_RUN_FAILED", "CHECK_RUN_TIMEOUT", "SECRET_KEY_MISSING", "QUEUE_FULL",
+                      "QUEUE_UNAVAILABLE"),
      .handler = check_run_adhoc},
 };
 const struct route_set check_runs_routes = {routes, ARRAY_LEN(routes)};

@@ -52,6 +52,7 @@ static const struct field latest_fields[] = {
      .help = "Newest first"},
     {.name = "next",
      .type = FT_STRING,
+     .flags = F_NULLABLE,
      .offset = AT(next),
      .help = "Where older ones begin, for `after`; null at the end"},
 };
@@ -177,6 +178,9 @@ static const struct route routes[] = {
      .query = &latest_query,
      .reply = &latest_schema,
      .tag = "Metrics",
+     .errors = ERRORS("AGENT_NOT_FOUND"),
+     .params = PATH_PARAMS(
+         {.name = "agent", .help = "Id or slug of the host", .example = "server-001"}),
      .handler = metrics_latest_get},
 };
 const struct route_set metrics_routes = {routes, ARRAY_LEN(routes)};

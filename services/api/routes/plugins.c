@@ -98,6 +98,9 @@ static const struct route routes[] = {
      .reply = &plugin_schema,
      .tag = "Plugins",
      .flags = ROUTE_NO_STORE_NEEDED,
+     .errors = ERRORS("PLUGIN_NOT_FOUND"),
+     .params = PATH_PARAMS(
+         {.name = "name", .help = "Name or alias of the kind", .example = "website"}),
      .handler = plugin_get},
 };
 const struct route_set plugins_routes = {routes, ARRAY_LEN(routes)};

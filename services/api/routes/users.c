@@ -29,7 +29,7 @@ static const struct field user_fields[] = {
     {.name = "organisation_id", .type = FT_UUID, .offset = AT(org_id)},
     {.name = "created_at", .type = FT_TIME, .offset = AT(created_at)},
     {.name = "updated_at", .type = FT_TIME, .offset = AT(updated_at)},
-    {.name = "last_login_at", .type = FT_TIME, .offset = AT(last_login_at)},
+    {.name = "last_login_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(last_login_at)},
 };
 #undef AT
 const struct schema user_reply_schema = SCHEMA("User", struct user, user_fields);
@@ -169,6 +169,7 @@ static const struct route routes[] = {
      .body = &profile_schema,
      .reply = &user_reply_schema,
      .tag = "Users",
+     .errors = ERRORS("TOKEN_REQUIRED", "USER_EXISTS"),
      .handler = patch_me},
     {.method = M_POST,
      .path = "/api/v1/users/me/password",
@@ -177,6 +178,7 @@ static const struct route routes[] = {
      .body = &password_schema,
      .tag = "Users",
      .ok = 204,
+     .errors = ERRORS("TOKEN_REQUIRED", "LOGIN_DELAYED"),
      .handler = change_password},
 };
 const struct route_set users_routes = {routes, ARRAY_LEN(routes)};
