@@ -114,6 +114,12 @@
 #define LIMIT_HOST_SLUG 63
 #define LIMIT_HOST_ONLINE_US (90LL * 1000000) /* seen within: online */
 
+/* Repeated requests (Idempotency-Key) */
+#define LIMIT_IDEMPOTENCY_KEY_BYTES 255
+#define LIMIT_IDEMPOTENCY_REPLY_BYTES (1u << 20) /* a larger reply is not kept */
+#define LIMIT_IDEMPOTENCY_KEEP_MS 86400000LL
+#define LIMIT_IDEMPOTENCY_RUN_MS 900000LL /* longer than any request may take */
+
 /* Database and Redis */
 #define LIMIT_DB_PARAMS 40
 #define LIMIT_DB_ACTOR_BYTES 511 /* who changes something, for the audit log */

@@ -129,7 +129,7 @@ static bool is_readable(int fd)
 static void drop_if_dead(struct db *db)
 {
     enum { READS = 4 };
-    if (db->in_transaction || PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+    if (db->in_transaction || db->is_held || PQtransactionStatus(db->conn) != PQTRANS_IDLE)
         return;
     for (int i = 0; i < READS && is_readable(PQsocket(db->conn)); i++) {
         if (PQconsumeInput(db->conn) == 1 && PQstatus(db->conn) == CONNECTION_OK)
@@ -140,6 +140,28 @@ static void drop_if_dead(struct db *db)
     }
 }
 
+static enum status tell_required(struct db *db)
+{
+    static const char sql[] = "SELECT set_config('tocsin.if_match', $1, false)";
+    const char *const value = db->required;
+    if (PQsendQueryParams(db->conn, sql, 1, NULL, &value, NULL, NULL, 0) == 0)
+        return db_failed(db, "set_config", NULL);
+    const enum status st = db_collect(db, "set_config", NULL);
+    if (st != ST_OK)
+        db_disconnect(db);
+    return st;
+}
+
+enum status db_require(struct db *db, const char *text)
+{
+    if (!str_copy(db->required, sizeof(db->required), text)) {
+        db->required[0] = '\0';
+        return ST_TOO_LARGE;
+    }
+    /* A connection that is not there is told when it is opened. */
+    return db->conn ? tell_required(db) : ST_OK;
+}
+
 enum status db_ready(struct db *db)
 {
     if (db->in_transaction && db->failed != ST_OK)
@@ -148,6 +170,10 @@ enum status db_ready(struct db *db)
         drop_if_dead(db);
     if (db->conn)
         return ST_OK;
+    if (db->is_held) {
+        db->is_held_lost = true;
+        return ST_UNAVAILABLE;
+    }
     int64_t now = clock_mono_ms();
     if (now < db->connect_after_mono_ms)
         return ST_UNAVAILABLE;
@@ -162,7 +188,7 @@ enum status db_ready(struct db *db)
     if (PQstatus(db->conn) == CONNECTION_OK && PQsetnonblocking(db->conn, 1) == 0) {
         (void)PQsetNoticeProcessor(db->conn, log_notice, NULL);
         db->connect_failures = 0;
-        return ST_OK;
+        return db->required[0] == '\0' ? ST_OK : tell_required(db);
     }
     keep_error(db, PQerrorMessage(db->conn));
     db_disconnect(db);
@@ -198,12 +224,12 @@ enum status db_status_of(const char *sqlstate)
         enum status status;
     } rows[] = {
         /* the first that fits counts */
-        {"23505", ST_CONFLICT},    {"23P01", ST_CONFLICT},    {"23", ST_INVALID},
-        {"22", ST_INVALID},        {"40001", ST_UNAVAILABLE}, {"40P01", ST_UNAVAILABLE},
-        {"08", ST_UNAVAILABLE},    {"53", ST_UNAVAILABLE},    {"57P", ST_UNAVAILABLE},
-        {"57014", ST_UNAVAILABLE}, {"55P03", ST_UNAVAILABLE}, {"25006", ST_UNAVAILABLE},
-        {"25P03", ST_UNAVAILABLE}, {"26000", ST_UNAVAILABLE}, {"0A000", ST_UNAVAILABLE},
-        {"XX001", ST_CORRUPT},     {"XX002", ST_CORRUPT},
+        {"TC412", ST_PRECONDITION}, {"23505", ST_CONFLICT},    {"23P01", ST_CONFLICT},
+        {"23", ST_INVALID},         {"22", ST_INVALID},        {"40001", ST_UNAVAILABLE},
+        {"40P01", ST_UNAVAILABLE},  {"08", ST_UNAVAILABLE},    {"53", ST_UNAVAILABLE},
+        {"57P", ST_UNAVAILABLE},    {"57014", ST_UNAVAILABLE}, {"55P03", ST_UNAVAILABLE},
+        {"25006", ST_UNAVAILABLE},  {"25P03", ST_UNAVAILABLE}, {"26000", ST_UNAVAILABLE},
+        {"0A000", ST_UNAVAILABLE},  {"XX001", ST_CORRUPT},     {"XX002", ST_CORRUPT},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (str_starts(sqlstate, rows[i].prefix))
@@ -357,7 +383,8 @@ enum status db_set_actor(struct db *db, const char *actor)
 /* Tells a session whose single statement comes next. Whoever only reads need not be known. */
 static enum status tell_actor(struct db *db, const struct query *q)
 {
-    if (db->in_transaction || str_eq(db->actor, db->session_actor) || str_starts(q->sql, "SELECT"))
+    if (db->in_transaction || db->is_held || str_eq(db->actor, db->session_actor) ||
+        str_starts(q->sql, "SELECT"))
         return ST_OK;
     const char *const value[] = {db->actor};
     if (PQsendQueryParams(db->conn, "SELECT set_config('tocsin.actor', $1, false)", 1, NULL, value,
@@ -366,6 +393,41 @@ static enum status tell_actor(struct db *db, const struct query *q)
     TRY(db_collect(db, "set_config", NULL));
     (void)str_copy(db->session_actor, sizeof(db->session_actor), db->actor);
     return ST_OK;
+}
+
+void db_restore_error(struct db *db, const struct db *before)
+{
+    memcpy(db->error, before->error, sizeof(db->error));
+    memcpy(db->constraint, before->constraint, sizeof(db->constraint));
+    memcpy(db->sqlstate, before->sqlstate, sizeof(db->sqlstate));
+    db->is_serialization = before->is_serialization;
+}
+
+static enum status run(struct db *db, const struct query *q, const struct db_args *args,
+                       PGresult **out)
+{
+    TRY(prepare(db, q));
+    int sent = args ? PQsendQueryPrepared(db->conn, q->name, args->count, args->value, args->length,
+                                          args->format, 0)
+                    : PQsendQueryPrepared(db->conn, q->name, 0, NULL, NULL, NULL, 0);
+    if (sent == 0)
+        return db_failed(db, q->name, NULL);
+    return db_collect(db, q->name, out);
+}
+
+/* Inside a held transaction a failure must not end what came before. */
+static enum status run_alone(struct db *db, const struct query *q, const struct db_args *args,
+                             PGresult **out)
+{
+    TRY(db_exec_now(db, "SAVEPOINT statement", NULL));
+    const enum status st = run(db, q, args, out);
+    if (st == ST_OK)
+        return db_exec_now(db, "RELEASE statement", NULL);
+    const struct db before = *db;
+    if (db->conn && db_exec_now(db, "ROLLBACK TO statement; RELEASE statement", NULL) != ST_OK)
+        db_disconnect(db);
+    db_restore_error(db, &before);
+    return st;
 }
 
 enum status db_query(struct db *db, const struct query *q, const struct db_args *args,
@@ -378,13 +440,7 @@ enum status db_query(struct db *db, const struct query *q, const struct db_args 
     }
     TRY(db_ready(db));
     TRY(tell_actor(db, q));
-    TRY(prepare(db, q));
-    int sent = args ? PQsendQueryPrepared(db->conn, q->name, args->count, args->value, args->length,
-                                          args->format, 0)
-                    : PQsendQueryPrepared(db->conn, q->name, 0, NULL, NULL, NULL, 0);
-    if (sent == 0)
-        return db_failed(db, q->name, NULL);
-    return db_collect(db, q->name, out);
+    return db->is_held && !db->in_transaction ? run_alone(db, q, args, out) : run(db, q, args, out);
 }
 
 enum status db_query_one(struct db *db, const struct query *q, const struct db_args *args,

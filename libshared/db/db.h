@@ -113,6 +113,23 @@ void db_rollback(struct db *db);
 typedef enum status db_transaction_fn(struct db *db, void *arg);
 NODISCARD enum status db_transact(struct db *db, db_transaction_fn *fn, void *arg);
 
+/*
+ * A transaction around everything that is done until it ends, whatever transactions that has of its
+ * own: those become savepoints, and a statement that fails outside of them undoes itself alone.
+ * COPY is not for this. After a lost connection all fails until it ends. db_hold_end commits, or
+ * rolls back; ST_UNAVAILABLE from a commit means "unknown outcome", as above.
+ */
+NODISCARD enum status db_hold(struct db *db);
+NODISCARD enum status db_hold_end(struct db *db, bool commit);
+
+/*
+ * Until it is called with "": a change or deletion of the row `<id>` fails with ST_PRECONDITION
+ * unless its version is one of those named, in "<id> <version> <version> …" (tables that
+ * guard_versions() knows, migrations/0006). Its owner's connection knows it also when it is opened
+ * anew. ST_TOO_LARGE beyond 511 bytes.
+ */
+NODISCARD enum status db_require(struct db *db, const char *text);
+
 /* COPY … FROM STDIN (FORMAT binary): open with the statement, put bytes (header and trailer are
  * ours), close. After a failure only db_rollback helps. */
 NODISCARD enum status db_copy_begin(struct db *db, const char *copy_sql);

@@ -19,6 +19,9 @@ struct db {
     struct map *prepared; /* names of statements that this connection knows */
     int64_t limit_ms;     /* how long the client waits for one statement */
     bool in_transaction;
+    bool is_held;       /* db_hold: transactions are savepoints of an outer one */
+    bool is_held_lost;  /* … whose connection is gone */
+    char required[512]; /* db_require */
     enum status failed; /* why the rest of the transaction cannot run; ST_OK while it can */
     bool is_copying;
     bool is_serialization; /* the last failure was 40001 or 40P01 */
@@ -37,6 +40,8 @@ NODISCARD enum status db_ready(struct db *db);
 void db_disconnect(struct db *db);
 /* Runs text on the connection that is there. */
 NODISCARD enum status db_exec_now(struct db *db, const char *sql, PGresult **out);
+/* What failed first is what the caller wants to read, not how cleaning up after it went. */
+void db_restore_error(struct db *db, const struct db *before);
 /* Waits for everything sent to be answered; the last result, or the first failure's status. In
  * COPY mode it returns with that result. */
 NODISCARD enum status db_collect(struct db *db, const char *what, PGresult **out);

@@ -33,7 +33,7 @@ enum status db_begin(struct db *db)
     if (db->in_transaction)
         return ST_INTERNAL;
     TRY(db_ready(db));
-    const enum status st = begin(db);
+    const enum status st = db->is_held ? db_exec_now(db, "SAVEPOINT inner", NULL) : begin(db);
     if (st != ST_OK) {
         /* Half of it may have been done. */
         if (db->conn && PQtransactionStatus(db->conn) != PQTRANS_IDLE)
@@ -54,9 +54,16 @@ enum status db_commit(struct db *db)
         db_rollback(db);
         return st;
     }
-    CRASH_AT("db.before_commit");
     AUTO_RESULT r = NULL;
     enum status st = db_ready(db);
+    if (db->is_held) {
+        if (st == ST_OK)
+            st = db_exec_now(db, "RELEASE inner", NULL);
+        db->in_transaction = false;
+        db->failed = ST_OK;
+        return st;
+    }
+    CRASH_AT("db.before_commit");
     if (st == ST_OK)
         st = db_exec_now(db, "COMMIT", &r);
     db->in_transaction = false;
@@ -81,14 +88,10 @@ void db_rollback(struct db *db)
         db_disconnect(db);
         return;
     }
-    /* What failed first is what the caller wants to read. */
-    struct db before = *db;
-    if (db_exec(db, "ROLLBACK") != ST_OK)
+    const struct db before = *db;
+    if (db_exec(db, db->is_held ? "ROLLBACK TO inner; RELEASE inner" : "ROLLBACK") != ST_OK)
         db_disconnect(db);
-    memcpy(db->error, before.error, sizeof(db->error));
-    memcpy(db->constraint, before.constraint, sizeof(db->constraint));
-    memcpy(db->sqlstate, before.sqlstate, sizeof(db->sqlstate));
-    db->is_serialization = before.is_serialization;
+    db_restore_error(db, &before);
 }
 
 enum status db_transact(struct db *db, db_transaction_fn *fn, void *arg)
@@ -104,8 +107,36 @@ enum status db_transact(struct db *db, db_transaction_fn *fn, void *arg)
             db_rollback(db);
         if (st == ST_OK || !db->is_serialization)
             return st;
+        if (db->is_held)
+            return st; /* its locks and its snapshot are the outer one's: that is to be repeated */
         int64_t pause_ms = rand_backoff_ms(i, BACKOFF_MS, BACKOFF_CAP_MS);
         (void)poll(NULL, 0, (int)pause_ms);
     }
     return st;
+}
+
+enum status db_hold(struct db *db)
+{
+    if (db->in_transaction || db->is_held)
+        return ST_INTERNAL;
+    TRY(db_begin(db));
+    db->in_transaction = false;
+    db->is_held = true;
+    db->is_held_lost = false;
+    return ST_OK;
+}
+
+enum status db_hold_end(struct db *db, bool commit)
+{
+    if (!db->is_held)
+        return ST_INTERNAL;
+    db_rollback(db); /* what was left open */
+    db->is_held = false;
+    if (db->is_held_lost || !db->conn)
+        return commit ? ST_UNAVAILABLE : ST_OK;
+    db->in_transaction = true;
+    if (commit)
+        return db_commit(db);
+    db_rollback(db);
+    return ST_OK;
 }

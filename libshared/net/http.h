@@ -37,8 +37,10 @@ enum route_flags {
     ROUTE_DEPRECATED = 16,
     ROUTE_GZIP_BODY = 32, /* Content-Encoding: gzip is taken, bounded after decompression too */
     ROUTE_NO_STORE_NEEDED = 64, /* answers even when the database is down */
-    ROUTE_INLINE = 128 /* public; answered on the I/O thread, so also under overload: must not
+    ROUTE_INLINE = 128, /* public; answered on the I/O thread, so also under overload: must not
                           block, has no context, no schemas, no parking */
+    ROUTE_ATOMIC = 256  /* all that a POST does is in the database, and it does not park: with an
+                           Idempotency-Key it is one transaction with the record of its reply */
 };
 
 /* How `reply` and `list` make up a body. Each has its writer in net/page.h. */
@@ -154,6 +156,8 @@ struct req {
 
 /* A request header's value, or NULL. Borrowed. */
 const char *req_header(const struct req *r, const char *name);
+/* The route of another method at the same path, or NULL. */
+const struct route *req_sibling(const struct req *r, enum http_method m);
 /* The client's address as text in the arena. */
 const char *req_peer_text(struct req *r);
 

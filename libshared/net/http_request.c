@@ -17,6 +17,12 @@ const char *req_header(const struct req *r, const char *name)
     return http_field_find(ex->fields, ex->field_count, name, &len);
 }
 
+const struct route *req_sibling(const struct req *r, enum http_method m)
+{
+    const struct exchange *ex = container_of((struct req *)(uintptr_t)r, struct exchange, req);
+    return ex->match.by_method[m];
+}
+
 const char *req_peer_text(struct req *r)
 {
     char text[INET6_ADDRSTRLEN] = "";

@@ -141,6 +141,7 @@ static const struct task tasks[] = {
     DELETION("check_changes", 10 * MINUTE_MS, Q_HOUSEKEEPING_CHANGES),
     DELETION("outbox", HOUR_MS, Q_HOUSEKEEPING_OUTBOX),
     DELETION("refresh_tokens", HOUR_MS, Q_HOUSEKEEPING_TOKENS),
+    DELETION("idempotency_keys", HOUR_MS, Q_HOUSEKEEPING_IDEMPOTENCY),
     DELETION("scheduler_members", HOUR_MS, Q_HOUSEKEEPING_MEMBERS),
 };
 

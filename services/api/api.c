@@ -5,6 +5,7 @@
 
 #include "auth/cache.h"
 #include "base/str.h"
+#include "services/api/hooks.h"
 #include "services/api/login_guard.h"
 #include "services/api/rate_limit.h"
 #include "services/api/routes/routes.h"
@@ -56,6 +57,7 @@ static enum status read_keys(struct api *api, struct errbuf *err)
                        "TOCSIN_JWT_SECRET must have at least %d bytes: make one with `tocsin "
                        "secret` and keep it",
                        LIMIT_KEY_MIN_BYTES);
+    TRY(idempotency_seal_new(&api->jwt, &api->reply_seal));
     struct errbuf why = {""};
     const enum status st = seal_keys_new(conf->secret_key, &api->seal, &why);
     if (st != ST_OK)
@@ -105,6 +107,8 @@ static enum status serve(struct api *api, struct errbuf *err)
         .ctx_new = context_new,
         .ctx_free = context_free,
         .authenticate = api_authenticate,
+        .before = api_before,
+        .after = api_after,
         .arg = api,
         .server_name = "Tocsin",
         .cors_origins = conf->cors_origins,
@@ -122,6 +126,7 @@ static void api_free(struct api *api)
     rate_limit_free(api->rate_limit);
     auth_cache_free(api->auth_cache);
     seal_keys_free(api->seal);
+    seal_keys_free(api->reply_seal);
     free(api);
 }
 

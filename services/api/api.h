@@ -24,7 +24,8 @@ struct waiter;      /* services/api/waiter.h */
 struct api {
     const struct conf *conf;
     struct seal_keys *seal;
-    struct jwt_key jwt; /* borrows from conf */
+    struct jwt_key jwt;           /* borrows from conf */
+    struct seal_keys *reply_seal; /* replies kept for idempotency keys */
     struct http_server *server;
     struct auth_cache *auth_cache;
     struct rate_limit *rate_limit;

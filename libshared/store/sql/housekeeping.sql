@@ -43,3 +43,7 @@ DELETE FROM scheduler_members WHERE seen_until < now() - interval '1 day'
 -- name: housekeeping_audit
 DELETE FROM audit_log WHERE id IN (
     SELECT id FROM audit_log WHERE at < now() - $1::bigint * interval '1 millisecond' LIMIT 5000)
+
+-- name: housekeeping_idempotency
+DELETE FROM idempotency_keys WHERE (org_id, owner_id, key) IN (
+    SELECT org_id, owner_id, key FROM idempotency_keys WHERE expires_at <= now() LIMIT 5000)

@@ -232,6 +232,7 @@ static const struct route routes[] = {
      .tag = "API keys",
      .ok = 201,
      .errors = ERRORS("SERVER_NOT_FOUND"),
+     .flags = ROUTE_ATOMIC,
      .handler = create},
     {.method = M_DELETE,
      .path = "/api/v1/api-keys/{id}",

@@ -395,6 +395,7 @@ static const struct route routes[] = {
      .tag = "Channels",
      .ok = 201,
      .errors = ERRORS("CHANNEL_NAME_TAKEN", "SECRET_KEY_MISSING"),
+     .flags = ROUTE_ATOMIC,
      .handler = channel_create},
     {.method = M_GET,
      .path = PATH "/{id}",

@@ -583,7 +583,7 @@ static const struct route routes[] = {
           .reply = &check_schema, .list = "checks", .handler = check_list),
     ROUTE(M_POST, "", SCOPE_CHECKS_WRITE, "Create a check", .body = &create_schema,
           .reply = &check_schema, .ok = 201, .errors = ERRORS("SECRET_KEY_MISSING"),
-          .handler = check_create),
+          .flags = ROUTE_ATOMIC, .handler = check_create),
     ROUTE(M_GET, "/{id}", SCOPE_CHECKS_READ, "Get a check", .reply = &check_schema,
           .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_get),
     ROUTE(M_PUT, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
@@ -595,8 +595,9 @@ static const struct route routes[] = {
     ROUTE(M_DELETE, "/{id}", SCOPE_CHECKS_WRITE, "Delete a check", .ok = 204,
           .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_delete),
     ROUTE(M_POST, "/{id}/pause", SCOPE_CHECKS_WRITE, "Stop running a check", .reply = &check_schema,
-          .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_pause),
+          .errors = ERRORS("CHECK_NOT_FOUND"), .flags = ROUTE_ATOMIC, .handler = check_pause),
     ROUTE(M_POST, "/{id}/resume", SCOPE_CHECKS_WRITE, "Run a check again as scheduled",
-          .reply = &check_schema, .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_resume),
+          .reply = &check_schema, .errors = ERRORS("CHECK_NOT_FOUND"), .flags = ROUTE_ATOMIC,
+          .handler = check_resume),
 };
 const struct route_set checks_routes = {routes, ARRAY_LEN(routes)};

@@ -293,6 +293,7 @@ static const struct route routes[] = {
      .tag = "Servers",
      .ok = 201,
      .errors = ERRORS("SERVER_SLUG_TAKEN"),
+     .flags = ROUTE_ATOMIC,
      .handler = server_create},
     {.method = M_GET,
      .path = PATH "/{id}",

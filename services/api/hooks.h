@@ -1,0 +1,26 @@
+/*
+ * What happens around every handler, by the request's method and its route's row: preconditions of
+ * changes (If-Match), repeats of POSTs (Idempotency-Key), and the cache of lists.
+ */
+#ifndef TOCSIN_API_HOOKS_H
+#define TOCSIN_API_HOOKS_H
+
+#include "services/api/api.h"
+
+/* http_config.before and .after. */
+enum status api_before(struct req *r);
+enum status api_after(struct req *r);
+
+/* precondition.c: a change or deletion with If-Match happens to that version alone, or is answered
+ * with 412. The comparison is the database's, under the row's lock (migrations/0006). */
+NODISCARD enum status precondition_begin(struct req *r);
+void precondition_end(struct req *r);
+
+/* idempotency.c: a POST with an Idempotency-Key happens once. Begin may answer with the reply that
+ * the first one got, or refuse; end keeps the reply, and may fail where nothing was done then. */
+NODISCARD enum status idempotency_begin(struct req *r);
+NODISCARD enum status idempotency_end(struct req *r);
+/* The key that seals kept replies, which may hold secrets: made from the one that signs tokens. */
+NODISCARD enum status idempotency_seal_new(const struct jwt_key *jwt, struct seal_keys **out);
+
+#endif
