@@ -419,12 +419,13 @@ static enum status run(struct db *db, const struct query *q, const struct db_arg
 static enum status run_alone(struct db *db, const struct query *q, const struct db_args *args,
                              PGresult **out)
 {
-    TRY(db_exec_now(db, "SAVEPOINT statement", NULL));
+    TRY(db_exec_now(db, "SAVEPOINT one_statement", NULL));
     const enum status st = run(db, q, args, out);
     if (st == ST_OK)
-        return db_exec_now(db, "RELEASE statement", NULL);
+        return db_exec_now(db, "RELEASE one_statement", NULL);
     const struct db before = *db;
-    if (db->conn && db_exec_now(db, "ROLLBACK TO statement; RELEASE statement", NULL) != ST_OK)
+    if (db->conn &&
+        db_exec_now(db, "ROLLBACK TO one_statement; RELEASE one_statement", NULL) != ST_OK)
         db_disconnect(db);
     db_restore_error(db, &before);
     return st;

@@ -33,7 +33,7 @@ enum status db_begin(struct db *db)
     if (db->in_transaction)
         return ST_INTERNAL;
     TRY(db_ready(db));
-    const enum status st = db->is_held ? db_exec_now(db, "SAVEPOINT inner", NULL) : begin(db);
+    const enum status st = db->is_held ? db_exec_now(db, "SAVEPOINT nested", NULL) : begin(db);
     if (st != ST_OK) {
         /* Half of it may have been done. */
         if (db->conn && PQtransactionStatus(db->conn) != PQTRANS_IDLE)
@@ -58,7 +58,7 @@ enum status db_commit(struct db *db)
     enum status st = db_ready(db);
     if (db->is_held) {
         if (st == ST_OK)
-            st = db_exec_now(db, "RELEASE inner", NULL);
+            st = db_exec_now(db, "RELEASE nested", NULL);
         db->in_transaction = false;
         db->failed = ST_OK;
         return st;
@@ -89,7 +89,7 @@ void db_rollback(struct db *db)
         return;
     }
     const struct db before = *db;
-    if (db_exec(db, db->is_held ? "ROLLBACK TO inner; RELEASE inner" : "ROLLBACK") != ST_OK)
+    if (db_exec(db, db->is_held ? "ROLLBACK TO nested; RELEASE nested" : "ROLLBACK") != ST_OK)
         db_disconnect(db);
     db_restore_error(db, &before);
 }

@@ -299,6 +299,77 @@ static void test_transact_repeats(void **state)
     assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM t WHERE id = 40"), 0);
 }
 
+static enum status insert_two(struct db *db, void *arg)
+{
+    const int64_t *ids = arg;
+    TRY(insert(db, ids[0], "x"));
+    return insert(db, ids[1], "x");
+}
+
+/* Transactions inside a held one, and statements that fail in it, end for themselves alone. */
+static void test_hold(void **state)
+{
+    AUTO_DB db = kit_db_open(conninfo);
+    AUTO_DB other = kit_db_open(conninfo);
+    int64_t good[] = {600, 601}, bad[] = {602, 600}, more[] = {603, 604};
+    assert_ok(db_hold(db));
+    assert_status(ST_INTERNAL, db_hold(db));
+    assert_ok(db_transact(db, insert_two, good));
+    assert_status(ST_CONFLICT, db_transact(db, insert_two, bad));
+    assert_string_not_equal(db_constraint(db), "");
+    assert_status(ST_CONFLICT, insert(db, 600, "x"));
+    assert_ok(insert(db, 605, "x"));
+    assert_ok(db_transact(db, insert_two, more));
+    const char *count = "SELECT count(*) FROM t WHERE id BETWEEN 600 AND 699";
+    assert_int_equal(kit_sql_i64(other, "%s", count), 0);
+    assert_ok(db_hold_end(db, true));
+    assert_int_equal(kit_sql_i64(other, "%s", count), 5);
+    assert_status(ST_INTERNAL, db_hold_end(db, true));
+
+    assert_ok(db_hold(db));
+    assert_ok(insert(db, 610, "x"));
+    assert_ok(db_begin(db)); /* left open */
+    assert_ok(insert(db, 611, "x"));
+    assert_ok(db_hold_end(db, false));
+    assert_ok(db_ping(db));
+    assert_int_equal(kit_sql_i64(other, "%s", count), 5);
+
+    /* Nothing goes on outside of it once the connection is lost. */
+    assert_ok(db_hold(db));
+    assert_ok(insert(db, 620, "x"));
+    const int64_t pid = kit_sql_i64(db, "SELECT pg_backend_pid()");
+    kit_sql(other, "SELECT pg_terminate_backend(%d)", (int)pid);
+    assert_status(ST_UNAVAILABLE, insert(db, 621, "x"));
+    assert_status(ST_UNAVAILABLE, insert(db, 622, "x"));
+    assert_status(ST_UNAVAILABLE, db_hold_end(db, true));
+    assert_ok(db_ping(db));
+    assert_int_equal(kit_sql_i64(other, "%s", count), 5);
+}
+
+/* What is required of a row is known to the connection that comes after a lost one, too. */
+static void test_require(void **state)
+{
+    static const char setting[] = "SELECT coalesce(current_setting('tocsin.if_match', true), '')";
+    AUTO_DB db = kit_db_open(conninfo);
+    AUTO_DB other = kit_db_open(conninfo);
+    assert_ok(db_require(db, "row 1 2"));
+    for (int i = 0; i < 2; i++) {
+        AUTO_FREE char *text = kit_sql_text(db, "%s", setting);
+        assert_string_equal(text, "row 1 2");
+        const int64_t pid = kit_sql_i64(db, "SELECT pg_backend_pid()");
+        kit_sql(other, "SELECT pg_terminate_backend(%d)", (int)pid);
+        assert_true(kit_wait(
+            db_ping(db) == ST_OK && kit_sql_i64(db, "SELECT pg_backend_pid()") != pid, 5000));
+    }
+    assert_ok(db_require(db, ""));
+    AUTO_FREE char *text = kit_sql_text(db, "%s", setting);
+    assert_string_equal(text, "");
+    char long_text[600];
+    memset(long_text, 'x', sizeof(long_text) - 1);
+    long_text[sizeof(long_text) - 1] = '\0';
+    assert_status(ST_TOO_LARGE, db_require(db, long_text));
+}
+
 static void put_row(struct db *db, int64_t id)
 {
     struct __attribute__((packed)) {
@@ -366,6 +437,8 @@ int main(void)
         cmocka_unit_test(test_transaction_fails_until_rollback),
         cmocka_unit_test(test_lost_inside_transaction),
         cmocka_unit_test(test_transact_repeats),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_require),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_affected),
     };
