@@ -40,6 +40,7 @@ static const struct {
     {"transitions", "follow from results; pausing changes the check, which is recorded"},
     {"incidents", "made by the recorder; what people do to them is in incident_events"},
     {"outbox", "deliveries, each with its own record"},
+    {"idempotency_keys", "replies kept for a day; what they tell of is recorded itself"},
 };
 
 static void every_table_of_an_organisation_is_audited(void **state)
