@@ -52,6 +52,18 @@
 #define LIMIT_JOB_ONCE_MS 86400000LL   /* how long keys are, unless said otherwise */
 #define LIMIT_FAIR_WINDOW 1000         /* jobs with a tenant that wait in a stream */
 
+/* Tasks in executors */
+#define LIMIT_WORKER_QUEUES 32     /* that one worker serves: a thread and a connection each */
+#define LIMIT_EXECUTORS 256        /* processes of one worker */
+#define LIMIT_TASK_REASON 512      /* bytes of why an attempt failed */
+#define LIMIT_TASK_PROGRESS 96     /* bytes of how far it is */
+#define LIMIT_TASK_CANCEL_MS 5000  /* from being told to stop to being killed */
+#define LIMIT_TASK_START_MS 10000  /* an executor must be there by then */
+#define LIMIT_TASK_MS 86400000LL   /* an attempt of a job that names no time limit */
+#define LIMIT_TASK_PREFETCH 256    /* jobs of one queue that wait in a worker for an executor */
+#define LIMIT_TASK_PREFETCH_MS 100 /* … and that much work at most, by what the last ones took */
+#define LIMIT_TASK_HOLD_MS 2000    /* … that long, then they go back for other workers */
+
 /* Checks */
 #define LIMIT_CHECK_NAME 200
 #define LIMIT_URL_BYTES 4096

@@ -22,7 +22,6 @@ enum { EXIT_USAGE = 2, EXIT_SECOND_SIGNAL = 130, HELP_BYTES = 65536, OPENAPI_BYT
 enum { HEALTH_CONNECTIONS = 64 };
 
 struct options {
-    const char *config;
     bool self_test_only;
     bool done; /* --help, --version: printed */
 };
@@ -32,6 +31,13 @@ static void print_help(const struct service *service, const char *program)
     AUTO_BUF text;
     buf_init(&text, HELP_BYTES);
     conf_help(&text, program, service->summary, service->bit);
+    if (service->option_count > 0)
+        buf_str(&text, "\nOptions that stand for settings:\n\n");
+    for (size_t i = 0; i < service->option_count; i++) {
+        const struct service_option *o = &service->options[i];
+        buf_printf(&text, "  --%s %s (TOCSIN_%s)\n      %s\n", o->name, o->value, o->setting,
+                   o->help);
+    }
     (void)fputs(buf_cstr(&text), stdout);
 }
 
@@ -45,6 +51,45 @@ static bool print_openapi(const struct service *service)
         return true;
     (void)fprintf(stderr, "tocsin-%s: no description: %s\n", service->name,
                   err.text[0] ? err.text : status_title(st));
+    return false;
+}
+
+/* Settings of the command line go where conf_load finds them, and child processes, too. */
+static void set(const char *setting, const char *value)
+{
+    char name[80];
+    (void)snprintf(name, sizeof(name), "TOCSIN_%s", setting);
+    if (setenv(name, value, 1) != 0)
+        abort(); /* no memory, at the very start */
+}
+
+/* The value of --name VALUE or --name=VALUE at argv[*at], which is moved over it; NULL: another
+ * option, or no value. */
+static const char *value_of(const char *name, int argc, char **argv, int *at)
+{
+    const size_t len = strlen(name);
+    const char *text = argv[*at];
+    if (!str_starts(text, "--") || strncmp(text + 2, name, len) != 0)
+        return NULL;
+    if (text[2 + len] == '=')
+        return text + 3 + len;
+    return text[2 + len] == '\0' && *at + 1 < argc ? argv[++*at] : NULL;
+}
+
+static bool parse_setting(const struct service *service, int argc, char **argv, int *at)
+{
+    const char *value = value_of("config", argc, argv, at);
+    if (value) {
+        set("CONFIG", value);
+        return true;
+    }
+    for (size_t i = 0; i < service->option_count; i++) {
+        value = value_of(service->options[i].name, argc, argv, at);
+        if (value) {
+            set(service->options[i].setting, value);
+            return true;
+        }
+    }
     return false;
 }
 
@@ -66,11 +111,7 @@ static bool parse_options(int argc, char **argv, const struct service *service, 
                 return false;
         } else if (str_eq(argv[i], "--self-test")) {
             out->self_test_only = true;
-        } else if (str_eq(argv[i], "--config") && i + 1 < argc) {
-            out->config = argv[++i];
-        } else if (str_starts(argv[i], "--config=")) {
-            out->config = argv[i] + strlen("--config=");
-        } else {
+        } else if (!parse_setting(service, argc, argv, &i)) {
             (void)fprintf(stderr, "%s: unknown option %s (see --help)\n", program, argv[i]);
             return false;
         }
@@ -78,8 +119,7 @@ static bool parse_options(int argc, char **argv, const struct service *service, 
     return true;
 }
 
-static enum status setup_log(const struct service *service, const struct conf *c,
-                             struct errbuf *err)
+static enum status setup_log(const char *name, const struct conf *c, struct errbuf *err)
 {
     static const struct {
         const char *name;
@@ -91,7 +131,7 @@ static enum status setup_log(const struct service *service, const struct conf *c
     for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
         if (!str_ieq(c->log_format, formats[i].name))
             continue;
-        log_setup(service->name, level, formats[i].format);
+        log_setup(name, level, formats[i].format);
         return ST_OK;
     }
     return err_set(err, ST_INVALID, "TOCSIN_LOG_FORMAT: not json, text or auto");
@@ -104,11 +144,21 @@ static enum status set_routes(const struct conf *c, struct errbuf *err)
     return st == ST_OK ? ST_OK : err_set(err, st, "TOCSIN_TASK_ROUTES: %.200s", why.text);
 }
 
-/* What must be done once, before threads. */
+/* What every process of ours does once, before threads. */
+static enum status setup_common(const char *name, const struct conf *c, struct errbuf *err)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    TRY(setup_log(name, c, err));
+    clock_set_offset_ms(c->clock_offset);
+    crash_arm(c->crash_at);
+    TRY(set_routes(c, err));
+    json_setup();
+    return sodium_init() < 0 ? err_set(err, ST_INTERNAL, "libsodium did not start") : ST_OK;
+}
+
 static enum status setup_process(const struct service *service, struct daemon *d,
                                  struct errbuf *err)
 {
-    (void)signal(SIGPIPE, SIG_IGN);
     /* An arena a thread would cost more memory than the little contention costs time. */
     (void)mallopt(M_ARENA_MAX, 2);
     struct rlimit files;
@@ -116,14 +166,18 @@ static enum status setup_process(const struct service *service, struct daemon *d
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    TRY(setup_log(service, &d->conf, err));
-    clock_set_offset_ms(d->conf.clock_offset);
-    crash_arm(d->conf.crash_at);
-    TRY(set_routes(&d->conf, err));
-    json_setup();
-    if (sodium_init() < 0)
-        return err_set(err, ST_INTERNAL, "libsodium did not start");
+    TRY(setup_common(service->name, &d->conf, err));
     return self_test(err);
+}
+
+enum status daemon_child_setup(const char *name, struct conf *out, struct errbuf *err)
+{
+    log_setup(name, LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    TRY(conf_load(NULL, out, err));
+    const enum status st = setup_common(name, out, err);
+    if (st != ST_OK)
+        conf_done(out);
+    return st;
 }
 
 static enum status start_health(struct daemon *d, struct errbuf *err)
@@ -205,7 +259,7 @@ int daemon_main(int argc, char **argv, const struct service *service)
         return EXIT_SUCCESS;
 
     log_setup(service->name, LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
-    enum status st = conf_load(options.config, &d.conf, &err);
+    enum status st = conf_load(NULL, &d.conf, &err);
     if (st == ST_OK)
         st = setup_process(service, &d, &err);
     if (st != ST_OK) {

@@ -18,10 +18,18 @@ struct daemon {
     struct http_server *health_http; /* own listener of services without an API, else NULL */
 };
 
+/* An option of one daemon that stands for a setting: --NAME VALUE. */
+struct service_option {
+    const char *name, *setting; /* "concurrency", "WORKER_CONCURRENCY" */
+    const char *value, *help;
+};
+
 struct service {
     const char *name; /* "worker": the program is tocsin-worker */
     unsigned bit;     /* SVC_WORKER */
     const char *summary;
+    const struct service_option *options;
+    size_t option_count;
     bool has_own_http; /* api, ingest: they add daemon_health_routes to their own server */
     /* Starts the stages; *state is the service's own. Detail of a failure in err. Stores that are
      * down at start are no failure: the service comes up degraded and goes on trying. */
@@ -34,6 +42,9 @@ struct service {
 
 /* Returns the exit status. SIGTERM/SIGINT drain; a second one exits at once (status 130). */
 int daemon_main(int argc, char **argv, const struct service *service);
+/* For a child process that a daemon starts from its own program, with its environment: settings,
+ * logs, clock, crash points. The caller frees *out with conf_done. `name` is borrowed for ever. */
+NODISCARD enum status daemon_child_setup(const char *name, struct conf *out, struct errbuf *err);
 /* /livez, /readyz, /metrics: public, no store needed. */
 extern const struct route_set daemon_health_routes;
 /* Version of this build ("0.1.0"). */

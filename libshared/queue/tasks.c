@@ -3,12 +3,13 @@
 
 #include "base/str.h"
 #include "queue/queue.h"
+#include "queue/tasks.h"
 
 /* A job of due checks is done when its slowest check is; the probe's own time limit ends that one.
  */
-enum { CHECK_LIMIT_MS = LIMIT_PROBE_TIMEOUT_MS + 30000 };
+enum { CHECK_LIMIT_MS = LIMIT_PROBE_TIMEOUT_MS + 30000, RESULT_MS = 24 * 3600 * 1000 };
 
-/* --- arguments that schedules may give --- */
+/* --- arguments --- */
 
 struct check_args {
     struct in_uuid check_id;
@@ -22,6 +23,36 @@ static const struct field check_fields[] = {
 };
 static const struct schema check_args = SCHEMA("TaskArgsCheckRun", struct check_args, check_fields);
 static const struct schema any_args = {.name = "TaskArgsAny", .is_open = true};
+
+static const struct field sleep_fields[] = {
+    {.name = "seconds",
+     .type = FT_NUMBER,
+     .flags = F_REQUIRED,
+     .offset = offsetof(struct queue_sleep_args, seconds),
+     .min = 0,
+     .max = 86400,
+     .help = "How long it takes"},
+};
+static const struct schema sleep_args = SCHEMA("TaskArgsSleep", struct queue_sleep_args,
+                                               sleep_fields);
+
+#define AT(member) offsetof(struct queue_fail_args, member)
+static const struct field fail_fields[] = {
+    {.name = "times",
+     .type = FT_INT,
+     .offset = AT(times),
+     .min = 1,
+     .max = 1000,
+     .help = "Attempts that fail; without it, all"},
+    {.name = "final", .type = FT_BOOL, .offset = AT(is_final), .help = "Without another try"},
+    {.name = "message",
+     .type = FT_STRING,
+     .offset = AT(message),
+     .max = 200,
+     .help = "What it says of itself"},
+};
+#undef AT
+static const struct schema fail_args = SCHEMA("TaskArgsFail", struct queue_fail_args, fail_fields);
 
 /* --- the table --- */
 
@@ -51,7 +82,7 @@ static const struct task tasks[] = {
      .retry_base_ms = 1000,
      .retry_cap_ms = 1000,
      .time_limit_ms = CHECK_LIMIT_MS},
-    /* Work that does nothing: for benches, for tests, and to see whether a queue is served. */
+    /* To try a deployment with. Work that does nothing: to see whether a queue is served. */
     {.name = "queue.noop",
      .queue = "default",
      .priority = QUEUE_DEFAULT_PRIORITY,
@@ -61,18 +92,65 @@ static const struct task tasks[] = {
      .time_limit_ms = 60000,
      .audience = TASK_USER,
      .args = &any_args},
+    /* Says where it ran. */
+    {.name = "queue.echo",
+     .queue = "default",
+     .priority = QUEUE_DEFAULT_PRIORITY,
+     .max_attempts = 3,
+     .retry_base_ms = 1000,
+     .retry_cap_ms = 60000,
+     .time_limit_ms = 60000,
+     .result_ttl_ms = RESULT_MS,
+     .audience = TASK_USER,
+     .args = &any_args},
+    /* Takes its time: for limits, cancelling, drains. */
+    {.name = "queue.sleep",
+     .queue = "default",
+     .priority = QUEUE_DEFAULT_PRIORITY,
+     .max_attempts = 3,
+     .retry_base_ms = 1000,
+     .retry_cap_ms = 60000,
+     .time_limit_ms = 3600000,
+     .soft_limit_ms = 3590000,
+     .result_ttl_ms = RESULT_MS,
+     .audience = TASK_USER,
+     .args = &sleep_args},
+    /* Fails: for retries, dead letters, and what watches them. */
+    {.name = "queue.fail",
+     .queue = "default",
+     .priority = QUEUE_DEFAULT_PRIORITY,
+     .max_attempts = 3,
+     .retry_base_ms = 1000,
+     .retry_cap_ms = 60000,
+     .time_limit_ms = 60000,
+     .result_ttl_ms = RESULT_MS,
+     .audience = TASK_USER,
+     .args = &fail_args},
 };
+
+/* Global because they are part of the program: set once, before there are threads. */
+static const struct task *more;
+static size_t more_count;
+
+void tasks_add(const struct task *rows, size_t count)
+{
+    more = rows;
+    more_count = count;
+}
 
 const struct task *task_at(size_t i)
 {
-    return i < ARRAY_LEN(tasks) ? &tasks[i] : NULL;
+    if (i < ARRAY_LEN(tasks))
+        return &tasks[i];
+    return i - ARRAY_LEN(tasks) < more_count ? &more[i - ARRAY_LEN(tasks)] : NULL;
 }
 
 const struct task *task_find(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
-        if (str_eq(tasks[i].name, name))
-            return &tasks[i];
+    const struct task *task = NULL;
+    for (size_t i = 0; (task = task_at(i)) != NULL; i++) {
+        if (str_eq(task->name, name))
+            return task;
     }
     return NULL;
 }

@@ -1,7 +1,11 @@
 /*
  * The acknowledge stage: tells who waits, schedules the next try of soft states, wakes the
- * notifier, and acknowledges, in batches. All of it may happen twice (a crash, a lost reply): the
- * results are stored by then, and each of these is harmless when repeated.
+ * notifier, and ends jobs as they came out: those to which nothing hangs in batches, the others one
+ * by one (queue_finish). All of it may happen twice (a crash, a lost reply): the results are stored
+ * by then, and each of these is harmless when repeated.
+ *
+ * A job whose end cannot be written now (what comes after it meets a full queue) is held aside and
+ * tried again: it keeps no other job from its end.
  */
 #include "services/worker/worker.h"
 
@@ -11,8 +15,13 @@
 #include "base/rand.h"
 #include "json/write.h"
 #include "log/log.h"
+#include "queue/metrics.h"
 
-enum { WAIT_MS = 500 };
+enum {
+    WAIT_MS = 500,
+    HELD_MS = 1000,
+    REPLY_BYTES = LIMIT_RESULT_RAW_BYTES + 8 * LIMIT_RESULT_MESSAGE
+};
 
 struct acker {
     struct stage *stage;
@@ -20,8 +29,9 @@ struct acker {
     struct redis *redis;
     struct work *works[WORKER_ACK_BATCH];
     struct job jobs[WORKER_ACK_BATCH];
-    struct job_outcome outcomes[WORKER_ACK_BATCH];
     size_t count;
+    struct work *held;
+    int64_t held_at_ms; /* monotonic: when they were last tried */
 };
 
 /* --- the next try of a soft state --- */
@@ -77,21 +87,34 @@ static void write_adhoc(struct jw *w, const struct run *run)
     jw_kv_time_us(w, "executed_at", run->executed_us);
 }
 
+static void write_check(const struct work *work, struct jw *w)
+{
+    const struct run *run = work->run_count > 0 ? &work->runs[0] : NULL;
+    if (work->kind == WORK_ADHOC && run)
+        write_adhoc(w, run);
+    else if (run && !uuid_is_nil(&run->outcome.id))
+        jw_kv_uuid(w, "result_id", &run->outcome.id);
+    else
+        jw_kv_str(w, "error", "The check does not exist any more");
+}
+
+/* What who waits is told, and the result of a check's job. */
 static void write_reply(const struct work *work, struct buf *out)
 {
     struct jw w;
-    const struct run *run = work->run_count > 0 ? &work->runs[0] : NULL;
     const char *error = work->failure[0] ? work->failure : work->reply_error;
     jw_init(&w, out);
     jw_object(&w);
-    if (error[0])
+    if (atomic_load(&work->is_cancelled))
+        jw_kv_str(&w, "error", "The job was cancelled");
+    else if (error[0])
         jw_kv_str(&w, "error", error);
-    else if (work->kind == WORK_ADHOC && run)
-        write_adhoc(&w, run);
-    else if (run && !uuid_is_nil(&run->outcome.id))
-        jw_kv_uuid(&w, "result_id", &run->outcome.id);
+    else if (work->task)
+        jw_kv_raw(&w, "result", work->task->result);
+    else if (work->kind == WORK_SCHEDULED || work->kind == WORK_RETRY)
+        jw_kv_i64(&w, "checks", (int64_t)work->run_count);
     else
-        jw_kv_str(&w, "error", "The check does not exist any more");
+        write_check(work, &w);
     jw_end(&w);
 }
 
@@ -100,60 +123,181 @@ static enum status publish_done(struct acker *a, const struct work *work)
     if (!work->job.reply)
         return ST_OK;
     AUTO_BUF payload;
-    buf_init(&payload, LIMIT_RESULT_RAW_BYTES + 8 * LIMIT_RESULT_MESSAGE);
+    buf_init(&payload, REPLY_BYTES);
     write_reply(work, &payload);
     TRY(buf_status(&payload));
     CRASH_AT("worker.before_publish");
     return queue_publish_done(a->redis, work->job.reply, &work->job.id, payload.data, payload.len);
 }
 
+/* --- one job --- */
+
+/* How the delivery ends: for good in one of the outcome's states, or to come again. */
+enum ending { END_FOR_GOOD, END_RETRY, END_HAND_BACK };
+
+static enum ending ending_of(const struct work *work, struct job_outcome *out)
+{
+    const struct task_end *task = work->task;
+    *out = (struct job_outcome){
+        .state = JOB_SUCCEEDED,
+        .started_at_ms = work->started_at_ms,
+        .finished_at_ms = clock_wall_ms(),
+    };
+    if (task && task->how == TASK_HANDED_BACK)
+        return END_HAND_BACK;
+    if (task ? task->how == TASK_CANCELLED : atomic_load(&work->is_cancelled)) {
+        out->state = JOB_CANCELLED;
+        return END_FOR_GOOD;
+    }
+    if (task && task->how == TASK_RETRY && work->job.attempt < work->job.max_attempts)
+        return END_RETRY;
+    if (work->failure[0] || (task && task->how != TASK_SUCCEEDED)) {
+        out->state = JOB_DEAD;
+        out->error = work->failure[0] ? work->failure : task->reason;
+    } else if (task) {
+        out->result = task->result;
+    }
+    return END_FOR_GOOD;
+}
+
+/* A check's result is what who waits is told. */
+static enum status finish(struct acker *a, const struct work *work, struct job_outcome *o)
+{
+    const struct lane *lane = work->lane;
+    AUTO_BUF result;
+    buf_init(&result, LIMIT_JOB_RESULT_BYTES);
+    if (!work->task && work->job.result_ttl_ms > 0 && o->state == JOB_SUCCEEDED) {
+        write_reply(work, &result);
+        o->result = buf_status(&result) == ST_OK ? buf_cstr(&result) : NULL;
+    }
+    return queue_finish(lane->acking, a->redis, a->worker->consumer, &work->job, o, 1);
+}
+
+/* What comes after the job can never be: that is its failure, and it does not stay for ever. */
+static enum status finish_alone(struct acker *a, struct work *work, enum status why)
+{
+    char text[128];
+    struct job_outcome o = {.state = JOB_DEAD,
+                            .error = text,
+                            .started_at_ms = work->started_at_ms,
+                            .finished_at_ms = clock_wall_ms()};
+    (void)snprintf(text, sizeof(text), "done, but what follows it could not be: %s",
+                   status_title(why));
+    work->job.chain = NULL;
+    work->job.group = NULL;
+    return queue_finish(work->lane->acking, a->redis, a->worker->consumer, &work->job, &o, 1);
+}
+
+static enum status end_work(struct acker *a, struct work *work, struct job_outcome *o,
+                            enum ending ending)
+{
+    struct queue *q = work->lane->acking;
+    enum status st = ST_OK;
+    if (ending == END_HAND_BACK)
+        st = queue_hand_back(q, a->redis, a->worker->consumer, &work->job);
+    else if (ending == END_RETRY)
+        st = queue_retry(q, a->redis, a->worker->consumer, &work->job, work->task->reason,
+                         o->finished_at_ms);
+    else
+        st = finish(a, work, o);
+    if (st == ST_OK || st == ST_CONFLICT) /* not ours any more: somebody else's to end */
+        return ST_OK;
+    return status_is_retryable(st) ? st : finish_alone(a, work, st);
+}
+
+static void count_end(struct worker *w, const struct job_outcome *o, enum ending ending)
+{
+    if (ending == END_HAND_BACK)
+        return;
+    if (ending == END_RETRY || o->state == JOB_DEAD)
+        atomic_fetch_add(&w->failed, 1);
+    if (ending == END_FOR_GOOD)
+        atomic_fetch_add(&w->processed, 1);
+}
+
 /* --- the batch --- */
 
-/* A job that can never be done goes to the dead letters, where a person finds it. */
-static enum status bury(struct acker *a, struct work *work)
+static bool is_lost(enum status st)
 {
-    struct job job = work->job;
-    job.max_attempts = job.attempt;
-    log_error("job_failed", kv_uuid("job", job.id), kv_str("task", job.task),
-              kv_str("error", work->failure));
-    enum status st = queue_retry(work->lane->acking, a->redis, a->worker->consumer, &job,
-                                 work->failure, clock_wall_ms());
-    return st == ST_CONFLICT ? ST_OK : st;
+    return st == ST_UNAVAILABLE || st == ST_IO;
 }
 
-/* Plain jobs are acknowledged in one batch; those that hold keys give them back. */
-static enum status ack_lane(struct acker *a, const struct lane *lane)
+/* All but the acknowledgement of plain jobs, which go together. ST_OK, or what keeps it. */
+static enum status settle_one(struct acker *a, struct work *work, bool *is_plain)
+{
+    struct job_outcome o;
+    const enum ending ending = ending_of(work, &o);
+    *is_plain = false;
+    if (ending == END_FOR_GOOD && o.state != JOB_CANCELLED)
+        TRY(schedule_retries(a, work));
+    if (ending == END_FOR_GOOD)
+        TRY(publish_done(a, work));
+    if (!work->task && work->started_at_ms > 0)
+        queue_metrics_ran(work->job.task, (o.finished_at_ms - work->started_at_ms) * 1000);
+    *is_plain = ending == END_FOR_GOOD && o.state == JOB_SUCCEEDED && job_is_plain(&work->job);
+    if (*is_plain)
+        return ST_OK;
+    TRY(end_work(a, work, &o, ending));
+    if (ending == END_RETRY)
+        log_warn("job_retry", kv_uuid("job", work->job.id), kv_str("task", work->job.task),
+                 kv_i64("attempt", work->job.attempt), kv_str("error", work->task->reason));
+    count_end(a->worker, &o, ending);
+    work->is_settled = true;
+    return ST_OK;
+}
+
+static enum status ack_lane(struct acker *a, const struct lane *lane, const bool *is_plain)
 {
     size_t count = 0;
-    const int64_t now_ms = clock_wall_ms();
     for (size_t i = 0; i < a->count; i++) {
-        const struct work *work = a->works[i];
-        if (work->lane != lane || work->failure[0] || atomic_load(&work->is_abandoned))
-            continue;
-        a->outcomes[count] = (struct job_outcome){.state = JOB_SUCCEEDED, .finished_at_ms = now_ms};
-        a->jobs[count++] = work->job;
+        if (is_plain[i] && a->works[i]->lane == lane && !a->works[i]->is_settled)
+            a->jobs[count++] = a->works[i]->job;
     }
-    return queue_finish(lane->acking, a->redis, a->worker->consumer, a->jobs, a->outcomes, count);
+    if (count == 0)
+        return ST_OK;
+    TRY(queue_ack(lane->acking, a->redis, a->jobs, count));
+    for (size_t i = 0; i < a->count; i++)
+        a->works[i]->is_settled |= is_plain[i] && a->works[i]->lane == lane;
+    atomic_fetch_add(&a->worker->processed, (int64_t)count);
+    return ST_OK;
 }
 
+/* ST_OK: each is settled, or will never be by now. */
 static enum status settle(struct acker *a)
 {
+    bool is_plain[WORKER_ACK_BATCH] = {false};
     for (size_t i = 0; i < a->count; i++) {
         struct work *work = a->works[i];
-        if (atomic_load(&work->is_abandoned))
+        if (atomic_load(&work->is_abandoned) || work->is_settled)
             continue;
-        TRY(schedule_retries(a, work));
-        TRY(publish_done(a, work));
-        if (work->failure[0])
-            TRY(bury(a, work));
+        const enum status st = settle_one(a, work, &is_plain[i]);
+        if (is_lost(st))
+            return st;
+        if (st != ST_OK) {
+            is_plain[i] = false;
+            log_warn("end_held", kv_uuid("job", work->job.id), kv_str("task", work->job.task),
+                     kv_status(st));
+        }
     }
     if (atomic_load(&a->worker->alerts) > 0) {
         TRY(redis_do(a->redis, NULL, "PUBLISH", OUTBOX_WAKE_CHANNEL, "1"));
         atomic_store(&a->worker->alerts, 0);
     }
     for (size_t i = 0; i < a->worker->lane_count; i++)
-        TRY(ack_lane(a, &a->worker->lanes[i]));
+        TRY(ack_lane(a, &a->worker->lanes[i], is_plain));
     return ST_OK;
+}
+
+static void part(struct acker *a, struct work *work)
+{
+    const bool is_over = work->is_settled || atomic_load(&work->is_abandoned) ||
+                         atomic_load(&a->worker->is_giving_up);
+    if (is_over) {
+        work_free(work);
+        return;
+    }
+    work->next = a->held;
+    a->held = work;
 }
 
 static void acknowledge(struct acker *a)
@@ -170,7 +314,31 @@ static void acknowledge(struct acker *a)
                           1 + rand_backoff_ms(failures, WORKER_BACKOFF_MS, WORKER_BACKOFF_CAP_MS));
     }
     for (size_t i = 0; i < a->count; i++)
-        work_free(a->works[i]);
+        part(a, a->works[i]);
+    a->count = 0;
+}
+
+/* Those that were held, a batch a second. */
+static void try_held(struct acker *a)
+{
+    const int64_t now_ms = clock_mono_ms();
+    if (!a->held || (now_ms - a->held_at_ms < HELD_MS && !atomic_load(&a->worker->is_giving_up)))
+        return;
+    a->held_at_ms = now_ms;
+    while (a->held && a->count < WORKER_ACK_BATCH) {
+        a->works[a->count++] = a->held;
+        a->held = a->held->next;
+    }
+    acknowledge(a);
+}
+
+static void let_held_go(struct acker *a)
+{
+    while (a->held) {
+        struct work *work = a->held;
+        a->held = work->next;
+        work_free(work); /* not acknowledged: another worker does it again */
+    }
 }
 
 void ack_stage(struct stage *stage, void *arg)
@@ -191,6 +359,8 @@ void ack_stage(struct stage *stage, void *arg)
         if (a->count > 0)
             acknowledge(a);
         else if (bqueue_is_closed(w->to_ack))
-            return;
+            break;
+        try_held(a);
     }
+    let_held_go(a);
 }

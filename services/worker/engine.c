@@ -107,13 +107,15 @@ static struct run *next_run(struct worker *w)
 {
     (void)pthread_mutex_lock(&w->lock);
     struct run *run = NULL;
-    if (w->running_count < (size_t)w->conf->worker_concurrency && !atomic_load(&w->is_giving_up))
+    if (w->running_count < atomic_load(&w->probe_limit) && !atomic_load(&w->is_giving_up))
         run = w->ready;
     if (run) {
         ready_remove(w, run);
         list_push(&w->running, run);
         w->running_count++;
         run->work->is_started = true;
+        if (run->work->started_at_ms == 0)
+            run->work->started_at_ms = clock_wall_ms();
         run->deadline_mono_ms = clock_mono_ms() + run->probe.timeout_ms + OVERTIME_MS;
         worker_metrics_running(w->running_count);
     } else {
@@ -136,6 +138,11 @@ static void pump(struct worker *w)
         start_run(run);
 }
 
+void engine_pump(struct worker *w)
+{
+    pump(w);
+}
+
 static void on_done(struct probe *probe)
 {
     struct run *run = container_of(probe, struct run, probe);
@@ -147,7 +154,9 @@ static void on_done(struct probe *probe)
     worker_metrics_running(w->running_count);
     (void)pthread_mutex_unlock(&w->lock);
     atomic_fetch_sub(&w->unprobed, 1);
-    if (probe->is_cancelled) {
+    if (atomic_load(&run->work->is_cancelled)) {
+        work_run_through(run->work);
+    } else if (probe->is_cancelled) {
         abandon(run);
     } else {
         worker_metrics_probe(probe->result.status, probe->result.response_us);
@@ -161,7 +170,9 @@ void engine_add(struct work *work)
     struct worker *w = work->worker;
     (void)pthread_mutex_lock(&w->lock);
     for (size_t i = 0; i < work->run_count; i++) {
-        if (work->runs[i].plan == RUN_READY)
+        if (atomic_load(&work->is_cancelled))
+            work->runs[i].plan = RUN_SKIPPED;
+        else if (work->runs[i].plan == RUN_READY)
             ready_add(w, &work->runs[i]);
         else if (work->runs[i].plan == RUN_BROKEN)
             work->is_started = true;
@@ -211,6 +222,34 @@ static void abandon_list(struct worker *w, struct run *list, void (*each)(struct
         atomic_fetch_sub(&w->unprobed, 1);
         if (!atomic_exchange(&run->work->is_abandoned, true) && each)
             each(run->work);
+        work_run_through(run->work);
+    }
+}
+
+struct run *engine_cancel(struct work *work, struct run *taken)
+{
+    struct worker *w = work->worker;
+    for (struct run *run = w->ready, *next; run; run = next) {
+        next = run->next;
+        if (run->work != work)
+            continue;
+        ready_remove(w, run);
+        run->next = taken;
+        taken = run;
+    }
+    for (struct run *run = w->running; run; run = run->next) {
+        if (run->work == work)
+            run->kind->cancel(&run->probe);
+    }
+    return taken;
+}
+
+void engine_drop(struct run *taken)
+{
+    while (taken) {
+        struct run *run = taken;
+        taken = run->next;
+        atomic_fetch_sub(&run->work->worker->unprobed, 1);
         work_run_through(run->work);
     }
 }

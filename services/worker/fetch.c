@@ -1,8 +1,9 @@
 /*
- * The fetch stage of one queue: takes jobs as far as there is room for their checks, never while
- * PostgreSQL is away: a job that cannot be recorded is better left to another worker.
+ * The fetch stage of one queue: takes jobs as far as there is room for their checks and tasks;
+ * checks never while PostgreSQL is away: a job that cannot be recorded is better left to another
+ * worker.
  */
-#include "services/worker/worker.h"
+#include "services/worker/pool.h"
 
 #include "base/crash.h"
 #include "base/rand.h"
@@ -10,7 +11,8 @@
 
 enum {
     BLOCK_MS = 500, /* also how long a stop may have to wait */
-    FULL_MS = 5,    /* look again for room after this */
+    FULL_MS = 5,    /* look again for room for probes after this */
+    BUSY_MS = 250,  /* … and for tasks, whose ends wake the stage */
     DATABASE_FRESH_MS = 1000,
     FETCH_ARENA_LIMIT = 64 << 20,
     JOBS_MAX = 256,
@@ -49,15 +51,27 @@ static bool database_answers(struct fetcher *f)
     return false;
 }
 
-/* How many jobs to ask for; 0: there is no room. */
-static size_t room(const struct worker *w)
+static size_t room_for_probes(const struct worker *w)
 {
-    size_t concurrency = (size_t)w->conf->worker_concurrency;
+    size_t concurrency = atomic_load(&w->probe_limit);
     size_t unprobed = atomic_load(&w->unprobed);
     if (unprobed >= concurrency || atomic_load(&w->open) >= concurrency + WORKER_BACKLOG)
         return 0;
     size_t jobs = (concurrency - unprobed) / CHECKS_A_JOB;
     return MIN_OF(MAX_OF(jobs, (size_t)1), (size_t)JOBS_MAX);
+}
+
+/* How many jobs to ask for; 0: there is no room. A queue that may hold both needs room for both. */
+static size_t room(const struct lane *lane)
+{
+    size_t jobs = JOBS_MAX;
+    if (!atomic_load(&lane->worker->is_leased))
+        return 0;
+    if (atomic_load(&lane->has_probes))
+        jobs = MIN_OF(jobs, room_for_probes(lane->worker));
+    if (atomic_load(&lane->has_tasks))
+        jobs = MIN_OF(jobs, pool_room(lane->worker->pool, lane));
+    return jobs;
 }
 
 static void give_back(struct fetcher *f, const struct job *job)
@@ -79,6 +93,11 @@ static struct work *take_jobs(struct fetcher *f, const struct job_batch *batch)
             give_back(f, &batch->jobs[i]);
             continue;
         }
+        /* What came here beside the routes may come again. */
+        if (work->kind == WORK_TASK)
+            atomic_store(&f->lane->has_tasks, true);
+        else if (work->run_count > 0)
+            atomic_store(&f->lane->has_probes, true);
         *end = work;
         end = &work->next;
     }
@@ -101,7 +120,10 @@ static void run_works(struct work *list)
     while (list) {
         struct work *work = list;
         list = work->next;
-        engine_add(work);
+        if (work->kind == WORK_TASK)
+            pool_add(work->worker->pool, work);
+        else
+            engine_add(work);
         work_run_through(work); /* the planner's share */
     }
 }
@@ -141,9 +163,45 @@ static bool fetch(struct fetcher *f, size_t max)
         return false;
     }
     f->failures = 0;
-    if (batch.count > 0)
+    if (batch.count > 0) {
+        atomic_store(&f->lane->fetched_mono_ms, clock_mono_ms());
         take_on(f, &batch);
+    }
     return true;
+}
+
+static void reconnect(struct fetcher *f)
+{
+    struct errbuf err = {0};
+    redis_free(f->lane->redis);
+    f->lane->redis = NULL;
+    /* The setting was good at the start. */
+    if (redis_new(f->worker->conf->redis_url, LIMIT_REDIS_COMMAND_MS, &f->lane->redis, &err) !=
+        ST_OK) {
+        log_error("fetch_stage", kv_str("error", err.text));
+        abort();
+    }
+}
+
+/* Waits for room. The mark comes first: room that is made meanwhile is not missed. */
+static void wait_for_room(struct fetcher *f)
+{
+    struct lane *lane = f->lane;
+    atomic_store(&lane->room_mono_ms, 0);
+    if (!atomic_load(&lane->has_tasks)) {
+        (void)stage_sleep(f->stage, FULL_MS);
+        return;
+    }
+    atomic_store(&lane->is_full, true);
+    if (room(lane) == 0)
+        (void)stage_sleep(f->stage, BUSY_MS);
+    atomic_store(&lane->is_full, false);
+}
+
+static void note_room(struct lane *lane)
+{
+    if (atomic_load(&lane->room_mono_ms) == 0)
+        atomic_store(&lane->room_mono_ms, clock_mono_ms());
 }
 
 void fetch_stage(struct stage *stage, void *arg)
@@ -151,10 +209,18 @@ void fetch_stage(struct stage *stage, void *arg)
     struct lane *lane = arg;
     struct fetcher f = {.stage = stage, .lane = lane, .worker = lane->worker};
     while (!stage_is_stopping(stage)) {
-        size_t max = atomic_load(&f.worker->is_leased) ? room(f.worker) : 0;
-        if (max == 0)
-            (void)stage_sleep(stage, FULL_MS);
-        else if (!database_answers(&f) || !fetch(&f, max))
+        const size_t max = room(lane);
+        if (atomic_exchange(&lane->wants_reconnect, false))
+            reconnect(&f);
+        if (max == 0) {
+            wait_for_room(&f);
+        } else if (atomic_load(&lane->has_probes) && !database_answers(&f)) {
+            atomic_store(&lane->room_mono_ms, 0);
             (void)back_off(&f);
+        } else {
+            note_room(lane);
+            if (!fetch(&f, max))
+                (void)back_off(&f);
+        }
     }
 }

@@ -46,9 +46,24 @@ static struct metric open_runs = {.name = "tocsin_worker_open",
                                   .help = "Checks in hand whose job is not acknowledged yet",
                                   .type = METRIC_GAUGE};
 
+static struct metric executors = {
+    .name = "tocsin_worker_executors", .help = "Processes that run tasks", .type = METRIC_GAUGE};
+#define TASK_METRIC(how_, word)                               \
+    [how_] = {.name = "tocsin_worker_attempts_total",         \
+              .help = "Attempts of tasks, by how they ended", \
+              .labels = "end=\"" word "\"",                   \
+              .type = METRIC_COUNTER}
+static struct metric attempts[] = {
+    TASK_METRIC(TASK_SUCCEEDED, "succeeded"),
+    TASK_METRIC(TASK_RETRY, "failed"),
+    TASK_METRIC(TASK_FINAL, "final"),
+    TASK_METRIC(TASK_CANCELLED, "cancelled"),
+    TASK_METRIC(TASK_HANDED_BACK, "handed_back"),
+};
 static struct health_item items[] = {
     [WORKER_DATABASE] = {.name = "database", .is_required = true},
     [WORKER_REDIS] = {.name = "redis", .is_required = true},
+    [WORKER_EXECUTORS] = {.name = "executors", .is_required = true, .is_ok = true},
     [WORKER_PROBES] = {.name = "probes", .is_required = true, .is_ok = true},
 };
 
@@ -65,7 +80,13 @@ static void add_all(void)
                                   &batch_time,
                                   &dropped,
                                   &running,
-                                  &open_runs};
+                                  &open_runs,
+                                  &executors,
+                                  &attempts[TASK_SUCCEEDED],
+                                  &attempts[TASK_RETRY],
+                                  &attempts[TASK_FINAL],
+                                  &attempts[TASK_CANCELLED],
+                                  &attempts[TASK_HANDED_BACK]};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         metrics_add(all[i]);
     for (size_t i = 0; i < ARRAY_LEN(items); i++)
@@ -114,6 +135,17 @@ void worker_metrics_lag(int64_t lag_us)
 void worker_metrics_dropped(size_t records)
 {
     metric_add(&dropped, (int64_t)records);
+}
+
+void worker_metrics_executors(size_t n)
+{
+    metric_set(&executors, (int64_t)n);
+}
+
+void worker_metrics_attempt(enum task_how how)
+{
+    if (how != TASK_RUNNING && (size_t)how < ARRAY_LEN(attempts))
+        metric_inc(&attempts[how]);
 }
 
 void worker_health(enum worker_dependency what, bool ok)

@@ -12,6 +12,7 @@
 #include "json/parse.h"
 #include "json/secrets.h"
 #include "log/log.h"
+#include "services/worker/tasks/task.h"
 #include "store/checks.h"
 #include "zone/zone.h"
 
@@ -94,6 +95,22 @@ static const struct {
     {"check.adhoc", read_adhoc},
 };
 
+bool plan_is_probe(const char *task)
+{
+    for (size_t i = 0; i < ARRAY_LEN(readers); i++) {
+        if (str_eq(readers[i].task, task))
+            return true;
+    }
+    return false;
+}
+
+static enum status read_task(struct work *work)
+{
+    work->kind = WORK_TASK;
+    work->task = arena_alloc(work->arena, sizeof(*work->task));
+    return work->task ? ST_OK : ST_NO_MEMORY;
+}
+
 static enum status read_job(struct work *work)
 {
     struct errbuf err = {0};
@@ -106,6 +123,8 @@ static enum status read_job(struct work *work)
         (void)snprintf(work->failure, sizeof(work->failure), "arguments: %.100s", err.text);
         return ST_OK;
     }
+    if (task_handler_find(work->job.task))
+        return read_task(work);
     (void)snprintf(work->failure, sizeof(work->failure), "this worker does not know the task");
     return ST_OK;
 }
@@ -124,7 +143,8 @@ enum status work_new(struct lane *lane, const struct job *job, struct work **out
     /* Counted from here on: work_free takes the same off again. */
     atomic_fetch_add(&lane->worker->open, MAX_OF(work->run_count, (size_t)1));
     atomic_fetch_add(&lane->worker->unprobed, work->run_count);
-    atomic_store(&work->left, work->run_count + 1);
+    atomic_store(&work->left, work->run_count + (work->task ? 2 : 1));
+    works_add(work);
     if (st != ST_OK) {
         atomic_fetch_sub(&lane->worker->unprobed, work->run_count);
         work_free(work);

@@ -31,6 +31,7 @@ static const char *trigger_of(const struct run *run)
         return "retry";
     case WORK_SCHEDULED:
     case WORK_ADHOC:
+    case WORK_TASK: /* has no runs */
     default:
         return "schedule";
     }

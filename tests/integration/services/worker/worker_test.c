@@ -66,7 +66,7 @@ static int setup(void **state)
     replace(&conf.egress_allow, "127.0.0.0/8");
     replace(&conf.secret_key, SECRET_KEY);
     conf.worker_lease = 1500;
-    conf.worker_concurrency = 4;
+    replace(&conf.worker_concurrency, "4");
     db = kit_db_open(conf.database_url);
     redis = kit_redis_open(conf.redis_url);
     listener = kit_redis_open(conf.redis_url);
