@@ -171,7 +171,7 @@ struct check_in {
     struct in_str group;
 };
 
-static const char *check_label(const char *text)
+const char *check_label(const char *text)
 {
     if (str_has_control(text))
         return "control characters are not allowed";

@@ -20,6 +20,8 @@ NODISCARD enum status check_config_valid(struct req *r, const struct check_kind 
 /* The time limit of a check: `timeout` where given, else the configuration's own, else
  * `fallback_ms`. */
 int64_t check_timeout_ms(const struct in_f64 *timeout, const json_t *config, int64_t fallback_ms);
+/* For schema tables: what a name of a check may not be. */
+const char *check_label(const char *text);
 /* Location: the check's own address. */
 void check_location(struct req *r, const struct uuid *id);
 
