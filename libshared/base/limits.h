@@ -70,7 +70,10 @@
 #define LIMIT_SCHEDULE_TEXT 200
 #define LIMIT_SCHEDULE_MIN_MS 1000
 #define LIMIT_SCHEDULE_MAX_MS (366LL * 24 * 3600 * 1000)
-#define LIMIT_SCHEDULES 100000     /* of tasks, in one scheduler */
+#define LIMIT_SCHEDULES 100000    /* of tasks, in one scheduler */
+#define LIMIT_SCHEDULES_ORG 10000 /* … of one organisation */
+#define LIMIT_SCHEDULE_JITTER_MS 3600000
+#define LIMIT_SCHEDULE_EXPIRES_MS (366LL * 24 * 3600 * 1000)
 #define LIMIT_SCHEDULE_PREVIEW 100 /* instants that one asks for at a time */
 #define LIMIT_TZ_CHANGES 5000      /* of one zone's file; the longest has some 240 */
 #define LIMIT_TZ_FILE_BYTES (64u << 10)
