@@ -75,24 +75,22 @@ static enum status list_state(struct listing *l, const char *name, struct queue 
                               enum job_state state)
 {
     const struct job_filter *f = l->filter;
-    const char *cursor = NULL;
+    struct job_scan scan = {.state = state, .task = f->task, .tenant = f->tenant};
     size_t seen = 0;
     do {
         struct job_page page;
-        const size_t want = f->task ? LIMIT_JOB_LIST : f->limit - l->count;
-        TRY(queue_jobs_list(q, l->r, state, cursor, want, l->cli->arena, &page));
-        for (size_t i = 0; i < page.count && l->count < f->limit; i++) {
-            if (f->task && !str_eq(f->task, page.jobs[i].job.task))
-                continue;
+        scan.take = f->limit - l->count;
+        TRY(queue_jobs_scan(q, l->r, &scan, l->cli->arena, &page));
+        for (size_t i = 0; i < page.count; i++) {
             l->count++;
             if (f->is_json)
                 put_json(&l->w, name, &page.jobs[i]);
             else
                 put_row(&l->table, name, &page.jobs[i]);
         }
-        cursor = page.next;
-        seen += page.count;
-    } while (cursor && l->count < f->limit && seen < LIMIT_JOB_SCAN);
+        scan.cursor = page.next;
+        seen += page.looked;
+    } while (scan.cursor && l->count < f->limit && seen < LIMIT_JOB_SCAN);
     return ST_OK;
 }
 

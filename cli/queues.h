@@ -39,7 +39,7 @@ int queues_open(struct cli *cli, struct redis *r, const char *name, struct queue
 
 /* Which jobs to list; what is NULL or JOB_STATE_COUNT_ matches all. */
 struct job_filter {
-    const char *queue, *task;
+    const char *queue, *task, *tenant;
     enum job_state state;
     size_t limit;
     bool is_json;

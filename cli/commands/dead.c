@@ -4,11 +4,12 @@
 #include "base/str.h"
 #include "cli/queues.h"
 
-enum { OPTION_ALL, OPTION_QUEUE, OPTION_TASK, OPTION_LIMIT, OPTION_JSON };
+enum { OPTION_ALL, OPTION_QUEUE, OPTION_TASK, OPTION_TENANT, OPTION_LIMIT, OPTION_JSON };
 static const struct cli_option options[] = {
     [OPTION_ALL] = {"all", NULL, "requeue: all that can be read, in place of one ID"},
     [OPTION_QUEUE] = {"queue", "QUEUE", "list, requeue --all: only those of this queue"},
     [OPTION_TASK] = {"task", "TASK", "list, requeue --all: only those of this task"},
+    [OPTION_TENANT] = {"tenant", "NAME", "list: only those of this tenant"},
     [OPTION_LIMIT] = {"limit", "N", "list: at most so many (default: 50)"},
     [OPTION_JSON] = {"json", NULL, "print JSON"},
 };
@@ -21,6 +22,7 @@ static int list(struct cli *cli, struct redis *r)
         return code;
     const struct job_filter filter = {.queue = cli->option[OPTION_QUEUE],
                                       .task = cli->option[OPTION_TASK],
+                                      .tenant = cli->option[OPTION_TENANT],
                                       .state = JOB_DEAD,
                                       .limit = (size_t)limit,
                                       .is_json = cli->option[OPTION_JSON] != NULL};

@@ -42,7 +42,8 @@ static const struct cli_option options[] = {
     [OPTION_DEDUP] = {"dedup", "KEY", "enqueue: only one job alive has this key"},
     [OPTION_KEY] = {"key", "KEY", "enqueue: of the limits of what runs at a time"},
     [OPTION_KEY_LIMIT] = {"key-limit", "N", "enqueue: so many jobs of the key at a time"},
-    [OPTION_TENANT] = {"tenant", "NAME", "enqueue: takes turns with the jobs of other tenants"},
+    [OPTION_TENANT] = {"tenant", "NAME",
+                       "list: only this one's; enqueue: takes turns with others'"},
     [OPTION_KEEP] = {"keep", "TIME", "enqueue: how long its result is kept"},
     [OPTION_WAIT] = {"wait", NULL, "enqueue: until it has ended, and show how"},
     [OPTION_TIMEOUT] = {"timeout", "TIME", "enqueue: … but no longer than that (default: 60s)"},
@@ -66,6 +67,7 @@ static int list(struct cli *cli, struct redis *r)
         return code;
     const struct job_filter filter = {.queue = cli->option[OPTION_QUEUE],
                                       .task = cli->option[OPTION_TASK],
+                                      .tenant = cli->option[OPTION_TENANT],
                                       .state = state,
                                       .limit = (size_t)limit,
                                       .is_json = cli->option[OPTION_JSON] != NULL};

@@ -44,6 +44,7 @@
 #define LIMIT_JOB_RESULT_BYTES 65536u
 #define LIMIT_JOB_EVENTS 10000         /* kept of one queue, about */
 #define LIMIT_JOB_LIST 500             /* jobs on one page */
+#define LIMIT_JOB_COUNT 5000           /* jobs that a list looks at to count them */
 #define LIMIT_JOB_SCAN 20000           /* entries looked at to find one job */
 #define LIMIT_GROUP_JOBS 10000         /* members of one group */
 #define LIMIT_CHAIN_JOBS 16            /* jobs of one chain */

@@ -44,7 +44,7 @@ enum status page_begin(struct req *r, const struct page_in *in, const char *cons
 /* Whether a query parameter (name=value) is one of those that say which page. */
 static bool is_place(const char *param, size_t len)
 {
-    static const char *const places[] = {"page", "offset"};
+    static const char *const places[] = {"page", "offset", "after"};
     size_t name = 0;
     while (name < len && param[name] != '=')
         name++;
@@ -77,7 +77,8 @@ static void put_target(const struct req *r, struct buf *out, bool by_page, int64
 static bool asked_by_offset(const struct req *r)
 {
     for (size_t i = 0; i < r->query_count; i++) {
-        if (str_eq(r->query[i].name, "limit") || str_eq(r->query[i].name, "offset"))
+        if (str_eq(r->query[i].name, "limit") || str_eq(r->query[i].name, "offset") ||
+            str_eq(r->query[i].name, "after"))
             return true;
     }
     return false;

@@ -153,6 +153,8 @@ enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer
     rargs_str(&args, or_empty(job->dedup));
     rargs_str(&args, or_empty(job->key));
     rargs_i64(&args, LIMIT_DEAD_LETTERS);
+    rargs_str(&args, or_empty(job->tenant));
+    rargs_i64(&args, job->enqueued_at_ms);
     AUTO_REPLY reply = NULL;
     TRY(queue_script(q, r, &SCRIPT_FINISH, &args, &reply));
     if (reply->integer != 1)

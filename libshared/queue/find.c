@@ -51,6 +51,10 @@ static enum status read_result(const redisReply *fields, const struct uuid *id, 
             v.started_at_ms = number_of(value);
         else if (str_eq(name, "finished"))
             v.finished_at_ms = number_of(value);
+        else if (str_eq(name, "tenant"))
+            TRY(keep(arena, value, &v.job.tenant));
+        else if (str_eq(name, "enqueued"))
+            v.job.enqueued_at_ms = number_of(value);
         else if (str_eq(name, "attempt"))
             v.job.attempt = (int)number_of(value);
     }
@@ -168,12 +172,14 @@ static enum status read_entry(const struct search *s, const char *stream, redisR
     return ST_OK;
 }
 
-/* Through one stream, from when the job was made on. */
+/* Through one stream, from when the job was made on; or through the lines of a priority. */
 static enum status search_stream(const struct search *s, const char *stream, struct job_view *out)
 {
-    char from[QUEUE_ENTRY_BYTES];
-    (void)snprintf(from, sizeof(from), "%" PRId64,
-                   MAX_OF(uuid_time_ms(s->id) - CLOCKS_DIFFER_MS, 0));
+    char from[QUEUE_ENTRY_BYTES] = "0.0";
+    const bool is_line = stream[0] == 'l';
+    if (!is_line)
+        (void)snprintf(from, sizeof(from), "%" PRId64,
+                       MAX_OF(uuid_time_ms(s->id) - CLOCKS_DIFFER_MS, 0));
     for (int seen = 0; seen < LIMIT_JOB_SCAN; seen += SCAN_STEP) {
         AUTO_REPLY reply = NULL;
         TRY(ask(s, stream, from, &reply));
@@ -182,7 +188,7 @@ static enum status search_stream(const struct search *s, const char *stream, str
             return read_entry(s, stream, reply, out);
         if (!str_eq(what, "more"))
             return ST_NOT_FOUND;
-        (void)snprintf(from, sizeof(from), "(%.40s", reply->element[1]->str);
+        (void)snprintf(from, sizeof(from), "%s%.40s", is_line ? "" : "(", reply->element[1]->str);
     }
     return ST_NOT_FOUND;
 }
@@ -207,7 +213,7 @@ enum status queue_job_get(struct queue *q, struct redis *r, const struct uuid *i
                           struct arena *arena, struct job_view *out)
 {
     const struct search s = {.q = q, .r = r, .id = id, .arena = arena};
-    static const char *const streams[] = {"p0", "p1", "p2", "p3", "dead"};
+    static const char *const streams[] = {"p0", "p1", "p2", "p3", "dead", "l0", "l1", "l2", "l3"};
     enum status st = search_index(&s, out);
     for (size_t i = 0; i < ARRAY_LEN(streams) && st == ST_NOT_FOUND; i++)
         st = search_stream(&s, streams[i], out);

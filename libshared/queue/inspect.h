@@ -50,10 +50,26 @@ struct job_page {
     struct job_view *jobs;
     size_t count;
     const char *next; /* cursor of the next page, NULL: this is the last */
+    /* of queue_jobs_scan: */
+    size_t looked, matched; /* jobs that were looked at; those that fit, shown or not */
+    const char *last; /* cursor behind the last one shown, NULL: there are fewer than wanted */
 };
-/* Jobs in one of the states JOB_QUEUED, JOB_DELAYED, JOB_RUNNING, JOB_DEAD (newest first), up to
- * LIMIT_JOB_LIST. `cursor` NULL: from the first. Those in tenants' lines are counted, not listed.
- * ST_INVALID for a cursor that is none. */
+/* One look at jobs in one of the states JOB_QUEUED (with those in tenants' lines), JOB_DELAYED,
+ * JOB_RUNNING, JOB_DEAD (newest first): at most LIMIT_JOB_LIST of them, so that one with filters
+ * may find none and still have a next. */
+struct job_scan {
+    enum job_state state;
+    const char *cursor; /* `next` or `last` of the page before, NULL: from the first */
+    size_t skip, take;  /* of those that fit: not shown; shown */
+    bool is_counting;   /* looks on behind those that are shown */
+    const char *task;   /* only this one's, NULL: any */
+    const char *tenant; /* only this one's, NULL: any … */
+    bool or_no_tenant;  /* … and those of nobody */
+};
+/* What moves meanwhile may come twice or not at all. ST_INVALID for a cursor that is none. */
+NODISCARD enum status queue_jobs_scan(struct queue *q, struct redis *r, const struct job_scan *scan,
+                                      struct arena *arena, struct job_page *out);
+/* The same without filters, up to `limit` jobs. */
 NODISCARD enum status queue_jobs_list(struct queue *q, struct redis *r, enum job_state state,
                                       const char *cursor, size_t limit, struct arena *arena,
                                       struct job_page *out);

@@ -11,14 +11,16 @@ if redis.call('ZREM', q .. 'delayed', id) == 1 then
     if not is_good or type(fields) ~= 'table' then return {'cancelled'} end
     for i = 1, #fields, 2 do
         if fields[i] == 'j' then
-            local job = cmsgpack.unpack(fields[i + 1])
+            local is_read, job = pcall(cmsgpack.unpack, fields[i + 1])
+            if not is_read or type(job) ~= 'table' then return {'cancelled'} end
             local unique, ttl = job[13], tonumber(job[14]) or 0
             if unique and redis.call('GET', q .. 'unique:' .. unique) == id then
                 redis.call('DEL', q .. 'unique:' .. unique)
             end
             if ttl > 0 then
                 redis.call('HSET', q .. 'result:' .. id, 'state', 'cancelled', 'task', job[3], 'result', '',
-                           'error', '', 'started', '0', 'finished', ARGV[2], 'attempt', '0')
+                           'error', '', 'started', '0', 'finished', ARGV[2], 'attempt', '0', 'tenant',
+                           job[16] or '', 'enqueued', string.format('%.0f', tonumber(job[7]) or 0))
                 redis.call('PEXPIRE', q .. 'result:' .. id, ttl)
             end
         end

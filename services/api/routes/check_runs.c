@@ -86,7 +86,11 @@ static enum status start(struct req *r, const struct run *run, const char *task,
         return queue_failed(r, ST_TOO_LARGE);
     struct job job;
     TRY(job_init(&job, task, buf_cstr(args), clock_wall_ms()));
+    /* Organisations take turns, and each sees its own. */
+    char tenant[UUID_TEXT_BYTES];
+    uuid_format(&r->who->org_id, tenant);
     job.id = run->job_id;
+    job.tenant = tenant;
     job.reply = CHECK_DONE_CHANNEL;
     /* Nobody waits after that. */
     job.expires_at_ms = job.enqueued_at_ms + run->wait_ms;

@@ -1,6 +1,7 @@
 /* /jobs: what waits, runs, or has died; cancelling and retrying it. */
 #include "services/api/routes/jobs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,9 +175,11 @@ static void reply_job(struct req *r, int status, const char *queue, const struct
 
 static const char *const states[] = {"running", "queued", "delayed", "dead", NULL};
 static const enum job_state state_of[] = {JOB_RUNNING, JOB_QUEUED, JOB_DELAYED, JOB_DEAD};
-/* Looks into Redis for one page, however few jobs fit the filter: then the page is short. */
-enum { ROUNDS_MAX = 40, CURSOR_BYTES = 128 };
+/* Looks into Redis for one page. */
+enum { ROUNDS_MAX = 200, CURSOR_BYTES = 128 };
 
+/* A way through all queues and states, in their order: over what comes before the page, over the
+ * page, and on to count what is behind it. */
 struct walk {
     struct req *r;
     const struct jobs_wanted *wanted;
@@ -185,24 +188,37 @@ struct walk {
     size_t name_count;
     size_t name, state; /* where it is */
     const char *cursor; /* within them, NULL: at the beginning */
+    struct page page;
     struct job_out *out;
     size_t count, looked;
+    int64_t before;    /* jobs that fit before this walk began: it goes on at a cursor */
+    int64_t matched;   /* since then */
+    const char *after; /* cursor behind the page, NULL: it is not full */
 };
 
-static enum status bad_cursor(struct req *r)
+static enum status bad_query(struct req *r, const char *name, const char *why)
 {
     AUTO_FIELD_ERRORS errors = {0};
-    field_errors_add(&errors, "query", "after", "value_error",
-                     "must be the next_cursor of a page of the same list");
+    field_errors_add(&errors, "query", name, "value_error", "%s", why);
     return req_invalid(r, &errors);
 }
 
-/* "<queue>/<state>/<cursor within them>" */
+static enum status bad_cursor(struct req *r)
+{
+    return bad_query(r, "after", "must be the next_cursor of a page of the same list");
+}
+
+/* "<jobs before>/<queue>/<state>/<cursor within them>" */
 static enum status walk_begin(struct walk *w)
 {
     const char *at = w->wanted->after;
     if (!at)
         return ST_OK;
+    char *rest = NULL;
+    w->before = at[0] >= '0' && at[0] <= '9' ? strtoll(at, &rest, 10) : -1;
+    if (w->before < 0 || w->before > INT32_MAX || *rest != '/')
+        return bad_cursor(w->r);
+    at = rest + 1;
     const size_t name_len = strcspn(at, "/");
     const char *state = at[name_len] ? at + name_len + 1 : "";
     const size_t state_len = strcspn(state, "/");
@@ -221,6 +237,8 @@ static enum status walk_begin(struct walk *w)
     if (w->name == w->name_count || !states[w->state])
         return bad_cursor(w->r);
     w->cursor = state[state_len + 1] ? state + state_len + 1 : NULL;
+    w->page.offset = w->before;
+    w->page.page = w->page.offset / w->page.limit + 1;
     return ST_OK;
 }
 
@@ -240,23 +258,43 @@ static void step(struct walk *w)
     }
 }
 
+static enum status keep_cursor(struct walk *w, int64_t before, const char *within)
+{
+    w->after = arena_printf(w->r->arena, "%" PRId64 "/%s/%s/%s", before, w->names[w->name],
+                            states[w->state], within ? within : "");
+    return w->after ? ST_OK : ST_NO_MEMORY;
+}
+
+/* Those that the caller may see, and of them those that he asks for. */
+static void filter_of(const struct walk *w, struct job_scan *scan)
+{
+    scan->task = w->wanted->task;
+    scan->tenant = w->who.tenant;
+    scan->or_no_tenant = w->who.is_operator && !w->wanted->tenant;
+}
+
 static enum status look(struct walk *w)
 {
     AUTO_QUEUE q = NULL;
     struct job_page page;
+    const int64_t skip = MAX_OF(w->page.offset - w->before - w->matched, (int64_t)0);
+    struct job_scan scan = {.state = state_of[w->state],
+                            .cursor = w->cursor,
+                            .skip = (size_t)skip,
+                            .take = (size_t)w->page.limit - w->count,
+                            .is_counting = true};
+    filter_of(w, &scan);
     TRY(queue_new(w->names[w->name], 0, &q));
-    const enum status st = queue_jobs_list(q, req_ctx(w->r)->redis, state_of[w->state], w->cursor,
-                                           w->wanted->limit - w->count, w->r->arena, &page);
+    const enum status st = queue_jobs_scan(q, req_ctx(w->r)->redis, &scan, w->r->arena, &page);
     if (st == ST_INVALID)
         return bad_cursor(w->r);
     TRY(queue_said(w->r, st));
-    for (size_t i = 0; i < page.count && w->count < w->wanted->limit; i++) {
-        const struct job_view *v = &page.jobs[i];
-        if (may_see(&w->who, v) &&
-            (!w->wanted->task || str_eq(w->wanted->task, v->job.task ? v->job.task : "")))
-            to_out(w->names[w->name], v, &w->out[w->count++]);
-    }
-    w->looked += page.count;
+    for (size_t i = 0; i < page.count; i++)
+        to_out(w->names[w->name], &page.jobs[i], &w->out[w->count++]);
+    w->matched += (int64_t)page.matched;
+    w->looked += page.looked;
+    if (page.last && !w->after)
+        TRY(keep_cursor(w, w->page.offset + w->page.limit, page.last));
     if (page.next)
         w->cursor = page.next;
     else
@@ -264,35 +302,61 @@ static enum status look(struct walk *w)
     return ST_OK;
 }
 
-/* A list in pieces has no total: counting what a filter leaves would be a look at everything. */
-static enum status reply_walk(const struct walk *w)
+struct jobs_more {
+    bool is_exact;
+    const char *next;
+};
+#define AT(member) offsetof(struct jobs_more, member)
+static const struct field more_fields[] = {
+    {.name = "total_is_exact",
+     .type = FT_BOOL,
+     .offset = AT(is_exact),
+     .help = "false: there are more than total says, which were not looked at"},
+    {.name = "next_cursor",
+     .type = FT_STRING,
+     .offset = AT(next),
+     .help = "For `after`; null: there are no more"},
+};
+#undef AT
+const struct schema jobs_more_schema = SCHEMA("JobsMore", struct jobs_more, more_fields);
+
+static enum status reply_walk(struct walk *w)
 {
-    const char *next = NULL;
-    if (w->name < w->name_count) {
-        next = arena_printf(w->r->arena, "%s/%s/%s", w->names[w->name], states[w->state],
-                            w->cursor ? w->cursor : "");
-        if (!next)
-            return ST_NO_MEMORY;
-    }
-    reply_cursor(w->r, "jobs", &job_item_schema, w->out, w->count, (int64_t)w->wanted->limit, next);
+    const bool is_exact = w->name >= w->name_count;
+    w->page.total = w->before + w->matched;
+    if (is_exact && w->page.offset + (int64_t)w->count >= w->page.total)
+        w->after = NULL;
+    else if (!w->after && !is_exact)
+        TRY(keep_cursor(w, w->page.total, w->cursor));
+    const struct jobs_more more = {.is_exact = is_exact, .next = w->after};
+    reply_page_with(w->r, "jobs", &job_item_schema, w->out, w->count, &w->page, &jobs_more_schema,
+                    &more);
     return ST_OK;
 }
 
 enum status reply_jobs(struct req *r, const struct jobs_wanted *wanted)
 {
+    enum { PAGE_JOBS = 20 };
     struct walk w = {.r = r, .wanted = wanted};
+    page_init(&w.page, wanted->page, PAGE_JOBS);
+    if (!wanted->after && w.page.offset > LIMIT_JOB_COUNT)
+        return bad_query(r, wanted->page->offset.set ? "offset" : "page",
+                         "is too far behind the first: go on with after");
     TRY(viewer_of(r, &w.who));
-    w.out = arena_array(r->arena, wanted->limit, sizeof(*w.out));
+    w.out = arena_array(r->arena, (size_t)w.page.limit, sizeof(*w.out));
     if (!w.out)
         return ST_NO_MEMORY;
     TRY(queue_said(r, queue_names(req_ctx(r)->redis, r->arena, &w.names, &w.name_count)));
     TRY(walk_begin(&w));
+    /* Another organisation's are not there for him. */
+    if (wanted->tenant && !str_eq(wanted->tenant, w.who.tenant))
+        w.name = w.name_count;
     for (int rounds = 0; w.name < w.name_count;) {
         if (!is_wanted(&w)) {
             step(&w);
             continue;
         }
-        if (w.count == wanted->limit || w.looked >= LIMIT_JOB_LIST || rounds++ == ROUNDS_MAX)
+        if (w.looked >= LIMIT_JOB_COUNT || rounds++ == ROUNDS_MAX)
             break;
         TRY(look(&w));
     }
@@ -300,8 +364,8 @@ enum status reply_jobs(struct req *r, const struct jobs_wanted *wanted)
 }
 
 struct list_in {
-    struct in_str queue, state, task, after;
-    struct in_i64 limit;
+    struct in_str queue, state;
+    struct jobs_in jobs;
 };
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
@@ -316,28 +380,16 @@ static const struct field list_fields[] = {
      .offset = AT(state),
      .choices = states,
      .help = "Only jobs in this state"},
-    {.name = "task",
-     .type = FT_STRING,
-     .offset = AT(task),
-     .min = 1,
-     .max = 256,
-     .help = "Only jobs of this task"},
-    {.name = "limit",
-     .type = FT_INT,
-     .offset = AT(limit),
-     .min = 1,
-     .max = 100,
-     .alias = "per_page",
-     .help = "Jobs on a page (default 20); one with filters may have fewer"},
-    {.name = "after",
-     .type = FT_STRING,
-     .offset = AT(after),
-     .min = 1,
-     .max = CURSOR_BYTES,
-     .help = "next_cursor of the page before"},
+    JOBS_FIELDS(struct list_in, jobs),
 };
 #undef AT
 static const struct schema list_schema = SCHEMA("JobQuery", struct list_in, list_fields);
+
+struct jobs_wanted jobs_wanted_of(const struct jobs_in *in)
+{
+    return (struct jobs_wanted){
+        .task = in->task.v, .tenant = in->tenant.v, .after = in->after.v, .page = &in->page};
+}
 
 static enum status job_list(struct req *r)
 {
@@ -346,11 +398,10 @@ static enum status job_list(struct req *r)
         AUTO_QUEUE q = NULL;
         TRY(queue_open(r, in->queue.v, &q));
     }
-    return reply_jobs(r, &(struct jobs_wanted){.queue = in->queue.v,
-                                               .state = in->state.v,
-                                               .task = in->task.v,
-                                               .after = in->after.v,
-                                               .limit = in->limit.set ? (size_t)in->limit.v : 20});
+    struct jobs_wanted wanted = jobs_wanted_of(&in->jobs);
+    wanted.queue = in->queue.v;
+    wanted.state = in->state.v;
+    return reply_jobs(r, &wanted);
 }
 
 /* --- one job --- */
@@ -464,7 +515,8 @@ static const struct route routes[] = {
      .query = &list_schema,
      .reply = &job_item_schema,
      .list = "jobs",
-     .shape = REPLY_CURSOR,
+     .extra = &jobs_more_schema,
+     .description = JOBS_DESCRIPTION,
      .tag = "Jobs",
      .errors = ERRORS("QUEUE_NOT_FOUND", "QUEUE_UNAVAILABLE"),
      .handler = job_list},

@@ -11,7 +11,7 @@
 #ifndef TOCSIN_API_ROUTES_JOBS_H
 #define TOCSIN_API_ROUTES_JOBS_H
 
-#include "net/http.h"
+#include "net/page.h"
 #include "queue/inspect.h"
 
 static inline void queue_freep(struct queue **q)
@@ -30,15 +30,70 @@ enum status queue_said(struct req *r, enum status st);
  * and no task of the table does. */
 NODISCARD enum status queue_open(struct req *r, const char *name, struct queue **out);
 
-struct jobs_wanted {
-    const char *queue, *state, *task; /* NULL: any */
-    const char *after;                /* where the last page ended, NULL */
-    size_t limit;
+/* The members of a query that every list of jobs has. */
+struct jobs_in {
+    struct in_str task, tenant, after;
+    struct page_in page;
 };
+#define JOBS_FIELDS(in_type, member)                                                             \
+    {.name = "task",                                                                             \
+     .type = FT_STRING,                                                                          \
+     .offset = offsetof(in_type, member.task),                                                   \
+     .min = 1,                                                                                   \
+     .max = 64,                                                                                  \
+     .help = "Only jobs of this task"},                                                          \
+        {.name = "tenant",                                                                       \
+         .type = FT_STRING,                                                                      \
+         .offset = offsetof(in_type, member.tenant),                                             \
+         .min = 1,                                                                               \
+         .max = 256,                                                                             \
+         .help = "Only jobs of this organisation"},                                              \
+        {.name = "page",                                                                         \
+         .type = FT_INT,                                                                         \
+         .offset = offsetof(in_type, member.page.page),                                          \
+         .min = 1,                                                                               \
+         .max = LIMIT_JOB_COUNT,                                                                 \
+         .help = "Page number, from 1"},                                                         \
+        {.name = "per_page",                                                                     \
+         .type = FT_INT,                                                                         \
+         .offset = offsetof(in_type, member.page.per_page),                                      \
+         .min = 1,                                                                               \
+         .max = 100,                                                                             \
+         .help = "Jobs on a page (default 20)"},                                                 \
+        {.name = "limit",                                                                        \
+         .type = FT_INT,                                                                         \
+         .offset = offsetof(in_type, member.page.limit),                                         \
+         .min = 1,                                                                               \
+         .max = 100,                                                                             \
+         .help = "Jobs to return, instead of per_page"},                                         \
+        {.name = "offset",                                                                       \
+         .type = FT_INT,                                                                         \
+         .offset = offsetof(in_type, member.page.offset),                                        \
+         .min = 0,                                                                               \
+         .max = LIMIT_JOB_COUNT,                                                                 \
+         .help = "Jobs to skip, instead of page"},                                               \
+    {                                                                                            \
+        .name = "after", .type = FT_STRING, .offset = offsetof(in_type, member.after), .min = 1, \
+        .max = 128, .help = "next_cursor of the page before"                                     \
+    }
+#define JOBS_DESCRIPTION                                                                  \
+    "In pages, or from cursor to cursor. What moves between two requests may come twice " \
+    "or not at all. A request looks at 5,000 jobs; when there are more, `total` is what " \
+    "it found, `total_is_exact` is false, and a page may be short though it has a next."
+
+struct jobs_wanted {
+    const char *queue, *state, *task, *tenant; /* NULL: any */
+    const char *after;                         /* where the last page ended, NULL */
+    const struct page_in *page;
+};
+/* What the query asks for: queue and state are the caller's to add. */
+struct jobs_wanted jobs_wanted_of(const struct jobs_in *in);
 /* Replies with a page of the jobs that the caller may see. */
 NODISCARD enum status reply_jobs(struct req *r, const struct jobs_wanted *wanted);
 
 /* Schema of an element of it. */
 extern const struct schema job_item_schema;
+/* What the list has beside a page's members. */
+extern const struct schema jobs_more_schema;
 
 #endif

@@ -107,32 +107,9 @@ static enum status queue_get(struct req *r)
 }
 
 struct dead_in {
-    struct in_str task, after;
-    struct in_i64 limit;
+    struct jobs_in jobs;
 };
-#define AT(member) offsetof(struct dead_in, member)
-static const struct field dead_fields[] = {
-    {.name = "task",
-     .type = FT_STRING,
-     .offset = AT(task),
-     .min = 1,
-     .max = 256,
-     .help = "Only jobs of this task"},
-    {.name = "limit",
-     .type = FT_INT,
-     .offset = AT(limit),
-     .min = 1,
-     .max = 100,
-     .alias = "per_page",
-     .help = "Jobs on a page (default 20); one with filters may have fewer"},
-    {.name = "after",
-     .type = FT_STRING,
-     .offset = AT(after),
-     .min = 1,
-     .max = 128,
-     .help = "next_cursor of the page before"},
-};
-#undef AT
+static const struct field dead_fields[] = {JOBS_FIELDS(struct dead_in, jobs)};
 static const struct schema dead_schema = SCHEMA("DeadQuery", struct dead_in, dead_fields);
 
 static enum status queue_dead(struct req *r)
@@ -140,11 +117,10 @@ static enum status queue_dead(struct req *r)
     const struct dead_in *in = r->query_in;
     AUTO_QUEUE q = NULL;
     TRY(queue_open(r, r->param[0], &q));
-    return reply_jobs(r, &(struct jobs_wanted){.queue = r->param[0],
-                                               .state = "dead",
-                                               .task = in->task.v,
-                                               .after = in->after.v,
-                                               .limit = in->limit.set ? (size_t)in->limit.v : 20});
+    struct jobs_wanted wanted = jobs_wanted_of(&in->jobs);
+    wanted.queue = r->param[0];
+    wanted.state = "dead";
+    return reply_jobs(r, &wanted);
 }
 
 /* Pausing twice keeps the first time. */
@@ -239,7 +215,8 @@ static const struct route routes[] = {
      .query = &dead_schema,
      .reply = &job_item_schema,
      .list = "jobs",
-     .shape = REPLY_CURSOR,
+     .extra = &jobs_more_schema,
+     .description = JOBS_DESCRIPTION,
      .errors = ERRORS("QUEUE_NOT_FOUND", "QUEUE_UNAVAILABLE"),
      .tag = "Jobs",
      .params = PATH_PARAMS({.name = "name", .help = "Name of the queue", .example = "checks"}),

@@ -150,6 +150,7 @@ static void test_cancel_delayed(void **state)
     struct job job = queue_fixture_job();
     job.not_before_ms = job.enqueued_at_ms + 60000;
     job.dedup = "k";
+    job.tenant = "ada";
     job.result_ttl_ms = 60000;
     put(f, &job);
     enum job_state what = JOB_QUEUED;
@@ -157,6 +158,7 @@ static void test_cancel_delayed(void **state)
     assert_int_equal(what, JOB_CANCELLED);
     assert_int_equal(info(f).delayed, 0);
     assert_int_equal(find(f, &job.id).state, JOB_CANCELLED);
+    assert_string_equal(find(f, &job.id).job.tenant, "ada");
     assert_status(ST_CONFLICT, queue_cancel(f->q, f->r, &job.id, clock_wall_ms(), &what));
     bool is_new = false;
     job = queue_fixture_job();
@@ -341,6 +343,7 @@ static void test_results(void **state)
     char channel[96], wanted[96], text[UUID_TEXT_BYTES];
     struct job job = queue_fixture_job();
     job.result_ttl_ms = 60000;
+    job.tenant = "ada";
     put(f, &job);
     assert_int_equal(find(f, &job.id).state, JOB_QUEUED);
     queue_done_channel(f->q, channel);
@@ -362,6 +365,8 @@ static void test_results(void **state)
     assert_int_equal(v.state, JOB_SUCCEEDED);
     assert_string_equal(v.result, "{\"n\":42}");
     assert_string_equal(v.job.task, "queue.noop");
+    assert_string_equal(v.job.tenant, "ada");
+    assert_int_equal(v.job.enqueued_at_ms, job.enqueued_at_ms);
     assert_int_equal(v.job.attempt, 1);
     assert_null(v.error);
     assert_true(v.started_at_ms > 0 && v.finished_at_ms >= v.started_at_ms);

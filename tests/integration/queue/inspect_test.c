@@ -64,11 +64,110 @@ static void test_pages(void **state)
             assert_int_equal(walk(f, rows[i].state, limit, rows[i].count), rows[i].count);
     }
     struct job_page page;
-    static const char *const bad[] = {"", "0", "4:1", "0:x", "0:1 2", "p0:1"};
+    static const char *const bad[] = {"", "0", "4:1", "0:x", "0:1 2", "p0:1", "1:t1,2"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_status(ST_INVALID,
                       queue_jobs_list(f->q, f->r, JOB_QUEUED, bad[i], 1, f->arena, &page));
     assert_status(ST_INVALID, queue_jobs_list(f->q, f->r, JOB_SUCCEEDED, NULL, 1, f->arena, &page));
+}
+
+/* All that fit a filter, from look to look; *matched: how many the looks counted. */
+static size_t scan_all(struct queue_fixture *f, struct job_scan scan, size_t *matched)
+{
+    size_t count = 0;
+    *matched = 0;
+    do {
+        struct job_page page;
+        assert_ok(queue_jobs_scan(f->q, f->r, &scan, f->arena, &page));
+        assert_true(page.looked <= LIMIT_JOB_LIST && page.matched <= page.looked);
+        for (size_t i = 0; i < page.count; i++) {
+            const struct job *job = &page.jobs[i].job;
+            assert_true(!scan.task || str_eq(job->task, scan.task));
+            assert_true(!scan.tenant || str_eq(job->tenant, scan.tenant) ||
+                        (scan.or_no_tenant && !job->tenant));
+        }
+        count += page.count;
+        *matched += page.matched;
+        scan.cursor = page.next;
+    } while (scan.cursor);
+    return count;
+}
+
+/* Found by its id, in its tenant's line, too. */
+static void must_be_queued(struct queue_fixture *f, const struct uuid *id, const char *tenant)
+{
+    struct job_view v;
+    assert_ok(queue_job_get(f->q, f->r, id, f->arena, &v));
+    assert_int_equal(v.state, JOB_QUEUED);
+    assert_true(uuid_eq(&v.job.id, id));
+    assert_string_equal(v.job.tenant, tenant);
+}
+
+static void test_filters_and_lines(void **state)
+{
+    struct queue_fixture *f = *state;
+    static const struct {
+        const char *tenant, *task;
+        int count;
+    } made[] = {
+        {NULL, "queue.noop", 3}, {"ada", "queue.noop", 1100}, {"bob", "queue.noop", 40},
+        {"bob", "report", 7},    {NULL, "report", 5},
+    };
+    size_t all = 0, matched = 0;
+    for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+        for (int k = 0; k < made[i].count; k++, all++) {
+            struct job job = queue_fixture_job();
+            job.task = made[i].task;
+            job.tenant = made[i].tenant;
+            job.priority = k % 2;
+            assert_ok(queue_enqueue(f->q, f->r, &job));
+            if (k == made[i].count - 1 && job.tenant)
+                must_be_queued(f, &job.id, job.tenant);
+        }
+    }
+    /* One that cannot be read is nobody's. */
+    assert_ok(redis_do(f->r, NULL, "XADD", queue_stream_key(f->q, 2), "*", "what", "ever"));
+    all++;
+    static const struct {
+        const char *tenant, *task;
+        bool or_nobody;
+        size_t want;
+    } rows[] = {
+        {NULL, NULL, false, 1156},   {"ada", NULL, false, 1100},  {"bob", NULL, false, 47},
+        {"bob", NULL, true, 56},     {NULL, "report", false, 12}, {"bob", "report", false, 7},
+        {"bob", "report", true, 12}, {"eve", NULL, false, 0},     {NULL, "none", false, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job_scan scan = {.state = JOB_QUEUED,
+                                .take = 100,
+                                .tenant = rows[i].tenant,
+                                .task = rows[i].task,
+                                .or_no_tenant = rows[i].or_nobody};
+        assert_int_equal(scan_all(f, scan, &matched), rows[i].want);
+        scan.is_counting = true;
+        (void)scan_all(f, scan, &matched);
+        assert_int_equal(matched, rows[i].want);
+    }
+    assert_int_equal(walk(f, JOB_QUEUED, 1, all), all);
+}
+
+static void test_a_window(void **state)
+{
+    struct queue_fixture *f = *state;
+    struct job_page page;
+    put_many(f, 20);
+    struct job_scan scan = {.state = JOB_QUEUED, .skip = 7, .take = 4, .is_counting = true};
+    assert_ok(queue_jobs_scan(f->q, f->r, &scan, f->arena, &page));
+    assert_int_equal(page.count, 4);
+    assert_int_equal(page.matched, 20);
+    assert_null(page.next);
+    const struct uuid last = page.jobs[3].job.id;
+    scan = (struct job_scan){.state = JOB_QUEUED, .cursor = page.last, .take = 100};
+    assert_ok(queue_jobs_scan(f->q, f->r, &scan, f->arena, &page));
+    assert_int_equal(page.count, 9);
+    assert_null(page.last);
+    for (size_t i = 0; i < page.count; i++)
+        assert_false(uuid_eq(&page.jobs[i].job.id, &last));
 }
 
 static void test_one_job_wherever_it_is(void **state)
@@ -330,6 +429,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         QUEUE_CASE(test_pages),
+        QUEUE_CASE(test_filters_and_lines),
+        QUEUE_CASE(test_a_window),
         QUEUE_CASE(test_one_job_wherever_it_is),
         QUEUE_CASE(test_dead_letters),
         QUEUE_CASE(test_purge),

@@ -194,6 +194,97 @@ static void pages_follow_each_other_once(void **state)
     assert_int_equal(json_object_size(seen), 7);
 }
 
+/* "total offset page pages count total_is_exact" */
+static void must_page(const struct kit_tokens *who, const char *query, const char *want)
+{
+    static const char *const members[] = {"total", "offset", "page", "pages", "count"};
+    char path[256], got[256] = "";
+    (void)snprintf(path, sizeof(path), "/api/v1/jobs%s", query);
+    struct kit_reply r = kit_call(api, "GET", path, who->access, NULL);
+    assert_int_equal(r.status, 200);
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const size_t used = strlen(got);
+        (void)snprintf(got + used, sizeof(got) - used, "%lld ",
+                       json_integer_value(json_object_get(r.json, members[i])));
+    }
+    const bool is_exact = json_is_true(json_object_get(r.json, "total_is_exact"));
+    (void)snprintf(got + strlen(got), sizeof(got) - strlen(got), is_exact ? "exact" : "more");
+    if (!str_eq(got, want))
+        fail_msg("%s: %s, not %s", path, got, want);
+    assert_true(strstr(kit_reply_header(&r, "Link"), "rel=\"first\"") != NULL);
+    const bool has_next = strstr(kit_reply_header(&r, "Link"), "rel=\"next\"") != NULL;
+    assert_true(has_next == (kit_reply_text(&r, "next")[0] != '\0'));
+    assert_true(!has_next || kit_reply_text(&r, "next_cursor")[0] != '\0');
+    kit_reply_done(&r);
+}
+
+static void lists_have_pages_offsets_and_cursors(void **state)
+{
+    char text[128], path[256];
+    for (int i = 0; i < 9; i++)
+        (void)enqueue(i < 4 ? &org : i < 7 ? NULL : &other_org, i % 3 == 0);
+    static const struct {
+        const struct kit_tokens *who;
+        const char *query, *want;
+    } rows[] = {
+        {&admin, "", "7 0 1 1 7 exact"},
+        {&admin, "?per_page=3&page=2", "7 3 2 3 3 exact"},
+        {&admin, "?per_page=3&page=3", "7 6 3 3 1 exact"},
+        {&admin, "?per_page=3&page=9", "7 24 9 3 0 exact"},
+        {&admin, "?limit=2&offset=5", "7 5 3 4 2 exact"},
+        {&admin, "?limit=2&offset=7", "7 7 4 4 0 exact"},
+        {&admin, "?state=delayed", "3 0 1 1 3 exact"},
+        {&viewer, "", "4 0 1 1 4 exact"},
+        {&stranger, "?limit=1", "2 0 1 2 1 exact"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        must_page(rows[i].who, rows[i].query, rows[i].want);
+    (void)snprintf(text, sizeof(text), "?tenant=%s", kit_id(&org));
+    must_page(&admin, text, "4 0 1 1 4 exact");
+    must_page(&stranger, text, "0 0 1 0 0 exact");
+    (void)snprintf(text, sizeof(text), "?tenant=%s", kit_id(&other_org));
+    must_page(&admin, text, "0 0 1 0 0 exact");
+    must_page(&stranger, text, "2 0 1 1 2 exact");
+
+    /* From a page on by cursor: the same numbers go on. */
+    struct kit_reply r = kit_call(api, "GET", "/api/v1/jobs?per_page=3", admin.access, NULL);
+    (void)snprintf(path, sizeof(path), "?limit=3&after=%s", kit_reply_text(&r, "next_cursor"));
+    kit_reply_done(&r);
+    must_page(&admin, path, "7 3 2 3 3 exact");
+    must(&admin, "GET", "/api/v1/jobs?page=5000", NULL, 422, "VALIDATION_ERROR");
+    must(&admin, "GET", "/api/v1/jobs?offset=5001", NULL, 422, "VALIDATION_ERROR");
+    static const char *const cursors[] = {"x",
+                                          "1",
+                                          "-1/default/queued/",
+                                          "1/nowhere/queued/",
+                                          "1/default/lost/",
+                                          "1/default/queued/x"};
+    for (size_t i = 0; i < ARRAY_LEN(cursors); i++) {
+        (void)snprintf(path, sizeof(path), "/api/v1/jobs?after=%s", cursors[i]);
+        must(&admin, "GET", path, NULL, 422, "VALIDATION_ERROR");
+    }
+}
+
+/* More than one request looks at: the total is what was seen, and the cursor leads to the rest. */
+static void long_lists_say_so(void **state)
+{
+    enum { MANY = 5300 };
+    AUTO_FREE struct job *jobs = calloc(MANY, sizeof(*jobs));
+    for (int i = 0; i < MANY; i++)
+        assert_ok(job_init(&jobs[i], "queue.noop", "{}", clock_wall_ms()));
+    jobs[MANY - 1].task = "the.last";
+    assert_ok(queue_enqueue_many(q, redis, jobs, MANY, NULL));
+    must_page(&admin, "?limit=100", "5000 0 1 50 100 more");
+    struct kit_reply r = kit_call(api, "GET", "/api/v1/jobs?task=the.last", admin.access, NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "jobs")), 0);
+    char path[256];
+    (void)snprintf(path, sizeof(path), "?task=the.last&after=%s",
+                   kit_reply_text(&r, "next_cursor"));
+    kit_reply_done(&r);
+    must_page(&admin, path, "1 0 1 1 1 exact");
+    must_page(&stranger, "", "0 0 1 0 0 more");
+}
+
 static void a_job_is_cancelled_wherever_it_is(void **state)
 {
     const struct uuid delayed = enqueue(NULL, true), running = enqueue(NULL, false);
@@ -269,6 +360,42 @@ static void each_organisation_sees_its_own(void **state)
     must(&operator_, "DELETE", job_path(&own, ""), NULL, 200, NULL);
     must_state(&system, "delayed");
     must(&stranger, "GET", job_path(&theirs, ""), NULL, 200, NULL);
+}
+
+static void an_outcome_says_whose_it_was(void **state)
+{
+    const struct uuid *const owners[] = {&org, &other_org, NULL};
+    struct uuid ids[ARRAY_LEN(owners)];
+    for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
+        struct job job;
+        assert_ok(job_init(&job, "queue.noop", "{}", clock_wall_ms()));
+        job.tenant = owners[i] ? kit_id(owners[i]) : NULL;
+        job.result_ttl_ms = 60000;
+        ids[i] = job.id;
+        assert_ok(queue_enqueue(q, redis, &job));
+    }
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct job_batch batch;
+    fetch(arena, &batch);
+    assert_int_equal(batch.count, ARRAY_LEN(owners));
+    for (size_t i = 0; i < batch.count; i++) {
+        const struct job_outcome o = {.state = JOB_SUCCEEDED, .result = "{\"n\":1}"};
+        assert_ok(queue_finish(q, redis, "w-1", &batch.jobs[i], &o, 1));
+    }
+    static const struct {
+        const struct kit_tokens *who;
+        int status[ARRAY_LEN(owners)];
+    } rows[] = {
+        {&admin, {200, 404, 200}}, {&viewer, {200, 404, 404}}, {&stranger, {404, 200, 404}}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t k = 0; k < ARRAY_LEN(owners); k++)
+            must(rows[i].who, "GET", job_path(&ids[k], ""), NULL, rows[i].status[k], NULL);
+    }
+    struct kit_reply r = kit_call(api, "GET", job_path(&ids[0], ""), viewer.access, NULL);
+    assert_string_equal(kit_reply_text(&r, "state"), "succeeded");
+    assert_true(json_is_object(json_object_get(r.json, "result")));
+    assert_string_equal(kit_reply_text(&r, "tenant"), kit_id(&org));
+    kit_reply_done(&r);
 }
 
 static void queues_are_controlled_by_admins_of_the_first(void **state)
@@ -391,9 +518,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(jobs_are_listed_by_filter),
         CASE(pages_follow_each_other_once),
+        CASE(lists_have_pages_offsets_and_cursors),
+        CASE(long_lists_say_so),
         CASE(a_job_is_cancelled_wherever_it_is),
         CASE(a_dead_letter_is_requeued),
         CASE(each_organisation_sees_its_own),
+        CASE(an_outcome_says_whose_it_was),
         CASE(queues_are_controlled_by_admins_of_the_first),
         CASE(workers_are_shown_to_the_first_organisation),
         CASE(bad_input_is_named),
