@@ -7,7 +7,7 @@ picked = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 test:
 	$(Q)scripts/deps.sh build run test
 	$(Q)$(MAKE) $(JOBS) all test-programs
-	@tests/kit/test.sh $(B) unit integration e2e chaos
+	@tests/kit/test.sh $(B) unit integration e2e chaos contract
 
 ## test-programs: build every unit, integration and chaos test program
 .PHONY: test-programs
@@ -21,12 +21,12 @@ test-unit: $(call picked,$(UNIT_TESTS))
 ## test-integration: build and run the integration tests with a private PostgreSQL and Redis
 .PHONY: test-integration
 test-integration: all $(call picked,$(INTEGRATION_TESTS))
-	@tests/kit/test.sh $(B) integration
+	@tests/kit/test.sh $(B) integration contract
 
 ## test-e2e: build everything and run the end to end tests
 .PHONY: test-e2e
 test-e2e: all
-	@tests/kit/test.sh $(B) e2e
+	@tests/kit/test.sh $(B) e2e contract
 
 ## coverage: line coverage per folder of the unit and integration tests
 .PHONY: coverage

@@ -222,6 +222,9 @@ struct http_config {
     const char *trusted_proxies; /* CIDR list whose X-Forwarded-For is believed, or NULL */
     int64_t hsts_s;              /* Strict-Transport-Security; 0: not sent */
     bool logs_access;            /* a line a request at level info */
+    /* For tests: a file to append a line of JSON to for each reply, as of this service; "" or NULL:
+     * none. */
+    const char *traffic_file, *traffic_name;
 };
 
 struct http_server;

@@ -88,8 +88,10 @@ struct park {
     bool is_stopping;
 };
 
+struct http_traffic;
 struct http_server {
     struct http_config config;
+    struct http_traffic *traffic; /* NULL but in tests */
     struct cidr_list proxies;
     struct MHD_Daemon *daemon;
     struct route_table *routes;
@@ -149,6 +151,12 @@ bool http_park_take_queued(struct exchange *ex);
 int64_t http_park_tick(struct http_server *s, int64_t now_mono_ms);
 /* Fails everything that is parked and refuses more. */
 void http_park_stop(struct http_server *s);
+
+/* http_traffic.c */
+NODISCARD enum status http_traffic_open(const char *path, struct http_traffic **out);
+void http_traffic_close(struct http_traffic *t);
+/* Notes the reply that stands, before it is compressed. */
+void http_traffic_note(const struct exchange *ex);
 
 /* http_metrics.c */
 extern struct metric http_metric_duration, http_metric_in_flight, http_metric_queued,

@@ -347,6 +347,7 @@ void http_reply_finish(struct exchange *ex, enum status st)
     struct req *r = &ex->req;
     http_reply_settle(ex, st);
     answer_condition(r);
+    http_traffic_note(ex);
     reply_encode(r);
     if (r->etag[0] != '\0')
         reply_header(r, "ETag", r->etag);

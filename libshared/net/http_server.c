@@ -221,6 +221,7 @@ static void tear_down(struct http_server *s)
     bqueue_free(s->queue);
     http_park_done(&s->park);
     route_table_free(s->routes);
+    http_traffic_close(s->traffic);
     cidr_list_done(&s->proxies);
     (void)pthread_mutex_destroy(&s->clients_lock);
     free(s);
@@ -229,6 +230,8 @@ static void tear_down(struct http_server *s)
 static enum status start(struct http_server *s, struct errbuf *err)
 {
     const struct http_config *c = &s->config;
+    if (!str_is_empty(c->traffic_file))
+        TRY(http_traffic_open(c->traffic_file, &s->traffic));
     TRY(cidr_list_parse(c->trusted_proxies, "TOCSIN_TRUSTED_PROXIES", &s->proxies, err));
     TRY(route_table_new(c->sets, c->set_count, &s->routes, err));
     TRY(http_park_init(&s->park, (size_t)MAX_OF(c->parked_max, 0)));

@@ -12,11 +12,10 @@
 enum when {
     ON_ALL = 1,
     ON_SIGNED_IN = 2, /* not of public routes */
-    ON_SCOPED = 4,    /* nor where any signed-in caller may */
-    ON_BODY = 8,
-    ON_INPUT = 16, /* a body or a query */
-    ON_COUNTED = 32,
-    ON_HANDLED = 64, /* not answered on the I/O thread */
+    ON_BODY = 4,
+    ON_INPUT = 8, /* a body or a query */
+    ON_COUNTED = 16,
+    ON_HANDLED = 32, /* not answered on the I/O thread */
 };
 
 static const struct shared {
@@ -32,7 +31,7 @@ static const struct shared {
      "No credentials, or none that are valid.",
      {"UNAUTHENTICATED", "INVALID_CREDENTIALS"}},
     {403,
-     ON_SCOPED,
+     ON_SIGNED_IN,
      "Forbidden",
      "The caller lacks the scope.",
      {"INSUFFICIENT_SCOPE", "FORBIDDEN"}},
@@ -63,10 +62,8 @@ static const struct shared {
 static unsigned occasions(const struct route *r)
 {
     unsigned when = ON_ALL;
-    if (r->scope != SCOPE_PUBLIC)
+    if (r->scope != SCOPE_PUBLIC) /* an agent's key may not even ask who it is */
         when |= ON_SIGNED_IN | ON_COUNTED;
-    if (r->scope > SCOPE_SELF)
-        when |= ON_SCOPED;
     if (route_has_body(r))
         when |= ON_BODY | ON_INPUT;
     if (r->query)

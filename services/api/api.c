@@ -115,6 +115,8 @@ static enum status serve(struct api *api, struct errbuf *err)
         .trusted_proxies = conf->trusted_proxies,
         .hsts_s = conf->hsts / 1000,
         .logs_access = conf->access_log,
+        .traffic_file = conf->test_traffic,
+        .traffic_name = "api",
     };
     return http_start(&config, &api->server, err);
 }

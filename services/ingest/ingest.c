@@ -68,7 +68,9 @@ static enum status start_http(struct ingest *g, struct errbuf *err)
                                        .ctx_free = ctx_free,
                                        .authenticate = ingest_authenticate,
                                        .arg = g,
-                                       .server_name = "Tocsin"};
+                                       .server_name = "Tocsin",
+                                       .traffic_file = c->test_traffic,
+                                       .traffic_name = "ingest"};
     return http_start(&config, &g->server, err);
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs stages of the tests: test.sh BUILD_DIR STAGE… with STAGE of unit, integration, e2e, chaos.
+# Runs stages of the tests: test.sh BUILD_DIR STAGE… with STAGE of unit, integration, e2e, chaos, and
+# contract: it compares what the API and ingest said in the stages before it with their description.
 # Programs are found in the build tree's image of tests/ by the sources that exist. T=pattern picks
 # by path. The last line is `N passed, N failed`; the exit status tells the same.
 set -uo pipefail
@@ -10,6 +11,8 @@ build=$1
 shift
 
 kit=tests/kit
+export TOCSIN_TEST_TRAFFIC=$root/$build/traffic.jsonl
+rm -f "$TOCSIN_TEST_TRAFFIC"
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
 trap 'kill $(jobs -p) 2>/dev/null; exit 143' INT TERM HUP
@@ -51,7 +54,7 @@ run_chaos() {
             $kit/run.sh --notes --timeout "${CHAOS_SECONDS:-120}" --counts "$counts" "${list[@]}" ||
             ran_or_failed chaos
     fi
-    run_node chaos .test.mjs "${CHAOS_SECONDS:-300}"
+    run_node chaos chaos .test.mjs "${CHAOS_SECONDS:-300}"
 }
 
 # A stage that broke before it could count is a failure too.
@@ -75,17 +78,28 @@ install_modules() {
     fi
 }
 
-# run_node STAGE SUFFIX SECONDS
+# The routes that no test meets are only known when all tests ran.
+run_contract() {
+    local complete=
+    [ -s "$TOCSIN_TEST_TRAFFIC" ] || return 0
+    case " $stages " in
+    *' integration '*' e2e '*) [ -n "${T:-}" ] || complete=1 ;;
+    esac
+    T='' TOCSIN_TEST_COMPLETE=$complete run_node contract e2e .after.js 60
+}
+
+# run_node STAGE FOLDER SUFFIX SECONDS
 run_node() {
-    mapfile -t list < <(sources "tests/$1" "$2")
+    mapfile -t list < <(sources "tests/$2" "$3")
     [ ${#list[@]} -gt 0 ] || return 0
     echo "== $1"
-    local tap passed failed
+    local tap passed failed servers=("$kit/servers.sh" --)
+    [ "$1" != contract ] || servers=()
     tap=$(mktemp)
     if install_modules; then
         # One file at a time: each starts a whole Tocsin.
-        TOCSIN_TEST_BIN=$root/$build/bin $kit/servers.sh -- \
-            timeout -k 10 "$3" node --test --test-concurrency=1 \
+        TOCSIN_TEST_BIN=$root/$build/bin ${servers[@]+"${servers[@]}"} \
+            timeout -k 10 "$4" node --test --test-concurrency=1 \
             --test-reporter=spec --test-reporter-destination=stdout \
             --test-reporter=tap --test-reporter-destination="$tap" "${list[@]}" </dev/null
     fi
@@ -99,12 +113,14 @@ run_node() {
     printf '%d %d\n' "$passed" "$failed" >>"$counts"
 }
 
+stages=$*
 for stage in "$@"; do
     counted=$(wc -l <"$counts")
     case $stage in
     unit) run_unit ;;
     integration) run_integration ;;
-    e2e) run_node e2e .test.js 480 ;;
+    e2e) run_node e2e e2e .test.js 480 ;;
+    contract) run_contract ;;
     chaos) run_chaos ;;
     *) echo "unknown stage $stage" >&2 && exit 2 ;;
     esac

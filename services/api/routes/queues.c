@@ -46,6 +46,7 @@ static const struct field queue_fields[] = {
     {.name = "paused_by", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(info.paused_by)},
     {.name = "broken",
      .type = FT_STRING,
+     .flags = F_NULLABLE,
      .offset = AT(info.broken),
      .help = "Keys in Redis that hold what is not the queue's; null: none"},
     {.name = "enqueued",
