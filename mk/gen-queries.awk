@@ -1,5 +1,7 @@
 # Named queries: a block beginning `-- name: check_get` becomes `extern const struct query
-# Q_CHECK_GET`. Whole-line comments after the name are dropped; comments inside a line are kept,
+# Q_CHECK_GET`. `-- plan: each` after the name makes PostgreSQL plan it for the arguments of each call:
+# for lists whose filters may be null. Other whole-line comments after the name are dropped; comments
+# inside a line are kept,
 # since only a SQL parser could tell them from a string.
 
 function flush_query()
@@ -10,15 +12,17 @@ function flush_query()
         fail("query " name " (before this line) is empty")
     upper = "Q_" toupper(name)
     printf "extern const struct query %s;\n", upper > header
-    printf "const struct query %s = {\n    \"%s\",\n%s};\n\n", upper, name, body > source
+    printf "const struct query %s = {\n    \"%s\",\n%s};\n\n", upper, name, body each > source
     all[++count] = upper
     name = ""
     body = ""
+    each = ""
 }
 
 BEGIN {
     open_header("TOCSIN_GEN_QUERIES_H", "db/query.h")
     open_source("queries")
+    each = ""
 }
 
 FNR == 1 { flush_query() }
@@ -33,6 +37,13 @@ FNR == 1 { flush_query() }
     if (name in seen)
         fail("query " name " is already defined in " seen[name])
     seen[name] = FILENAME
+    next
+}
+
+/^--[ \t]*plan:/ {
+    if ($0 !~ /^--[ \t]*plan:[ \t]*each[ \t\r]*$/)
+        fail("-- plan: knows only `each`")
+    each = c_line("/* plan: each */")
     next
 }
 

@@ -395,6 +395,17 @@ static enum status tell_actor(struct db *db, const struct query *q)
     return ST_OK;
 }
 
+static enum status query_unprepared(struct db *db, const struct query *q,
+                                    const struct db_args *args, PGresult **out)
+{
+    int sent = args ? PQsendQueryParams(db->conn, q->sql, args->count, NULL, args->value,
+                                        args->length, args->format, 0)
+                    : PQsendQueryParams(db->conn, q->sql, 0, NULL, NULL, NULL, NULL, 0);
+    if (sent == 0)
+        return db_failed(db, q->name, NULL);
+    return db_collect(db, q->name, out);
+}
+
 void db_restore_error(struct db *db, const struct db *before)
 {
     memcpy(db->error, before->error, sizeof(db->error));
@@ -406,6 +417,8 @@ void db_restore_error(struct db *db, const struct db *before)
 static enum status run(struct db *db, const struct query *q, const struct db_args *args,
                        PGresult **out)
 {
+    if (str_ends(q->sql, QUERY_PLAN_EACH))
+        return query_unprepared(db, q, args, out);
     TRY(prepare(db, q));
     int sent = args ? PQsendQueryPrepared(db->conn, q->name, args->count, args->value, args->length,
                                           args->format, 0)

@@ -4,7 +4,8 @@
 
 struct query {
     const char *name;
-    const char *sql;
+    const char *sql; /* ending in QUERY_PLAN_EACH: planned for the arguments of each call */
 };
+#define QUERY_PLAN_EACH "/* plan: each */\n"
 
 #endif

@@ -1,8 +1,10 @@
 /* One table of tasks; each is a query or two. */
 #include "store/housekeeping.h"
 
+#include "base/clock.h"
 #include "gen/queries.h"
 #include "log/log.h"
+#include "store/rollups.h"
 
 enum {
     ARENA_BYTES = 4096,
@@ -107,6 +109,20 @@ static enum status delete_rows(struct db *db, const struct task *t, const struct
     return ST_OK;
 }
 
+static enum status roll_up(struct db *db, const struct task *t, const struct housekeeping *h)
+{
+    (void)t;
+    return rollups_run(db, clock_wall_us(), h->results_ms);
+}
+
+/* Totals of hours have a time of their own: what is read of them is bounded by it. */
+static enum status drop_old_hours(struct db *db, const struct task *t, const struct housekeeping *h)
+{
+    struct housekeeping own = *h;
+    own.results_ms = LIMIT_CHECK_HOURS_MS;
+    return drop_old(db, t, &own);
+}
+
 #define AHEAD(table_, unit_, n)                                                             \
     {                                                                                       \
         .name = "ahead:" table_, .every_ms = HOUR_MS, .run = make_ahead, .table = (table_), \
@@ -133,7 +149,15 @@ static const struct task tasks[] = {
     AHEAD("network_samples", "day", 7),
     AHEAD("process_samples", "day", 7),
     AHEAD("scrapes", "hour", 48),
+    AHEAD("check_hours", "day", 7),
+    {.name = "rollups", .every_ms = MINUTE_MS, .run = roll_up},
     RETENTION("results", results_ms),
+    {.name = "retention:check_hours",
+     .every_ms = HOUR_MS,
+     .run = drop_old_hours,
+     .table = "check_hours",
+     .retention = offsetof(struct housekeeping, results_ms)},
+    DELETION("check_days", HOUR_MS, Q_HOUSEKEEPING_CHECK_DAYS),
     RETENTION("disk_samples", metrics_ms),
     RETENTION("network_samples", metrics_ms),
     RETENTION("process_samples", metrics_ms),

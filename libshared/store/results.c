@@ -107,13 +107,10 @@ enum status results_summary(struct db *db, struct arena *arena, const struct uui
     db_arg_time(&args, from_us);
     db_arg_time(&args, to_us);
     AUTO_RESULT r = NULL;
-    TRY(db_query(db, &Q_RESULT_SUMMARY, &args, &r));
+    TRY(db_query_one(db, &Q_RESULT_SUMMARY, &args, &r));
     struct result_summary summary = {{0}};
-    for (int i = 0; i < PQntuples(r); i++) {
-        enum result_status status = RESULT_SUCCESS;
-        TRY(result_status_parse(row_str(r, i, "status", arena), &status));
-        summary.count[status] = row_i64(r, i, "count");
-    }
+    for (size_t i = 0; i < ARRAY_LEN(summary.count); i++)
+        summary.count[i] = row_i64(r, 0, result_status_name((enum result_status)i));
     *out = summary;
     return ST_OK;
 }

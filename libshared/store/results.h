@@ -41,7 +41,8 @@ NODISCARD enum status results_get_manual(struct db *db, struct arena *arena,
                                          const struct uuid *org_id, const struct uuid *check_id,
                                          int64_t slot_us, struct result *out);
 
-/* How many results of each status the slots from `from_us` to `to_us` had. */
+/* How many results of each status the slots from `from_us` to before `to_us` had. Whole minutes
+ * count, of what is older than two days whole hours: those that begin within the time. */
 struct result_summary {
     int64_t count[RESULT_MISSED + 1];
 };

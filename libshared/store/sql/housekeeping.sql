@@ -47,3 +47,8 @@ DELETE FROM audit_log WHERE id IN (
 -- name: housekeeping_idempotency
 DELETE FROM idempotency_keys WHERE (org_id, owner_id, key) IN (
     SELECT org_id, owner_id, key FROM idempotency_keys WHERE expires_at <= now() LIMIT 5000)
+
+-- As LIMIT_CHECK_DAYS_MS says.
+-- name: housekeeping_check_days
+DELETE FROM check_days WHERE (check_id, at) IN (
+    SELECT check_id, at FROM check_days WHERE at < now() - interval '1100 days' LIMIT 5000)

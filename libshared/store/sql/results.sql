@@ -65,8 +65,9 @@ FROM results
 WHERE org_id = $1 AND check_id = $2 AND slot_at = $3 AND trigger = 'manual'
 LIMIT 1
 
+-- From the tallies, as exact as their grain: minutes, for what is older than two days hours.
 -- name: result_summary
-SELECT status, count(*) AS count
-FROM results
-WHERE org_id = $1 AND slot_at >= $2 AND slot_at <= $3
-GROUP BY status
+SELECT coalesce(sum(success), 0) AS success, coalesce(sum(warning), 0) AS warning,
+       coalesce(sum(error), 0) AS error, coalesce(sum(missed), 0) AS missed
+FROM result_tallies
+WHERE org_id = $1 AND at >= $2 AND at < $3

@@ -298,6 +298,19 @@ enum status check_of_path(struct req *r, struct check *out)
     return st == ST_NOT_FOUND ? check_not_found(r) : st;
 }
 
+enum status check_of_path_id(struct req *r, struct uuid *out)
+{
+    struct uuid id;
+    if (uuid_parse(r->param[0], &id) != ST_OK)
+        return check_not_found(r);
+    enum status st = checks_exists(req_ctx(r)->db, r->arena, &r->who->org_id, &id);
+    if (st == ST_NOT_FOUND)
+        return check_not_found(r);
+    TRY(st);
+    *out = id;
+    return ST_OK;
+}
+
 enum status check_config_valid(struct req *r, const struct check_kind *kind, json_t *config)
 {
     AUTO_FIELD_ERRORS errors = {0};

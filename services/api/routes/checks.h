@@ -14,6 +14,8 @@ enum status check_not_found(struct req *r);
 enum status check_unknown_kind(struct req *r, const char *plugin_type);
 /* The check that the path names. ST_NOT_FOUND is answered already. */
 NODISCARD enum status check_of_path(struct req *r, struct check *out);
+/* Only its id: that of a check that the organisation has. ST_NOT_FOUND is answered already. */
+NODISCARD enum status check_of_path_id(struct req *r, struct uuid *out);
 /* Validates a configuration; ST_INVALID is answered already (loc body.config.x). */
 NODISCARD enum status check_config_valid(struct req *r, const struct check_kind *kind,
                                          json_t *config);

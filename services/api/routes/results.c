@@ -118,12 +118,7 @@ static enum status result_list(struct req *r)
 static enum status result_list_check(struct req *r)
 {
     struct uuid id;
-    if (uuid_parse(r->param[0], &id) != ST_OK)
-        return check_not_found(r);
-    enum status st = checks_exists(req_ctx(r)->db, r->arena, &r->who->org_id, &id);
-    if (st == ST_NOT_FOUND)
-        return check_not_found(r);
-    TRY(st);
+    TRY(check_of_path_id(r, &id));
     return reply_list(r, &id);
 }
 

@@ -37,6 +37,7 @@ static const struct {
 } exempt[] = {
     {"audit_log", "is the record"},
     {"results", "measured"},
+    {"result_tallies", "counts of results"},
     {"transitions", "follow from results; pausing changes the check, which is recorded"},
     {"incidents", "made by the recorder; what people do to them is in incident_events"},
     {"outbox", "deliveries, each with its own record"},
