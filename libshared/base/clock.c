@@ -2,15 +2,23 @@
 #include "base/clock.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* One clock per process, because every log line and every thread must agree on what time it is. */
 static struct clock_source replaced;
 static bool is_replaced;
 static _Atomic int64_t offset_us;
+static const _Atomic int64_t *offset_file_ms; /* mapped; NULL: none */
+/* Of the reference before the monotonic clock. */
+static _Atomic int64_t ahead_us;
+static _Atomic bool is_following;
 
 static int64_t system_us(clockid_t id)
 {
@@ -23,7 +31,10 @@ int64_t clock_wall_us(void)
 {
     if (is_replaced)
         return replaced.wall_us(replaced.self);
-    return system_us(CLOCK_REALTIME) + atomic_load_explicit(&offset_us, memory_order_relaxed);
+    if (atomic_load_explicit(&is_following, memory_order_acquire))
+        return system_us(CLOCK_MONOTONIC) + atomic_load_explicit(&ahead_us, memory_order_relaxed);
+    int64_t us = system_us(CLOCK_REALTIME) + atomic_load_explicit(&offset_us, memory_order_relaxed);
+    return offset_file_ms ? us + *offset_file_ms * 1000 : us;
 }
 
 int64_t clock_wall_ms(void)
@@ -51,6 +62,38 @@ void clock_use(const struct clock_source *source)
 void clock_set_offset_ms(int64_t offset_ms)
 {
     atomic_store_explicit(&offset_us, offset_ms * 1000, memory_order_relaxed);
+}
+
+enum status clock_set_offset_file(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ST_NOT_FOUND;
+    void *map = MAP_FAILED;
+    if (fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(int64_t))
+        map = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+    (void)close(fd);
+    if (map == MAP_FAILED)
+        return ST_INVALID;
+    offset_file_ms = map;
+    return ST_OK;
+}
+
+/* What is known is moved as little as the answer demands: the clock shall not tremble. */
+void clock_follow(int64_t reference_us, int64_t asked_mono_us, int64_t told_mono_us)
+{
+    int64_t least_us = reference_us - told_mono_us, most_us = reference_us - asked_mono_us;
+    int64_t us = least_us + (most_us - least_us) / 2;
+    if (atomic_load(&is_following))
+        us = MAX_OF(MIN_OF(atomic_load(&ahead_us), most_us), least_us);
+    atomic_store(&ahead_us, us);
+    atomic_store(&is_following, true);
+}
+
+bool clock_is_following(void)
+{
+    return atomic_load(&is_following);
 }
 
 void time_format_us(int64_t wall_us, char out[TIME_TEXT_BYTES])

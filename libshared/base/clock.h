@@ -22,6 +22,14 @@ int64_t clock_mono_ms(void);
 void clock_use(const struct clock_source *source);
 /* Shifts the system's wall clock by an offset: for chaos runs that step a daemon's clock. */
 void clock_set_offset_ms(int64_t offset_ms);
+/* The same by as many milliseconds as an int64_t says that a file begins with, whenever it is
+ * changed. ST_NOT_FOUND, ST_INVALID: it is no such file. */
+NODISCARD enum status clock_set_offset_file(const char *path);
+/* From now on the wall clock is that of a reference which said `reference_us` between two moments
+ * of clock_mono_us, and runs at the monotonic clock's speed: a machine whose own clock is wrong, or
+ * is set, does no harm. Say it again every few seconds, as clocks drift. Safe from any thread. */
+void clock_follow(int64_t reference_us, int64_t asked_mono_us, int64_t told_mono_us);
+bool clock_is_following(void);
 
 /* "2026-01-30T23:23:29Z", with .mmm or .uuuuuu when not whole seconds. */
 #define TIME_TEXT_BYTES 32

@@ -19,6 +19,11 @@ struct heap_node *heap_top(const struct heap *h)
     return h->count > 0 ? h->nodes[1] : NULL;
 }
 
+struct heap_node *heap_last(const struct heap *h)
+{
+    return h->count > 0 ? h->nodes[h->count] : NULL;
+}
+
 static void set(struct heap *h, size_t place, struct heap_node *n)
 {
     h->nodes[place] = n;
@@ -50,6 +55,13 @@ static void sift_down(struct heap *h, size_t place)
         place = child;
     }
     set(h, place, n);
+}
+
+/* Floyd's: from the last parent on, linear in all. */
+void heap_reorder(struct heap *h)
+{
+    for (size_t place = h->count / 2; place > 0; place--)
+        sift_down(h, place);
 }
 
 enum status heap_put(struct heap *h, struct heap_node *n, int64_t at)

@@ -27,6 +27,7 @@ enum status lease_renew(struct db *db, const char *owner, int64_t lease_ms, stru
         int64_t shard = row_i64(r, i, "shard");
         if (!is_shard(shard))
             continue;
+        view.now_us = row_time(r, i, "asked_at");
         view.alive = row_i64(r, i, "alive");
         view.epoch[shard] = row_i64(r, i, "epoch");
         view.is_mine[shard] = row_bool(r, i, "is_mine");

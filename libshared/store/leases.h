@@ -11,6 +11,7 @@
 enum { LEASE_SHARDS = 16 };
 
 struct lease_view {
+    int64_t now_us;             /* by the database's clock */
     int64_t alive;              /* schedulers, this one included */
     bool is_mine[LEASE_SHARDS]; /* renewed just now */
     int64_t epoch[LEASE_SHARDS];

@@ -5,22 +5,27 @@
 
 #include "base/heap.h"
 #include "services/scheduler/plans.h"
+#include "services/scheduler/slots.h"
 
 enum { TABLE_START = 1024, FRESH_US = 1000000 / SCHED_FRESH_RATE };
 
 /* One item: 64 bytes with the allocator's own, as there may be a million. */
 struct entry {
-    struct heap_node node; /* at: moment of the next dispatch */
+    struct heap_node node; /* at: moment of the next dispatch; of no meaning while its shard rests */
     struct uuid id;
     const struct sched_plan *plan; /* of the pool */
     struct entry *next;            /* in its bucket */
-    uint32_t fresh_s;              /* to run under the name of this second; 0: not */
+    /* Slots up to there were settled or not expected when this was loaded or changed; for a check
+     * that never ran, when it was made. */
+    uint32_t from_s;
+    uint16_t from_ms;
     uint8_t shard;
-    bool is_task;
+    bool is_task : 1;
+    bool is_fresh : 1; /* to run under the name of from_s */
 };
 
 struct shard {
-    bool is_open, is_running;
+    bool is_running;
     int64_t mark_ms;
     struct heap heap;
     struct sched_batch batch; /* current while is_pending */
@@ -163,8 +168,10 @@ struct sched *sched_new(void)
         sched_free(s);
         return NULL;
     }
-    for (int i = 0; i < SCHED_SHARDS; i++)
+    for (int i = 0; i < SCHED_SHARDS; i++) {
         heap_init(&s->shards[i].heap);
+        s->shards[i].mark_ms = SCHED_NEVER;
+    }
     return s;
 }
 
@@ -172,8 +179,13 @@ void sched_free(struct sched *s)
 {
     if (!s)
         return;
-    for (int i = 0; i < SCHED_SHARDS; i++)
-        sched_close(s, i);
+    for (int i = 0; i < SCHED_SHARDS; i++) {
+        struct shard *sh = &s->shards[i];
+        sched_rest(s, i);
+        while (heap_last(&sh->heap))
+            drop(s, container_of(heap_last(&sh->heap), struct entry, node));
+        heap_done(&sh->heap);
+    }
     plans_free(s->plans);
     free(s->buckets);
     free(s);
@@ -184,31 +196,19 @@ size_t sched_count(const struct sched *s)
     return s->count;
 }
 
-void sched_open(struct sched *s, int shard, int64_t mark_ms)
+size_t sched_count_running(const struct sched *s)
 {
-    sched_close(s, shard);
-    s->shards[shard].is_open = true;
-    s->shards[shard].mark_ms = mark_ms;
+    size_t n = 0;
+    for (int i = 0; i < SCHED_SHARDS; i++)
+        n += s->shards[i].is_running ? s->shards[i].heap.count : 0;
+    return n;
 }
 
-void sched_run(struct sched *s, int shard)
-{
-    s->shards[shard].is_running = s->shards[shard].is_open;
-}
-
-void sched_close(struct sched *s, int shard)
+void sched_rest(struct sched *s, int shard)
 {
     struct shard *sh = &s->shards[shard];
-    for (struct heap_node *n; (n = heap_top(&sh->heap));)
-        drop(s, container_of(n, struct entry, node));
-    heap_done(&sh->heap);
     free(sh->batch.due);
-    *sh = (struct shard){.mark_ms = SCHED_NEVER};
-}
-
-bool sched_is_open(const struct sched *s, int shard)
-{
-    return s->shards[shard].is_open;
+    *sh = (struct shard){.mark_ms = SCHED_NEVER, .heap = sh->heap};
 }
 
 bool sched_is_running(const struct sched *s, int shard)
@@ -223,132 +223,85 @@ int64_t sched_mark(const struct sched *s, int shard)
 
 /* --- planning --- */
 
-static int64_t phase_of(const struct entry *e)
+static struct slots slots_of(const struct entry *e)
 {
-    return schedule_phase(&e->plan->schedule, uuid_hash(&e->id));
+    return (struct slots){.plan = e->plan, .hash = uuid_hash(&e->id)};
 }
 
-/* When a slot is due: never later than the next one, as a slot's jitter is below the gap. */
-static int64_t due_of(const struct entry *e, int64_t slot_ms)
+static int64_t from_of(const struct entry *e)
 {
-    int64_t jitter_ms = e->plan->jitter_ms;
-    if (jitter_ms <= 0 || slot_ms == INT64_MIN || slot_ms == INT64_MAX)
-        return slot_ms;
-    int64_t gap_ms = schedule_gap_ms(&e->plan->schedule, phase_of(e), slot_ms);
-    /* The finaliser of SplitMix64. */
-    uint64_t h = uuid_hash(&e->id) ^ (uint64_t)slot_ms;
-    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9ULL;
-    h = (h ^ h >> 27) * 0x94d049bb133111ebULL;
-    h ^= h >> 31;
-    return slot_ms + (int64_t)(h % (uint64_t)MIN_OF(jitter_ms + 1, gap_ms));
+    return e->from_s * 1000LL + e->from_ms;
 }
 
-static int64_t slot_before(const struct entry *e, int64_t slot_ms)
+static void set_from(struct entry *e, const struct sched_item *item)
 {
-    if (slot_ms == INT64_MIN)
-        return slot_ms;
-    return schedule_slot_at(&e->plan->schedule, phase_of(e), slot_ms - 1);
-}
-
-static int64_t slot_after(const struct entry *e, int64_t slot_ms)
-{
-    return schedule_next(&e->plan->schedule, phase_of(e), slot_ms);
-}
-
-/* The newest slot that is due at or before a time. */
-static int64_t slot_at(const struct entry *e, int64_t at_ms)
-{
-    int64_t slot = schedule_slot_at(&e->plan->schedule, phase_of(e), at_ms);
-    return due_of(e, slot) <= at_ms ? slot : slot_before(e, slot);
-}
-
-/* When the first slot after that one is due. */
-static int64_t due_after(const struct entry *e, int64_t at_ms)
-{
-    return due_of(e, slot_after(e, slot_at(e, at_ms)));
-}
-
-/* When to dispatch the newest slot, which is still owed: at once if it is recent, else at a moment
- * of the coming seconds that the item's id decides, so that a long sleep ends without a herd. */
-static int64_t owed_at(const struct entry *e, int64_t now_ms)
-{
-    int64_t slot = slot_at(e, now_ms);
-    int64_t due = due_of(e, slot);
-    int64_t next = due_after(e, now_ms);
-    if (due >= now_ms - SCHED_LATE_MS)
-        return due;
-    if (e->plan->catch_up == SCHED_SKIP)
-        return next;
-    int64_t gap_ms = schedule_gap_ms(&e->plan->schedule, phase_of(e), slot);
-    int64_t window = MIN_OF(gap_ms / 2, (int64_t)SCHED_SPREAD_MS);
-    /* Other bits than those of the phase, or neighbours in one would be neighbours in the other. */
-    int64_t delay = (int64_t)((uuid_hash(&e->id) >> 20) % (uint64_t)window);
-    return MIN_OF(now_ms + delay, next);
+    int64_t from_ms = MAX_OF(MIN_OF(item->settled_ms, UINT32_MAX * 1000LL), 0);
+    e->from_s = (uint32_t)(from_ms / 1000);
+    e->from_ms = (uint16_t)(from_ms % 1000);
+    e->is_fresh = item->is_fresh && e->from_s > 0;
 }
 
 /* When a check that never ran does: one after the other, if its first slot does not come sooner.
  * After the moment it was made, so that the mark tells the next owner that it ran; the database's
  * clock may be ahead, but not by much. */
-static int64_t fresh_at(struct sched *s, const struct entry *e, int64_t now_ms, int64_t made_ms)
+static int64_t fresh_at(struct sched *s, const struct entry *e, int64_t now_ms)
 {
-    int64_t from_ms = MAX_OF(now_ms, MIN_OF(made_ms + 1, now_ms + SCHED_LATE_MS));
+    int64_t from_ms = MAX_OF(now_ms, MIN_OF(from_of(e) + 1, now_ms + SCHED_LATE_MS));
     int64_t at_us = MAX_OF(from_ms * 1000, s->fresh_us);
-    int64_t next = due_after(e, now_ms);
+    int64_t next = slots_due_after(slots_of(e), now_ms);
     if (at_us / 1000 >= next)
         return next;
     s->fresh_us = at_us + FRESH_US;
     return at_us / 1000;
 }
 
-static void note_fresh(struct entry *e, const struct sched_item *item)
+/* When an item of a shard that is taken over has something due. */
+static int64_t plan(struct sched *s, struct entry *e, int64_t mark_ms, int64_t now_ms)
 {
-    int64_t at_s = item->settled_ms / 1000;
-    bool is_fresh = item->is_fresh && at_s > 0 && at_s < UINT32_MAX;
-    e->fresh_s = is_fresh ? (uint32_t)at_s : 0;
+    const struct slots slots = slots_of(e);
+    int64_t from_ms = from_of(e);
+    /* A new check ran if the last owner came so far; or it ended just then, and the check waits
+     * for its first slot. */
+    e->is_fresh = e->is_fresh && from_ms > mark_ms &&
+                  !slots_are_owed(slots, mark_ms, from_ms, now_ms);
+    if (e->is_fresh)
+        return fresh_at(s, e, now_ms);
+    return slots_next(slots, mark_ms, from_ms, now_ms);
 }
 
-enum status sched_load(struct sched *s, const struct sched_item *item, int64_t now_ms)
+void sched_run(struct sched *s, int shard, int64_t mark_ms, int64_t now_ms)
+{
+    struct shard *sh = &s->shards[shard];
+    sched_rest(s, shard);
+    sh->is_running = true;
+    sh->mark_ms = mark_ms;
+    for (size_t i = 1; i <= sh->heap.count; i++) {
+        struct heap_node *n = sh->heap.nodes[i];
+        n->at = plan(s, container_of(n, struct entry, node), mark_ms, now_ms);
+    }
+    heap_reorder(&sh->heap);
+}
+
+enum status sched_load(struct sched *s, const struct sched_item *item)
 {
     struct entry *e = NULL;
-    int64_t mark_ms = s->shards[item->shard].mark_ms;
     TRY(obtain(s, item, &e));
-    int64_t slot = slot_at(e, now_ms);
-    bool is_owed = due_of(e, slot) > mark_ms && slot > item->settled_ms;
-    /* Else the last owner ran it; or it ended just then, and the check waits for its first slot. */
-    bool is_new = item->settled_ms > mark_ms;
-    e->fresh_s = 0;
-    if (!is_owed && is_new)
-        note_fresh(e, item);
-    if (e->fresh_s)
-        return place(s, e, fresh_at(s, e, now_ms, item->settled_ms));
-    return place(s, e, is_owed ? owed_at(e, now_ms) : due_after(e, now_ms));
+    set_from(e, item);
+    return place(s, e, e->node.at);
 }
 
 enum status sched_put(struct sched *s, const struct sched_item *item, int64_t now_ms)
 {
+    const struct shard *sh = &s->shards[item->shard];
     struct entry *e = find(s, &item->id);
     if (e && e->shard == (uint8_t)item->shard && sched_plan_eq(e->plan, &item->plan))
         return ST_OK;
+    if (!sh->is_running)
+        return sched_load(s, item);
     TRY(obtain(s, item, &e));
-    note_fresh(e, item);
-    int64_t from_ms = MAX_OF(now_ms, s->shards[item->shard].mark_ms);
-    return place(s, e,
-                 e->fresh_s ? fresh_at(s, e, now_ms, item->settled_ms) : due_after(e, from_ms));
-}
-
-void sched_republish(struct sched *s, const struct uuid *id, int64_t lost_to_ms, int64_t settled_ms,
-                     int64_t now_ms)
-{
-    struct entry *e = find(s, id);
-    if (!e)
-        return;
-    int64_t slot = slot_at(e, now_ms);
-    if (due_of(e, slot) > lost_to_ms || slot <= settled_ms)
-        return;
-    /* At `now` even if the slot is recent: its time lies before the watermark. */
-    int64_t at = MAX_OF(owed_at(e, now_ms), now_ms);
-    if (at < e->node.at)
-        move(s, e, at);
+    set_from(e, item);
+    int64_t at_ms = MAX_OF(now_ms, sh->mark_ms);
+    return place(s, e, e->is_fresh ? fresh_at(s, e, now_ms) : slots_due_after(slots_of(e), at_ms));
 }
 
 void sched_remove(struct sched *s, const struct uuid *id)
@@ -374,36 +327,31 @@ static enum status add_due(struct sched_batch *b, const struct sched_due *due)
     return ST_OK;
 }
 
-/* Moves the top entry instead of dispatching it, when it was overslept or a newer slot has come:
- * batches end at the time of their last slot, so slots must come in their order. */
+/* Moves the top entry instead of dispatching it, when it was overslept. */
 static bool replan(struct sched *s, struct shard *sh, struct entry *e, int64_t now_ms)
 {
     int64_t at = e->node.at;
-    int64_t due = due_of(e, slot_at(e, now_ms));
-    int64_t better = at;
-    if (now_ms - at > SCHED_LATE_MS)
-        better = owed_at(e, now_ms);
-    else if (due > at)
-        better = due;
+    if (now_ms - at <= SCHED_LATE_MS)
+        return false;
     /* Never back to a time that a finished batch covers. */
-    better = MAX_OF(better, sh->mark_ms + 1);
+    int64_t better = MAX_OF(slots_next(slots_of(e), at - 1, SCHED_NEVER, now_ms), sh->mark_ms + 1);
     if (better <= at)
         return false;
     move(s, e, better);
     return true;
 }
 
-/* What is dispatched of an entry now, which then waits for its next slot. */
-static struct sched_due due_now(const struct entry *e, int64_t now_ms)
+/* What is dispatched of an entry whose time has come. */
+static struct sched_due due_of(const struct entry *e)
 {
-    int64_t slot = slot_at(e, now_ms);
-    struct sched_due due = {.id = e->id, .is_task = e->is_task};
-    due.gap_ms = schedule_gap_ms(&e->plan->schedule, phase_of(e), slot);
-    if (e->fresh_s && slot < e->fresh_s * 1000LL) {
-        due.slot_ms = e->fresh_s * 1000LL;
+    const struct slots slots = slots_of(e);
+    int64_t slot = slots_at(slots, e->node.at);
+    struct sched_due due = {.id = e->id, .is_task = e->is_task, .gap_ms = slots_gap(slots, slot)};
+    if (e->is_fresh && slot < e->from_s * 1000LL) {
+        due.slot_ms = e->from_s * 1000LL;
         return due;
     }
-    int64_t prev = slot_before(e, slot);
+    int64_t prev = slots_before(slots, slot);
     due.slot_ms = slot;
     due.prev_ms = prev == INT64_MIN ? 0 : prev;
     return due;
@@ -428,7 +376,7 @@ static enum status fill(struct sched *s, struct shard *sh, int64_t now_ms)
             return ST_OK;
         }
         last_ms = e->node.at;
-        const struct sched_due due = due_now(e, now_ms);
+        const struct sched_due due = due_of(e);
         enum status st = add_due(b, &due);
         if (st != ST_OK && b->count == 0)
             return st;
@@ -436,8 +384,8 @@ static enum status fill(struct sched *s, struct shard *sh, int64_t now_ms)
             b->tick_ms = last_ms - 1; /* what is in goes out; the rest is due still */
             return ST_OK;
         }
-        e->fresh_s = 0;
-        move(s, e, due_after(e, now_ms));
+        e->is_fresh = false;
+        move(s, e, slots_due_after(slots_of(e), last_ms));
     }
 }
 

@@ -2,12 +2,15 @@
  * The scheduler's mind: what is due when, by shard. Pure: time comes in, batches go out. An item is
  * a check, or a task's schedule; both are planned alike.
  *
- * An item is in the heap of its shard at the moment of its next dispatch, which is its next slot
- * (with its jitter), or, for a slot that was overslept, a moment spread over the seconds to come.
- * What is dispatched at a time T is the newest slot due at or before T; the item then waits for the
- * first one due after T. Hence no slot is dispatched twice, and none is skipped as long as ticks
- * come in time. A check that never ran does not wait for its first slot: it runs at once under the
- * name of the second in which it was made, though not more than SCHED_FRESH_RATE of such a second.
+ * All shards are kept here, with their items; those that rest are another scheduler's, and run from
+ * the moment in which they are taken over, as nothing has to be loaded then.
+ *
+ * An item of a running shard is in the heap at the moment T of its next dispatch, which is its next
+ * slot (with its jitter), or, for a slot that was overslept, a moment spread over the seconds to
+ * come. What is dispatched is the newest slot due at or before T; the item then waits for the first
+ * one due after T, which may be past already: a tick that comes late by up to SCHED_LATE_MS skips
+ * no slot. A check that never ran does not wait for its first slot: it runs at once under the name
+ * of the second in which it was made, though not more than SCHED_FRESH_RATE of such a second.
  *
  * A batch stays its shard's current one until sched_done: an attempt whose outcome is unknown is
  * repeated unchanged, and the tick's time, which grows from batch to batch, lets the publishing
@@ -25,7 +28,7 @@
 enum {
     SCHED_SHARDS = 16,
     SCHED_BATCH_CHECKS = 2048, /* of one batch; those of the same millisecond go along */
-    SCHED_LATE_MS = 10000,     /* later than this is overslept: its load is spread */
+    SCHED_LATE_MS = 10000,     /* later than this is overslept: only the newest slot runs, spread */
     SCHED_SPREAD_MS = 60000,   /* … over half the interval, at most this */
     SCHED_FRESH_RATE = 2000    /* checks a second that run because they are new */
 };
@@ -74,27 +77,23 @@ struct sched *sched_new(void);
 void sched_free(struct sched *s);
 size_t sched_count(const struct sched *s);
 
-/* Takes a shard over: slots up to `mark_ms` were dispatched (SCHED_NEVER: unknown). It yields no
- * batches before sched_run, so that all its checks can be loaded first. */
-void sched_open(struct sched *s, int shard, int64_t mark_ms);
-void sched_run(struct sched *s, int shard);
-/* Gives the shard up, with its checks and its current batch. */
-void sched_close(struct sched *s, int shard);
-bool sched_is_open(const struct sched *s, int shard);
+/* Of the shards that run. */
+size_t sched_count_running(const struct sched *s);
+
+/* Takes a shard over that rests (as all do at first): slots up to `mark_ms` were dispatched
+ * (SCHED_NEVER: unknown). Items' slots are due that came after the mark and are not settled. */
+void sched_run(struct sched *s, int shard, int64_t mark_ms, int64_t now_ms);
+/* Gives the shard and its current batch up, but keeps its items. */
+void sched_rest(struct sched *s, int shard);
 bool sched_is_running(const struct sched *s, int shard);
-/* The tick of the last finished batch, or what sched_open was told. */
+/* The tick of the last finished batch, or what sched_run was told. */
 int64_t sched_mark(const struct sched *s, int shard);
 
-/* An item as it is when its shard is loaded. Its newest slot is due unless it is settled or was due
- * at or before the shard's mark. */
-NODISCARD enum status sched_load(struct sched *s, const struct sched_item *item, int64_t now_ms);
+/* An item of a resting shard, as it is in the database. */
+NODISCARD enum status sched_load(struct sched *s, const struct sched_item *item);
 /* An item as it is after a change: with a new plan, its first slot is the next one; else it waits
  * on as it did. */
 NODISCARD enum status sched_put(struct sched *s, const struct sched_item *item, int64_t now_ms);
-/* What was published up to `lost_to_ms` may be gone: the item's newest slot is due again if it is
- * one of those and not settled. */
-void sched_republish(struct sched *s, const struct uuid *id, int64_t lost_to_ms, int64_t settled_ms,
-                     int64_t now_ms);
 /* No effect on an item that is not there. */
 void sched_remove(struct sched *s, const struct uuid *id);
 

@@ -139,64 +139,66 @@ static enum status pack_batch(struct dispatcher *d, const struct sched_batch *b)
 
 /* --- calling --- */
 
-static enum status read_reply(const redisReply *r, struct dispatch_reply *out)
+static enum status read_reply(const redisReply *r, int64_t *mark_ms)
 {
-    if (r->type != REDIS_REPLY_ARRAY || r->elements != 3)
+    if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
+        r->element[0]->type != REDIS_REPLY_STRING || r->element[1]->type != REDIS_REPLY_STRING)
         return ST_CORRUPT;
-    for (size_t i = 0; i < 3; i++) {
-        if (r->element[i]->type != REDIS_REPLY_STRING)
-            return ST_CORRUPT;
-    }
     const char *code = r->element[0]->str;
     const char *mark = r->element[1]->str;
     if (str_eq(code, "fenced"))
         return ST_CONFLICT;
+    if (str_eq(code, "lost"))
+        return ST_NOT_FOUND;
     if (str_eq(code, "full"))
         return ST_OVERLOADED;
-    int64_t mark_ms = SCHED_NEVER;
-    if (mark[0] != '\0' && str_to_i64(mark, &mark_ms) != ST_OK)
+    int64_t v = SCHED_NEVER;
+    if (mark[0] != '\0' && str_to_i64(mark, &v) != ST_OK)
         return ST_CORRUPT;
-    *out = (struct dispatch_reply){.mark_ms = mark_ms, .is_lost = str_eq(r->element[2]->str, "1")};
+    *mark_ms = v;
     return ST_OK;
 }
 
-static enum status call(struct dispatcher *d, int shard, const struct rargs *args,
-                        struct dispatch_reply *out)
+static enum status call(struct dispatcher *d, int shard, const struct rargs *args, int64_t *mark_ms)
 {
     const char *const keys[] = {d->fence[shard], queue_stream_key(d->queue, d->task->priority)};
     AUTO_REPLY reply = NULL;
     TRY(redis_script(d->redis, &SCRIPT_DISPATCH, keys, ARRAY_LEN(keys), args, &reply));
-    return read_reply(reply, out);
+    return read_reply(reply, mark_ms);
 }
 
-enum status dispatcher_claim(struct dispatcher *d, int shard, int64_t epoch, int64_t restore_ms,
-                             struct dispatch_reply *reply)
+enum status dispatcher_claim(struct dispatcher *d, int shard, int64_t epoch, int64_t *mark_ms)
 {
     struct rargs args;
     rargs_init(&args, NULL);
     rargs_i64(&args, epoch);
-    rargs_str(&args, "");
-    if (restore_ms == SCHED_NEVER)
-        rargs_str(&args, "");
-    else
-        rargs_i64(&args, restore_ms);
-    return call(d, shard, &args, reply);
+    return call(d, shard, &args, mark_ms);
 }
 
-enum status dispatcher_publish(struct dispatcher *d, int shard, int64_t epoch, bool is_forced,
-                               const struct sched_batch *batch, struct dispatch_reply *reply)
+enum status dispatcher_rewind(struct dispatcher *d, int shard, int64_t epoch, int64_t mark_ms)
+{
+    int64_t before_ms = 0;
+    struct rargs args;
+    rargs_init(&args, NULL);
+    rargs_i64(&args, epoch);
+    rargs_i64(&args, mark_ms);
+    return call(d, shard, &args, &before_ms);
+}
+
+enum status dispatcher_publish(struct dispatcher *d, int shard, int64_t epoch, int64_t known_ms,
+                               const struct sched_batch *batch)
 {
     TRY(pack_batch(d, batch));
+    int64_t before_ms = 0;
     struct rargs args;
     rargs_init(&args, NULL);
     rargs_i64(&args, epoch);
     rargs_i64(&args, batch->tick_ms);
-    rargs_str(&args, "");
-    rargs_str(&args, is_forced ? "1" : "0");
+    rargs_i64(&args, known_ms);
     rargs_i64(&args, LIMIT_QUEUE_LENGTH);
     rargs_bytes(&args, d->packed.data, d->packed.len);
     CRASH_AT("scheduler.before_dispatch");
-    TRY(call(d, shard, &args, reply));
+    TRY(call(d, shard, &args, &before_ms));
     CRASH_AT("scheduler.after_dispatch");
     return ST_OK;
 }

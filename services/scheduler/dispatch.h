@@ -14,21 +14,19 @@ struct dispatcher;
 NODISCARD enum status dispatcher_new(struct redis *redis, struct dispatcher **out);
 void dispatcher_free(struct dispatcher *d);
 
-struct dispatch_reply {
-    int64_t mark_ms; /* of the shard before the call; SCHED_NEVER: none */
-    bool is_lost;    /* Redis knew nothing of the shard */
-};
-
-/* Takes a shard over: from now on older epochs are refused. restore_ms (or SCHED_NEVER) becomes the
- * mark where there is none. ST_CONFLICT: there is a newer owner; ST_UNAVAILABLE. */
+/* Takes a shard over: from now on older epochs are refused. *mark_ms: how far its last owner came,
+ * SCHED_NEVER when Redis does not know. ST_CONFLICT: there is a newer owner; ST_UNAVAILABLE. */
 NODISCARD enum status dispatcher_claim(struct dispatcher *d, int shard, int64_t epoch,
-                                       int64_t restore_ms, struct dispatch_reply *reply);
-/* Publishes a batch; ST_OK also when it was published before. is_forced: though its tick is at or
- * below the mark. ST_CONFLICT: a newer owner; ST_OVERLOADED: the queue is full, nothing was done;
- * ST_UNAVAILABLE: perhaps done, repeat it. */
+                                       int64_t *mark_ms);
+/* The same, and ticks after mark_ms are published from now on, whatever was before. */
+NODISCARD enum status dispatcher_rewind(struct dispatcher *d, int shard, int64_t epoch,
+                                        int64_t mark_ms);
+/* Publishes a batch; ST_OK also when it was published before. known_ms: the shard's mark as this
+ * owner left it. ST_CONFLICT: a newer owner; ST_NOT_FOUND: Redis lost its memory of that mark, and
+ * nothing was done; ST_OVERLOADED: the queue is full, nothing was done; ST_UNAVAILABLE: perhaps
+ * done, repeat it. */
 NODISCARD enum status dispatcher_publish(struct dispatcher *d, int shard, int64_t epoch,
-                                         bool is_forced, const struct sched_batch *batch,
-                                         struct dispatch_reply *reply);
+                                         int64_t known_ms, const struct sched_batch *batch);
 /* Whether Redis still knows the shard: ST_NOT_FOUND when it does not. */
 NODISCARD enum status dispatcher_probe(struct dispatcher *d, int shard);
 

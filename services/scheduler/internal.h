@@ -18,25 +18,26 @@ enum { OWNER_BYTES = 160 };
 
 /* Work on a shard that takes several turns of the loop. */
 enum shard_phase {
-    SHARD_CLOSED,
+    SHARD_RESTING,  /* another scheduler's, or nobody's; kept up to date all the same */
     SHARD_CLAIMING, /* leased; Redis must learn of it and say how far the last owner came */
-    SHARD_CLAIMED,  /* waits for the pass that loads it */
-    SHARD_LOADING,
+    SHARD_STALE,    /* Redis does not know: what has results must be read, in the next pass */
+    SHARD_READING,
+    SHARD_READY, /* runs with the next step */
     SHARD_RUNNING
 };
 
 struct shard_work {
     enum shard_phase phase;
     int64_t epoch;
-    bool is_forced; /* the mark in Redis is of a nonsensical time: the first batch may pass it */
-    bool is_republishing; /* Redis lost what was published: look what has no result */
-    int64_t lost_to_ms;
+    int64_t mark_ms;  /* from which it will run */
+    int64_t known_ms; /* the mark in Redis, as we left it */
+    bool is_lost;    /* Redis lost what was published: whatever has no result is published anew */
 };
 
-/* A pass over the checks of some shards, a page at a time. */
+/* A pass over the items of some shards, a page at a time. */
 struct pass {
     bool is_active;
-    bool has_tasks, in_tasks; /* after the checks come the tasks' schedules */
+    bool in_tasks; /* after the checks come the tasks' schedules */
     bool shards[SCHED_SHARDS];
     struct uuid after;
 };
@@ -53,9 +54,10 @@ struct dispatching {
     struct schedule_cursor cursor;
     bool has_cursor;
     struct shard_work shards[SCHED_SHARDS];
-    struct pass load, republish;
-    /* instants, monotonic */
-    int64_t lease_until, renew_at, poll_at, redis_after, db_after;
+    struct pass load;
+    bool is_warm;         /* all items were read once: nobody shares shards with us before */
+    /* instants, monotonic; warm_at: when the first pass ended */
+    int64_t warm_at, lease_until, renew_at, poll_at, redis_after, db_after;
 };
 
 /* What the house-keeping thread must know of the other one. */
@@ -79,17 +81,20 @@ struct scheduler {
 void scheduler_turn_leases(struct scheduler *s, int64_t mono_ms);
 bool scheduler_has_lease(const struct scheduler *s);
 /* Gives a shard up here; its lease is another matter. */
-void scheduler_close_shard(struct scheduler *s, int shard);
+void scheduler_rest_shard(struct scheduler *s, int shard);
 
 /* --- shards.c --- */
 
-/* One step of what shards need beside ticking: claiming, loading a page, looking for what was lost.
- * True when there is more to do at once. */
+/* One step of what shards need beside ticking: claiming, reading a page, running. True when there is
+ * more to do at once. */
 bool scheduler_work_shards(struct scheduler *s);
+/* A page of the first pass, which reads all items before there are leases. True when there is more
+ * to do at once. */
+bool scheduler_warm_up(struct scheduler *s);
 /* What is done about once a second: a page of the log of changes, and a look whether Redis still
  * knows us. True when there is more to do at once. */
 bool scheduler_poll(struct scheduler *s);
-/* Redis forgot what it was told: everything open looks for what may be gone. */
+/* Redis forgot what it was told: everything that runs starts anew from what has results. */
 void scheduler_redis_lost(struct scheduler *s);
 /* A call about a shard failed: ST_CONFLICT means that it has a newer owner. */
 void scheduler_shard_failed(struct scheduler *s, int shard, enum status st);
@@ -105,9 +110,9 @@ void scheduler_relay_loop(struct stage *stage, void *arg);
 /* Once a process, however many schedulers a test starts in it. */
 void scheduler_metrics_add(void);
 void scheduler_relay_metrics_add(void); /* relay.c's share of it */
-extern struct metric scheduler_checks_metric, scheduler_shards_metric, scheduler_dispatched_metric,
-    scheduler_ticks_metric, scheduler_lag_metric, scheduler_missed_metric, scheduler_tasks_metric,
-    scheduler_overlaps_metric;
+extern struct metric scheduler_checks_metric, scheduler_kept_metric, scheduler_shards_metric,
+    scheduler_dispatched_metric, scheduler_ticks_metric, scheduler_lag_metric,
+    scheduler_missed_metric, scheduler_tasks_metric, scheduler_overlaps_metric;
 extern struct health_item scheduler_db_health, scheduler_redis_health, scheduler_lease_health;
 
 #endif

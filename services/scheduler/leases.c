@@ -3,7 +3,10 @@
 #include "log/log.h"
 #include "services/scheduler/internal.h"
 
-enum { RETRY_MS = 50 };
+enum {
+    RETRY_MS = 50,
+    LACKING_MS = 50 /* how often to ask for what others are about to give back */
+};
 
 bool scheduler_has_lease(const struct scheduler *s)
 {
@@ -17,13 +20,13 @@ static void note_owner(struct scheduler *s, int shard, bool is_mine)
     (void)pthread_mutex_unlock(&s->owned.lock);
 }
 
-void scheduler_close_shard(struct scheduler *s, int shard)
+void scheduler_rest_shard(struct scheduler *s, int shard)
 {
     struct shard_work *w = &s->run.shards[shard];
-    if (w->phase == SHARD_CLOSED)
+    if (w->phase == SHARD_RESTING)
         return;
-    *w = (struct shard_work){.phase = SHARD_CLOSED};
-    sched_close(s->run.sched, shard);
+    *w = (struct shard_work){.phase = SHARD_RESTING};
+    sched_rest(s->run.sched, shard);
     note_owner(s, shard, false);
 }
 
@@ -53,7 +56,7 @@ static enum status give_back(struct scheduler *s, struct lease_view *view, int s
             continue;
         give[i] = true;
         view->is_mine[i] = false;
-        scheduler_close_shard(s, i);
+        scheduler_rest_shard(s, i);
         extra--;
     }
     return lease_release(s->run.db, s->owner, give);
@@ -80,23 +83,37 @@ static void follow(struct scheduler *s, const struct lease_view *view)
 {
     for (int i = 0; i < SCHED_SHARDS; i++) {
         const struct shard_work *w = &s->run.shards[i];
-        bool is_open = w->phase != SHARD_CLOSED;
+        bool is_open = w->phase != SHARD_RESTING;
         if (is_open && view->is_mine[i] && w->epoch == view->epoch[i])
             continue;
         if (is_open) {
             log_warn("shard_lost", kv_i64("shard", i), kv_i64("epoch", w->epoch));
-            scheduler_close_shard(s, i);
+            scheduler_rest_shard(s, i);
         }
         if (view->is_mine[i])
             open_shard(s, i, view->epoch[i]);
     }
 }
 
+static int share_of(const struct lease_view *view)
+{
+    return (int)((SCHED_SHARDS + view->alive - 1) / view->alive);
+}
+
+/* Others have more than their share, and give it back when they see us. */
+static bool lacks(const struct lease_view *view)
+{
+    return count_mine(view) < SCHED_SHARDS - (view->alive - 1) * share_of(view);
+}
+
 static enum status turn(struct scheduler *s, struct lease_view *view)
 {
     int64_t lease_ms = s->conf->scheduler_lease;
+    int64_t asked_us = clock_mono_us();
     TRY(lease_renew(s->run.db, s->owner, lease_ms, view));
-    int share = (int)((SCHED_SHARDS + view->alive - 1) / view->alive);
+    /* All schedulers live on the clock of their leases. */
+    clock_follow(view->now_us, asked_us, clock_mono_us());
+    int share = share_of(view);
     TRY(give_back(s, view, share));
     return take_free(s, view, share);
 }
@@ -118,6 +135,8 @@ void scheduler_turn_leases(struct scheduler *s, int64_t mono_ms)
     metric_set(&scheduler_shards_metric, count_mine(&view));
 
     int64_t wait_ms = lease_ms / 3;
+    if (lacks(&view))
+        wait_ms = MIN_OF(wait_ms, (int64_t)LACKING_MS);
     if (view.next_free_ms >= 0)
         wait_ms = MIN_OF(wait_ms, view.next_free_ms + 1);
     s->run.renew_at = mono_ms + wait_ms;

@@ -19,13 +19,6 @@ static void observe(const struct sched_batch *b)
     metric_inc(&scheduler_ticks_metric);
 }
 
-/* Redis may have gone back to an older memory than we know it had. */
-static bool went_back(const struct dispatch_reply *reply, int64_t known_ms)
-{
-    return reply->is_lost || (known_ms != SCHED_NEVER &&
-                              (reply->mark_ms == SCHED_NEVER || reply->mark_ms < known_ms));
-}
-
 /* False when the shard has nothing more to give now. */
 static bool publish(struct scheduler *s, int shard)
 {
@@ -39,14 +32,17 @@ static bool publish(struct scheduler *s, int shard)
     }
     if (!batch || !scheduler_has_lease(s))
         return false;
-    struct dispatch_reply reply;
     /* Tasks first: the checks' script sets the mark, and with it all of the batch is done. */
     enum status st = tasks_publish(run->tasks, run->redis, run->db, batch);
     if (st == ST_OK)
-        st = dispatcher_publish(run->dispatcher, shard, w->epoch, w->is_forced, batch, &reply);
+        st = dispatcher_publish(run->dispatcher, shard, w->epoch, w->known_ms, batch);
     if (st == ST_OVERLOADED) {
         log_warn("queue_full", kv_i64("shard", shard), kv_i64("checks", (int64_t)batch->count));
         run->redis_after = clock_mono_ms() + FULL_MS;
+        return false;
+    }
+    if (st == ST_NOT_FOUND) {
+        scheduler_redis_lost(s);
         return false;
     }
     if (st != ST_OK) {
@@ -55,9 +51,7 @@ static bool publish(struct scheduler *s, int shard)
     }
     health_set(&scheduler_redis_health, true);
     observe(batch);
-    if (!w->is_forced && went_back(&reply, sched_mark(run->sched, shard)))
-        scheduler_redis_lost(s);
-    w->is_forced = false;
+    w->known_ms = batch->tick_ms;
     sched_done(run->sched, shard);
     return true;
 }
@@ -74,6 +68,8 @@ static void tick(struct scheduler *s)
 
 static void follow_clock(struct scheduler *s)
 {
+    if (!clock_is_following())
+        return; /* nor is there a lease */
     enum timeline_event event = TIMELINE_STEADY;
     int64_t before_ms = s->run.timeline.now_ms;
     int64_t wall_ms = clock_wall_ms();
@@ -89,9 +85,9 @@ static void follow_clock(struct scheduler *s)
     /* Everything planned was planned for another time. */
     for (int i = 0; i < SCHED_SHARDS; i++) {
         struct shard_work *w = &s->run.shards[i];
-        if (w->phase == SHARD_CLOSED)
+        if (w->phase == SHARD_RESTING)
             continue;
-        sched_close(s->run.sched, i);
+        sched_rest(s->run.sched, i);
         *w = (struct shard_work){.phase = SHARD_CLAIMING, .epoch = w->epoch};
     }
 }
@@ -101,7 +97,7 @@ static int64_t pause_ms(const struct scheduler *s, int64_t ticked_at)
 {
     const struct dispatching *run = &s->run;
     int64_t mono_ms = clock_mono_ms();
-    int64_t until = MIN_OF(run->renew_at, run->poll_at);
+    int64_t until = run->is_warm ? MIN_OF(run->renew_at, run->poll_at) : run->poll_at;
     int64_t due_ms = sched_deadline(run->sched);
     if (due_ms != SCHED_FOREVER) {
         int64_t at = mono_ms + MAX_OF(due_ms - run->timeline.now_ms, 0);
@@ -115,16 +111,16 @@ static int64_t pause_ms(const struct scheduler *s, int64_t ticked_at)
     return MAX_OF(until - mono_ms, 1);
 }
 
-static void close_all(struct scheduler *s)
+static void rest_all(struct scheduler *s)
 {
     for (int i = 0; i < SCHED_SHARDS; i++)
-        scheduler_close_shard(s, i);
+        scheduler_rest_shard(s, i);
     metric_set(&scheduler_shards_metric, 0);
 }
 
 static void leave(struct scheduler *s)
 {
-    close_all(s);
+    rest_all(s);
     if (lease_leave(s->run.db, s->owner) != ST_OK)
         log_warn("leases_not_released", kv_str("error", db_error(s->run.db)));
 }
@@ -136,14 +132,15 @@ void scheduler_dispatch_loop(struct stage *stage, void *arg)
     int64_t ticked_at = 0;
     while (!stage_is_stopping(stage)) {
         int64_t mono_ms = clock_mono_ms();
-        follow_clock(s);
-        if (mono_ms >= run->renew_at)
+        bool is_busy = !run->is_warm && scheduler_warm_up(s);
+        if (run->is_warm && mono_ms >= run->renew_at)
             scheduler_turn_leases(s, mono_ms);
+        follow_clock(s);
         bool has_lease = scheduler_has_lease(s);
         health_set(&scheduler_lease_health, has_lease);
         if (!has_lease)
-            close_all(s);
-        bool is_busy = has_lease && scheduler_work_shards(s);
+            rest_all(s);
+        is_busy |= has_lease && scheduler_work_shards(s);
         is_busy |= scheduler_poll(s);
         if (has_lease && clock_mono_ms() >= ticked_at + TICK_MS &&
             sched_deadline(run->sched) <= run->timeline.now_ms) {

@@ -5,6 +5,9 @@
 struct metric scheduler_checks_metric = {.name = "tocsin_scheduler_checks",
                                          .help = "Enabled checks of the shards owned",
                                          .type = METRIC_GAUGE};
+struct metric scheduler_kept_metric = {.name = "tocsin_scheduler_checks_kept",
+                                       .help = "Enabled checks in memory, those of others included",
+                                       .type = METRIC_GAUGE};
 struct metric scheduler_shards_metric = {.name = "tocsin_scheduler_shards_owned",
                                          .help = "Shards of schedules that this scheduler owns",
                                          .type = METRIC_GAUGE};
@@ -40,6 +43,7 @@ void scheduler_metrics_add(void)
         return;
     is_done = true;
     metrics_add(&scheduler_checks_metric);
+    metrics_add(&scheduler_kept_metric);
     metrics_add(&scheduler_shards_metric);
     metrics_add(&scheduler_dispatched_metric);
     metrics_add(&scheduler_ticks_metric);

@@ -1,12 +1,17 @@
-/* What shards need beside ticking: taken over in Redis, loaded from the database, kept up to date.
- */
+/* What shards need beside ticking: read from the database, taken over in Redis, kept up to date. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
 #include "log/log.h"
 #include "services/scheduler/internal.h"
 #include "zone/zone.h"
 
-enum { RETRY_MS = 100, POLL_MS = 800 };
+enum {
+    RETRY_MS = 100,
+    POLL_MS = 800,
+    JUST_READ_MS = 5000 /* what was read so recently is not read again */
+};
 
 static void redis_failed(struct scheduler *s)
 {
@@ -27,7 +32,7 @@ static void fenced(struct scheduler *s, int shard)
     bool give[SCHED_SHARDS] = {false};
     give[shard] = true;
     log_warn("shard_fenced", kv_i64("shard", shard), kv_i64("epoch", s->run.shards[shard].epoch));
-    scheduler_close_shard(s, shard);
+    scheduler_rest_shard(s, shard);
     if (lease_release(s->run.db, s->owner, give) != ST_OK)
         s->run.lease_until = 0;
     s->run.renew_at = 0;
@@ -51,32 +56,56 @@ static void note_gap(struct scheduler *s, int shard, int64_t mark_ms, int64_t no
     (void)pthread_mutex_unlock(&s->owned.lock);
 }
 
-static bool claim(struct scheduler *s, int shard)
+/* Redis knows nothing of use: what has results decides, and the mark begins anew, before everything
+ * that is published late, slot by slot. */
+static enum status begin_anew(struct scheduler *s, int shard)
 {
     struct dispatching *run = &s->run;
     struct shard_work *w = &run->shards[shard];
-    struct dispatch_reply reply;
-    enum status st = dispatcher_claim(run->dispatcher, shard, w->epoch, SCHED_NEVER, &reply);
+    int64_t mark_ms = run->timeline.now_ms - SCHED_LATE_MS - 1;
+    TRY(dispatcher_rewind(run->dispatcher, shard, w->epoch, mark_ms));
+    bool is_read = !w->is_lost && clock_mono_ms() < run->warm_at + JUST_READ_MS;
+    w->phase = is_read ? SHARD_READY : SHARD_STALE;
+    w->mark_ms = SCHED_NEVER;
+    w->known_ms = mark_ms;
+    w->is_lost = false;
+    return ST_OK;
+}
+
+static enum status take_over(struct scheduler *s, int shard)
+{
+    struct dispatching *run = &s->run;
+    struct shard_work *w = &run->shards[shard];
+    int64_t mark_ms = SCHED_NEVER;
+    TRY(dispatcher_claim(run->dispatcher, shard, w->epoch, &mark_ms));
+    bool is_known = mark_ms != SCHED_NEVER && !w->is_lost;
+    if (is_known && !timeline_raise(&run->timeline, mark_ms)) {
+        log_error("watermark_void", kv_i64("shard", shard), kv_i64("mark_ms", mark_ms));
+        is_known = false;
+    }
+    note_gap(s, shard, is_known ? mark_ms : SCHED_NEVER, run->timeline.now_ms);
+    if (!is_known)
+        return begin_anew(s, shard);
+    w->phase = SHARD_READY;
+    w->mark_ms = w->known_ms = mark_ms;
+    return ST_OK;
+}
+
+static bool claim(struct scheduler *s, int shard)
+{
+    const struct shard_work *w = &s->run.shards[shard];
+    enum status st = take_over(s, shard);
     if (st != ST_OK) {
         scheduler_shard_failed(s, shard, st);
         return false;
     }
     health_set(&scheduler_redis_health, true);
-    int64_t mark_ms = reply.mark_ms;
-    if (mark_ms != SCHED_NEVER && !timeline_raise(&run->timeline, mark_ms)) {
-        log_error("watermark_void", kv_i64("shard", shard), kv_i64("mark_ms", mark_ms));
-        mark_ms = SCHED_NEVER;
-        w->is_forced = true;
-    }
-    sched_open(run->sched, shard, mark_ms);
-    note_gap(s, shard, mark_ms, run->timeline.now_ms);
-    w->phase = SHARD_CLAIMED;
     log_info("shard_taken", kv_i64("shard", shard), kv_i64("epoch", w->epoch),
-             kv_bool("fresh", mark_ms == SCHED_NEVER));
+             kv_bool("fresh", w->mark_ms == SCHED_NEVER));
     return true;
 }
 
-/* --- loading --- */
+/* --- reading --- */
 
 /* The text was accepted when it was written, perhaps by a newer version than this one. */
 static bool item_of(const struct schedule_row *row, struct sched_item *out)
@@ -103,11 +132,10 @@ static bool knows_task(struct scheduler *s, const struct schedule_row *row)
 static void load_row(struct scheduler *s, const struct schedule_row *row)
 {
     struct sched_item item;
-    if (row->shard < 0 || row->shard >= SCHED_SHARDS ||
-        s->run.shards[row->shard].phase != SHARD_LOADING || !item_of(row, &item) ||
-        !knows_task(s, row))
+    if (row->shard < 0 || row->shard >= SCHED_SHARDS || !s->run.load.shards[row->shard] ||
+        sched_is_running(s->run.sched, row->shard) || !item_of(row, &item) || !knows_task(s, row))
         return;
-    if (sched_load(s->run.sched, &item, s->run.timeline.now_ms) != ST_OK)
+    if (sched_load(s->run.sched, &item) != ST_OK)
         log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
 }
 
@@ -121,124 +149,114 @@ static enum status begin_cursor(struct dispatching *run)
     return ST_OK;
 }
 
-/* After the checks the tasks' schedules, if the pass is for both. */
-static void end_table(struct pass *p)
+/* The next page, which may be the pass's last one. */
+static enum status load_page(struct scheduler *s)
 {
-    p->is_active = p->has_tasks && !p->in_tasks;
-    p->in_tasks = p->is_active;
-    p->after = (struct uuid){0};
-}
-
-/* The next page of a pass, which is over with the last one. */
-static enum status turn_page(struct dispatching *run, struct pass *p, struct schedule_row **rows,
-                             size_t *count)
-{
+    struct dispatching *run = &s->run;
+    struct pass *p = &run->load;
+    struct schedule_row *rows = NULL;
+    size_t count = 0;
+    TRY(begin_cursor(run));
     arena_reset(run->arena);
     TRY((p->in_tasks ? schedules_tasks_page : schedules_page)(run->db, run->arena, p->shards,
-                                                              &p->after, rows, count));
-    if (*count == SCHEDULES_PAGE)
-        p->after = (*rows)[*count - 1].id;
-    else
-        end_table(p);
+                                                              &p->after, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        load_row(s, &rows[i]);
+    if (count == SCHEDULES_PAGE) {
+        p->after = rows[count - 1].id;
+        return ST_OK;
+    }
+    /* After the checks the tasks' schedules. */
+    p->is_active = !p->in_tasks;
+    p->in_tasks = true;
+    p->after = (struct uuid){0};
     return ST_OK;
 }
 
-/* All shards that wait go together, as a pass costs the same for one as for all. */
-static void begin_load(struct dispatching *run)
+bool scheduler_warm_up(struct scheduler *s)
 {
-    struct pass p = {.has_tasks = true};
+    struct dispatching *run = &s->run;
+    if (clock_mono_ms() < run->db_after)
+        return false;
+    if (!run->load.is_active) {
+        run->load = (struct pass){.is_active = true};
+        memset(run->load.shards, true, sizeof(run->load.shards));
+    }
+    enum status st = load_page(s);
+    metric_set(&scheduler_kept_metric, (int64_t)sched_count(run->sched));
+    health_set(&scheduler_db_health, st == ST_OK);
+    if (st != ST_OK) {
+        db_failed(s);
+        return false;
+    }
+    run->is_warm = !run->load.is_active;
+    run->warm_at = clock_mono_ms();
+    return true;
+}
+
+/* All shards that wait go together, as a pass costs the same for one as for all. */
+static void begin_pass(struct dispatching *run)
+{
+    struct pass p = {0};
     for (int i = 0; i < SCHED_SHARDS; i++) {
-        if (run->shards[i].phase != SHARD_CLAIMED)
+        if (run->shards[i].phase != SHARD_STALE)
             continue;
-        run->shards[i].phase = SHARD_LOADING;
+        run->shards[i].phase = SHARD_READING;
         p.shards[i] = p.is_active = true;
     }
     run->load = p;
 }
 
-static enum status load_page(struct scheduler *s)
-{
-    struct dispatching *run = &s->run;
-    struct schedule_row *rows = NULL;
-    size_t count = 0;
-    TRY(begin_cursor(run));
-    TRY(turn_page(run, &run->load, &rows, &count));
-    for (size_t i = 0; i < count; i++)
-        load_row(s, &rows[i]);
-    for (int i = 0; i < SCHED_SHARDS && !run->load.is_active; i++) {
-        if (run->shards[i].phase != SHARD_LOADING)
-            continue;
-        run->shards[i].phase = SHARD_RUNNING;
-        sched_run(run->sched, i);
-    }
-    return ST_OK;
-}
-
-/* --- after Redis lost its memory --- */
-
-static enum status republish_page(struct scheduler *s)
-{
-    struct dispatching *run = &s->run;
-    struct schedule_row *rows = NULL;
-    size_t count = 0;
-    TRY(turn_page(run, &run->republish, &rows, &count));
-    for (size_t i = 0; i < count; i++) {
-        int shard = rows[i].shard;
-        if (shard >= 0 && shard < SCHED_SHARDS && run->shards[shard].is_republishing)
-            sched_republish(run->sched, &rows[i].id, run->shards[shard].lost_to_ms,
-                            rows[i].settled_ms, run->timeline.now_ms);
-    }
-    for (int i = 0; i < SCHED_SHARDS && !run->republish.is_active; i++)
-        run->shards[i].is_republishing = false;
-    return ST_OK;
-}
-
-void scheduler_redis_lost(struct scheduler *s)
-{
-    struct dispatching *run = &s->run;
-    log_warn("queue_lost");
-    run->republish = (struct pass){.has_tasks = true};
-    for (int i = 0; i < SCHED_SHARDS; i++) {
-        struct shard_work *w = &run->shards[i];
-        int64_t mark_ms = sched_mark(run->sched, i);
-        if (w->phase != SHARD_RUNNING)
-            continue;
-        w->is_republishing = mark_ms != SCHED_NEVER; /* else it has published nothing */
-        w->lost_to_ms = mark_ms;
-        run->republish.shards[i] = w->is_republishing;
-        run->republish.is_active |= w->is_republishing;
-        struct dispatch_reply reply;
-        enum status st = dispatcher_claim(run->dispatcher, i, w->epoch, mark_ms, &reply);
-        if (st != ST_OK)
-            scheduler_shard_failed(s, i, st);
-    }
-}
-
-/* --- the loop's steps --- */
-
-static bool has_open_shard(const struct dispatching *run)
-{
-    for (int i = 0; i < SCHED_SHARDS; i++) {
-        if (run->shards[i].phase != SHARD_CLOSED)
-            return true;
-    }
-    return false;
-}
-
-/* One page, so that leases and ticks get their turn in between. */
-static bool work_database(struct scheduler *s)
+static bool read_stale(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
     if (clock_mono_ms() < run->db_after)
         return false;
     if (!run->load.is_active)
-        begin_load(run);
-    if (!run->load.is_active && !run->republish.is_active)
+        begin_pass(run);
+    if (!run->load.is_active)
         return false;
-    enum status st = run->load.is_active ? load_page(s) : republish_page(s);
-    if (st != ST_OK)
+    if (load_page(s) != ST_OK) {
         db_failed(s);
-    return st == ST_OK;
+        return false;
+    }
+    for (int i = 0; i < SCHED_SHARDS && !run->load.is_active; i++) {
+        if (run->shards[i].phase == SHARD_READING)
+            run->shards[i].phase = SHARD_READY;
+    }
+    return true;
+}
+
+/* --- after Redis lost its memory --- */
+
+void scheduler_redis_lost(struct scheduler *s)
+{
+    log_warn("queue_lost");
+    for (int i = 0; i < SCHED_SHARDS; i++) {
+        struct shard_work *w = &s->run.shards[i];
+        if (w->phase != SHARD_RUNNING)
+            continue;
+        sched_rest(s->run.sched, i);
+        w->phase = SHARD_CLAIMING;
+        w->is_lost = true;
+    }
+}
+
+/* --- the loop's steps --- */
+
+/* One shard, so that those before it tick meanwhile. */
+static bool run_next(struct scheduler *s)
+{
+    struct dispatching *run = &s->run;
+    for (int i = 0; i < SCHED_SHARDS; i++) {
+        struct shard_work *w = &run->shards[i];
+        if (w->phase != SHARD_READY)
+            continue;
+        sched_run(run->sched, i, w->mark_ms, run->timeline.now_ms);
+        w->phase = SHARD_RUNNING;
+        return true;
+    }
+    return false;
 }
 
 bool scheduler_work_shards(struct scheduler *s)
@@ -249,8 +267,9 @@ bool scheduler_work_shards(struct scheduler *s)
         if (run->shards[i].phase == SHARD_CLAIMING)
             is_busy |= claim(s, i);
     }
-    is_busy |= work_database(s);
-    metric_set(&scheduler_checks_metric, (int64_t)sched_count(run->sched));
+    is_busy |= read_stale(s);
+    is_busy |= run_next(s);
+    metric_set(&scheduler_checks_metric, (int64_t)sched_count_running(run->sched));
     return is_busy;
 }
 
@@ -263,7 +282,7 @@ static void apply(struct scheduler *s, const struct schedule_row *row)
         tasks_remove(run->tasks, &row->id);
         return;
     }
-    if (row->shard < 0 || row->shard >= SCHED_SHARDS || !sched_is_open(run->sched, row->shard))
+    if (row->shard < 0 || row->shard >= SCHED_SHARDS)
         return;
     if (sched_put(run->sched, &item, run->timeline.now_ms) != ST_OK)
         log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
@@ -294,10 +313,6 @@ bool scheduler_poll(struct scheduler *s)
     int64_t mono_ms = clock_mono_ms();
     if (mono_ms < run->poll_at)
         return false;
-    if (!has_open_shard(run)) {
-        schedules_cursor_done(&run->cursor);
-        run->has_cursor = false;
-    }
     bool more = false;
     if (run->has_cursor && mono_ms >= run->db_after) {
         struct schedule_row *rows = NULL;
@@ -308,6 +323,7 @@ bool scheduler_poll(struct scheduler *s)
             db_failed(s);
         for (size_t i = 0; st == ST_OK && i < count; i++)
             apply(s, &rows[i]);
+        metric_set(&scheduler_kept_metric, (int64_t)sched_count(run->sched));
     }
     if (more)
         return true;

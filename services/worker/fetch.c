@@ -8,6 +8,7 @@
 #include "base/crash.h"
 #include "base/rand.h"
 #include "log/log.h"
+#include "store/dbclock.h"
 
 enum {
     BLOCK_MS = 500, /* also how long a stop may have to wait */
@@ -39,7 +40,7 @@ static bool database_answers(struct fetcher *f)
     int64_t now = clock_mono_ms();
     if (f->database_ok_ms != 0 && now - f->database_ok_ms < DATABASE_FRESH_MS)
         return true;
-    enum status st = db_ping(f->lane->db);
+    enum status st = dbclock_follow(f->lane->db); /* what is expired is decided on its clock */
     worker_health(WORKER_DATABASE, st == ST_OK);
     if (st == ST_OK) {
         f->database_ok_ms = now;

@@ -20,7 +20,8 @@ SELECT s.shard, s.epoch, r.shard IS NOT NULL AS is_mine,
        CASE WHEN r.shard IS NULL AND s.owner IS NOT NULL AND s.leased_until > now()
             THEN ceil(extract(epoch FROM s.leased_until - now()) * 1000)::bigint END AS left_ms,
        (SELECT count(*) FROM scheduler_members m
-        WHERE m.seen_until > now() AND m.owner <> $1) + 1 AS alive
+        WHERE m.seen_until > now() AND m.owner <> $1) + 1 AS alive,
+       clock_timestamp() AS asked_at
 FROM scheduler_shards s
 LEFT JOIN renewed r ON r.shard = s.shard
 ORDER BY s.shard

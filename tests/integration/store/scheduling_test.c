@@ -4,6 +4,7 @@
 
 #include "model/schedule.h"
 #include "store/housekeeping.h"
+#include "base/clock.h"
 #include "store/leases.h"
 #include "store/recorder.h"
 #include "store/schedules.h"
@@ -63,6 +64,7 @@ static void test_leases(void **state)
     struct lease_view a, b;
     assert_ok(lease_renew(db, "a", 60000, &a));
     assert_true(a.alive == 1 && count_mine(&a) == 0 && a.is_free[0] && a.next_free_ms == -1);
+    assert_true(a.now_us > clock_wall_us() - 5000000 && a.now_us < clock_wall_us() + 5000000);
     assert_ok(lease_acquire(db, "a", 60000, all, &a));
     assert_true(count_mine(&a) == 16 && a.epoch[7] == 1);
 

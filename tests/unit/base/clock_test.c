@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -96,6 +99,53 @@ static void test_replaced(void **state)
     clock_set_offset_ms(0);
 }
 
+static void test_offset_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/clock-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(clock_set_offset_file("/nowhere/at/all"), ST_NOT_FOUND);
+    assert_int_equal(clock_set_offset_file(path), ST_INVALID); /* empty */
+    static const int64_t offsets[] = {0, 3600000, -3600000, 0};
+    for (size_t i = 0; i < ARRAY_LEN(offsets); i++) {
+        int64_t before = clock_mono_ms() - clock_wall_ms();
+        assert_int_equal(pwrite(fd, &offsets[i], sizeof(offsets[i]), 0), sizeof(offsets[i]));
+        if (i == 0)
+            assert_int_equal(clock_set_offset_file(path), ST_OK);
+        int64_t stepped = before - (clock_mono_ms() - clock_wall_ms());
+        int64_t expected = offsets[i] - (i > 0 ? offsets[i - 1] : 0);
+        assert_true(stepped > expected - 500 && stepped < expected + 500);
+    }
+    (void)close(fd);
+    (void)unlink(path);
+}
+
+/* What is believed moves as little as each answer demands. The last test: a clock that follows does
+ * so to the end. */
+static void test_follows_a_reference(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t said_ms, took_ms, believed_ms; /* beside an hour ahead of the monotonic clock */
+    } rows[] = {
+        {0, 200, 100}, {0, 50, 50},    {-20, 30, 10},
+        {-20, 10, -10}, {500, 1, 500}, {-7200000, 0, -7200000},
+    };
+    const int64_t hour = 3600000000;
+    assert_false(clock_is_following());
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int64_t told = clock_mono_us();
+        clock_follow(told + hour + rows[i].said_ms * 1000, told - rows[i].took_ms * 1000, told);
+        assert_true(clock_is_following());
+        int64_t ahead = clock_wall_us() - clock_mono_us() - hour;
+        assert_true(ahead <= rows[i].believed_ms * 1000);
+        assert_true(ahead > rows[i].believed_ms * 1000 - 100000);
+    }
+    clock_set_offset_ms(3600000);
+    assert_true(clock_wall_us() < clock_mono_us());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +153,8 @@ int main(void)
         cmocka_unit_test(test_format),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_offset_file),
+        cmocka_unit_test(test_follows_a_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,17 @@ static void test_heap_model(void **state)
         else
             assert_null(heap_top(&h));
     }
+    assert_true(h.count > 0 && heap_last(&h) == h.nodes[h.count]);
+    /* All moved at once. */
+    for (size_t i = 1; i <= h.count; i++)
+        h.nodes[i]->at = (int64_t)rand_below(1000);
+    heap_reorder(&h);
+    int64_t before = INT64_MIN;
+    for (struct heap_node *n; (n = heap_top(&h)); heap_remove(&h, n)) {
+        assert_true(n->at >= before);
+        before = n->at;
+    }
+    assert_null(heap_last(&h));
     heap_done(&h);
 }
 

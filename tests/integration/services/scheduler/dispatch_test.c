@@ -53,72 +53,83 @@ static int64_t length(void)
     return reply->integer;
 }
 
+static void claim_at(int shard, int64_t epoch, int64_t mark_ms)
+{
+    assert_ok(dispatcher_rewind(dispatcher, shard, epoch, mark_ms));
+}
+
+static enum status publish(int shard, int64_t epoch, int64_t known_ms, int64_t tick_ms,
+                           size_t count)
+{
+    return dispatcher_publish(dispatcher, shard, epoch, known_ms, batch_of(tick_ms, count));
+}
+
 static void test_once_a_tick(void **state)
 {
-    struct dispatch_reply reply;
-    assert_ok(dispatcher_claim(dispatcher, 4, 1, SCHED_NEVER, &reply));
-    assert_true(reply.is_lost && reply.mark_ms == SCHED_NEVER);
-    assert_ok(dispatcher_publish(dispatcher, 4, 1, false, batch_of(T0, 130), &reply));
-    assert_false(reply.is_lost);
-    assert_true(reply.mark_ms == SCHED_NEVER);
+    int64_t mark_ms = 0;
+    assert_ok(dispatcher_claim(dispatcher, 4, 1, &mark_ms));
+    assert_true(mark_ms == SCHED_NEVER);
+    claim_at(4, 1, T0 - 10);
+    assert_ok(publish(4, 1, T0 - 10, T0, 130));
     assert_int_equal(length(), 3); /* of 64, 64 and 2 */
-    assert_ok(dispatcher_publish(dispatcher, 4, 1, false, batch_of(T0, 130), &reply));
-    assert_true(reply.mark_ms == T0);
-    assert_ok(dispatcher_publish(dispatcher, 4, 1, false, batch_of(T0 - 1, 1), &reply));
+    assert_ok(publish(4, 1, T0 - 10, T0, 130));
+    assert_ok(publish(4, 1, T0 - 10, T0 - 1, 1));
     assert_int_equal(length(), 3);
-    assert_ok(dispatcher_publish(dispatcher, 4, 1, false, batch_of(T0 + 1, 1), &reply));
+    assert_ok(publish(4, 1, T0, T0 + 1, 1));
     assert_int_equal(length(), 4);
     /* Shards know nothing of each other. */
-    assert_ok(dispatcher_publish(dispatcher, 5, 1, false, batch_of(T0, 1), &reply));
-    assert_true(reply.is_lost);
+    claim_at(5, 1, T0 - 10);
+    assert_ok(publish(5, 1, T0 - 10, T0, 1));
     assert_int_equal(length(), 5);
-    /* A mark from a nonsensical time may be passed. */
-    assert_ok(dispatcher_publish(dispatcher, 4, 1, true, batch_of(T0 - 1000, 1), &reply));
+    /* A mark of a nonsensical time, or of what was lost, may be set back. */
+    claim_at(4, 1, T0 - 1001);
+    assert_ok(publish(4, 1, T0 - 1001, T0 - 1000, 1));
     assert_int_equal(length(), 6);
-    assert_ok(dispatcher_claim(dispatcher, 4, 1, SCHED_NEVER, &reply));
-    assert_true(reply.mark_ms == T0 - 1000);
+    assert_ok(dispatcher_claim(dispatcher, 4, 1, &mark_ms));
+    assert_true(mark_ms == T0 - 1000);
 }
 
 static void test_only_the_newest_owner(void **state)
 {
-    struct dispatch_reply reply;
-    assert_ok(dispatcher_claim(dispatcher, 4, 7, SCHED_NEVER, &reply));
-    assert_ok(dispatcher_publish(dispatcher, 4, 7, false, batch_of(T0, 1), &reply));
-    assert_ok(dispatcher_claim(dispatcher, 4, 8, SCHED_NEVER, &reply));
-    assert_true(reply.mark_ms == T0 && !reply.is_lost);
-    assert_status(ST_CONFLICT,
-                  dispatcher_publish(dispatcher, 4, 7, false, batch_of(T0 + 9, 1), &reply));
-    assert_status(ST_CONFLICT,
-                  dispatcher_publish(dispatcher, 4, 7, true, batch_of(T0 + 9, 1), &reply));
-    assert_status(ST_CONFLICT, dispatcher_claim(dispatcher, 4, 7, SCHED_NEVER, &reply));
+    int64_t mark_ms = 0;
+    claim_at(4, 7, T0 - 10);
+    assert_ok(publish(4, 7, T0 - 10, T0, 1));
+    assert_ok(dispatcher_claim(dispatcher, 4, 8, &mark_ms));
+    assert_true(mark_ms == T0);
+    assert_status(ST_CONFLICT, publish(4, 7, T0, T0 + 9, 1));
+    assert_status(ST_CONFLICT, dispatcher_rewind(dispatcher, 4, 7, T0 - 9));
+    assert_status(ST_CONFLICT, dispatcher_claim(dispatcher, 4, 7, &mark_ms));
     assert_int_equal(length(), 1);
-    assert_ok(dispatcher_publish(dispatcher, 4, 8, false, batch_of(T0 + 9, 1), &reply));
+    assert_ok(publish(4, 8, T0, T0 + 9, 1));
     assert_int_equal(length(), 2);
 }
 
-static void test_loss_is_told_and_mended(void **state)
+static void test_loss_is_told(void **state)
 {
-    struct dispatch_reply reply;
+    int64_t mark_ms = 0;
     assert_status(ST_NOT_FOUND, dispatcher_probe(dispatcher, 4));
-    assert_ok(dispatcher_claim(dispatcher, 4, 1, SCHED_NEVER, &reply));
+    claim_at(4, 1, T0 - 10);
     assert_ok(dispatcher_probe(dispatcher, 4));
-    assert_ok(dispatcher_publish(dispatcher, 4, 1, false, batch_of(T0, 1), &reply));
+    assert_ok(publish(4, 1, T0 - 10, T0, 1));
+    /* An older memory came back, as of a file that was cut off. */
+    claim_at(4, 1, T0 - 10);
+    assert_status(ST_NOT_FOUND, publish(4, 1, T0, T0 + 1, 1));
     (void)clean(NULL);
     assert_status(ST_NOT_FOUND, dispatcher_probe(dispatcher, 4));
-    assert_ok(dispatcher_claim(dispatcher, 4, 1, T0, &reply));
-    assert_true(reply.is_lost && reply.mark_ms == SCHED_NEVER);
-    assert_ok(dispatcher_claim(dispatcher, 4, 1, T0 - 5, &reply)); /* there is one: it stays */
-    assert_true(!reply.is_lost && reply.mark_ms == T0);
+    assert_status(ST_NOT_FOUND, publish(4, 1, T0, T0 + 1, 1));
+    assert_int_equal(length(), 0);
+    assert_ok(dispatcher_claim(dispatcher, 4, 1, &mark_ms));
+    assert_true(mark_ms == SCHED_NEVER);
 }
 
 /* What a worker gets. */
 static void test_jobs(void **state)
 {
-    struct dispatch_reply reply;
     AUTO_ARENA arena = arena_new(8 << 20);
     struct queue *queue = NULL;
     struct job_batch got = {.arena = arena};
-    assert_ok(dispatcher_publish(dispatcher, 0, 1, false, batch_of(clock_wall_ms(), 65), &reply));
+    claim_at(0, 1, 0);
+    assert_ok(publish(0, 1, 0, clock_wall_ms(), 65));
     assert_ok(queue_new("checks", 0, &queue));
     assert_ok(queue_fetch(queue, redis, "tester", 10, 0, &got));
     assert_int_equal(got.count, 2);
@@ -137,8 +148,8 @@ static void test_jobs(void **state)
 
 static void test_large_batch(void **state)
 {
-    struct dispatch_reply reply;
-    assert_ok(dispatcher_publish(dispatcher, 0, 1, false, batch_of(T0, 5000), &reply));
+    claim_at(0, 1, 0);
+    assert_ok(publish(0, 1, 0, T0, 5000));
     assert_int_equal(length(), (5000 + LIMIT_JOB_CHECKS - 1) / LIMIT_JOB_CHECKS);
 }
 
@@ -147,7 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_once_a_tick, clean),
         cmocka_unit_test_setup(test_only_the_newest_owner, clean),
-        cmocka_unit_test_setup(test_loss_is_told_and_mended, clean),
+        cmocka_unit_test_setup(test_loss_is_told, clean),
         cmocka_unit_test_setup(test_jobs, clean),
         cmocka_unit_test_setup(test_large_batch, clean),
     };

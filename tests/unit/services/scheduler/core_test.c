@@ -21,13 +21,13 @@ static int64_t slot_before(const struct uuid *id, int64_t interval_ms, int64_t a
 }
 
 static enum status load(struct sched *s, const struct uuid *id, int64_t interval_ms,
-                        int64_t settled_ms, int64_t now_ms)
+                        int64_t settled_ms)
 {
     const struct sched_item item = {.id = *id,
                                     .shard = 3,
                                     .plan = {.schedule = {.interval_ms = interval_ms}},
                                     .settled_ms = settled_ms};
-    return sched_load(s, &item, now_ms);
+    return sched_load(s, &item);
 }
 
 static enum status put(struct sched *s, const struct uuid *id, int64_t interval_ms, int64_t now_ms)
@@ -39,12 +39,10 @@ static enum status put(struct sched *s, const struct uuid *id, int64_t interval_
     return sched_put(s, &item, now_ms);
 }
 
-static struct sched *open_one(int64_t mark_ms)
+static struct sched *make_one(void)
 {
     struct sched *s = sched_new();
     assert_non_null(s);
-    sched_open(s, 3, mark_ms);
-    sched_run(s, 3);
     return s;
 }
 
@@ -59,9 +57,10 @@ static void test_one_check(void **state)
 {
     struct uuid id = uuid_new();
     int64_t slot = slot_before(&id, 60000, T0) + 60000;
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
+    assert_int_equal(load(s, &id, 60000, T0), ST_OK);
     assert_true(sched_deadline(s) == SCHED_FOREVER);
-    assert_int_equal(load(s, &id, 60000, T0, T0), ST_OK);
+    sched_run(s, 3, T0, T0);
     assert_true(sched_deadline(s) == slot);
     assert_null(tick_at(s, slot - 1));
     const struct sched_batch *b = tick_at(s, slot + 5);
@@ -99,8 +98,9 @@ static void test_what_is_owed_at_load(void **state)
     struct uuid id = uuid_new();
     int64_t slot = slot_before(&id, 60000, T0);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct sched *s = open_one(rows[i].mark == SCHED_NEVER ? SCHED_NEVER : slot + rows[i].mark);
-        assert_int_equal(load(s, &id, 60000, slot + rows[i].settled, slot + 20), ST_OK);
+        struct sched *s = make_one();
+        assert_int_equal(load(s, &id, 60000, slot + rows[i].settled), ST_OK);
+        sched_run(s, 3, rows[i].mark == SCHED_NEVER ? SCHED_NEVER : slot + rows[i].mark, slot + 20);
         const struct sched_batch *b = tick_at(s, slot + 20);
         if ((b != NULL) != rows[i].is_owed)
             fail_msg("%s", rows[i].name);
@@ -113,7 +113,8 @@ static void test_what_is_owed_at_load(void **state)
 static void test_edits(void **state)
 {
     struct uuid id = uuid_new();
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
+    sched_run(s, 3, T0, T0);
     assert_int_equal(put(s, &id, 60000, T0), ST_OK);
     int64_t first = sched_deadline(s);
     assert_true(first == slot_before(&id, 60000, T0) + 60000);
@@ -122,50 +123,80 @@ static void test_edits(void **state)
     assert_int_equal(put(s, &id, 5000, T0 + 2), ST_OK);
     assert_true(sched_deadline(s) == slot_before(&id, 5000, T0 + 2) + 5000);
     assert_true(sched_count(s) == 1);
-    sched_close(s, 3);
-    assert_true(sched_count(s) == 0);
-    assert_false(sched_is_open(s, 3));
+    assert_true(sched_count_running(s) == 1);
+    sched_rest(s, 3);
+    assert_true(sched_count(s) == 1 && sched_count_running(s) == 0);
+    /* An edit of what rests counts from its moment on. */
+    assert_int_equal(put(s, &id, 7000, T0 + 20000), ST_OK);
+    sched_run(s, 3, T0 + 2, T0 + 20000);
+    assert_true(sched_deadline(s) == slot_before(&id, 7000, T0 + 20000) + 7000);
     sched_free(s);
 }
 
-static void test_closed_and_loading_shards_are_silent(void **state)
+static void test_resting_shards_are_silent(void **state)
 {
     struct uuid id = uuid_new();
     const struct sched_batch *b = NULL;
-    struct sched *s = sched_new();
-    sched_open(s, 3, SCHED_NEVER);
-    assert_int_equal(load(s, &id, 1000, 0, T0), ST_OK);
-    assert_int_equal(sched_tick(s, 3, T0 + 5000, &b), ST_OK);
+    struct sched *s = make_one();
+    assert_int_equal(load(s, &id, 60000, T0), ST_OK);
+    assert_int_equal(sched_tick(s, 3, T0 + 60000, &b), ST_OK);
     assert_null(b);
     assert_true(sched_deadline(s) == SCHED_FOREVER);
-    sched_run(s, 3);
-    assert_int_equal(sched_tick(s, 3, T0 + 5000, &b), ST_OK);
-    assert_non_null(b);
+    sched_run(s, 3, T0, T0 + 1);
+    assert_true(sched_is_running(s, 3));
+    int64_t slot = sched_deadline(s);
+    assert_non_null(tick_at(s, slot));
+    /* Given up before it was done: whoever runs it next begins where it began. */
+    sched_rest(s, 3);
+    assert_null(tick_at(s, slot));
+    assert_true(sched_deadline(s) == SCHED_FOREVER);
+    sched_run(s, 3, T0, slot + 1);
+    b = tick_at(s, slot + 1);
+    assert_true(b && b->count == 1 && b->due[0].slot_ms == slot);
+    sched_done(s, 3);
+    /* … or where another one came to meanwhile. */
+    sched_rest(s, 3);
+    sched_run(s, 3, slot + 60000, slot + 60001);
+    assert_true(sched_deadline(s) == slot + 120000);
     sched_free(s);
 }
 
-static void test_republish(void **state)
+/* Late by less than SCHED_LATE_MS every slot runs, in its order; of what is older only the newest,
+ * if there is none that is late at most. */
+static void test_late_slots(void **state)
 {
-    struct uuid id = uuid_new();
-    int64_t slot = slot_before(&id, 60000, T0) + 60000;
-    struct sched *s = open_one(T0);
-    assert_int_equal(load(s, &id, 60000, T0, T0), ST_OK);
-    assert_non_null(tick_at(s, slot));
-    sched_done(s, 3);
-    /* It has its result by now. */
-    sched_republish(s, &id, slot, slot, slot + 100);
-    assert_null(tick_at(s, slot + 100));
-    /* It has none: again, once. */
-    sched_republish(s, &id, slot, slot - 60000, slot + 100);
-    const struct sched_batch *b = tick_at(s, slot + 100);
-    assert_non_null(b);
-    assert_true(b->count == 1 && b->due[0].slot_ms == slot);
-    sched_done(s, 3);
-    assert_true(sched_deadline(s) == slot + 60000);
-    /* A slot after what was lost is in the queue already. */
-    sched_republish(s, &id, slot - 1, slot - 60000, slot + 100);
-    assert_true(sched_deadline(s) == slot + 60000);
-    sched_free(s);
+    static const struct {
+        int64_t interval_ms, gap_ms; /* since the mark */
+        size_t dispatched;           /* of slots up to now */
+    } rows[] = {
+        {1000, 4000, 4}, {1000, 9000, 9},     {1000, 3600000, 10}, {3000, 9000, 3},
+        {8000, 8000, 1}, {60000, 600000, 1},  {2000, 60000, 5},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (int asleep = 0; asleep < 2; asleep++) {
+            struct uuid id = uuid_new();
+            struct sched *s = make_one();
+            int64_t mark = slot_before(&id, rows[i].interval_ms, T0);
+            int64_t now = mark + rows[i].gap_ms, last = 0;
+            assert_int_equal(load(s, &id, rows[i].interval_ms, mark), ST_OK);
+            sched_run(s, 3, mark, asleep ? mark + 1 : now);
+            size_t count = 0;
+            for (int64_t at = now; at <= now + SCHED_SPREAD_MS / 2; at += 50) {
+                const struct sched_batch *b = tick_at(s, at);
+                for (size_t k = 0; b && k < b->count; k++) {
+                    int64_t slot = b->due[k].slot_ms;
+                    assert_true(last == 0 || slot == last + rows[i].interval_ms);
+                    count += slot <= now;
+                    last = slot;
+                }
+                sched_done(s, 3);
+            }
+            if (count != rows[i].dispatched && count != rows[i].dispatched + 1)
+                fail_msg("every %lld ms after %lld ms: %zu", (long long)rows[i].interval_ms,
+                         (long long)rows[i].gap_ms, count);
+            sched_free(s);
+        }
+    }
 }
 
 /* --- the oracle --- */
@@ -190,7 +221,7 @@ struct sim {
     size_t log_count;
     size_t expected;
     int64_t now_ms;
-    struct sched *sched;
+    struct sched *sched, *standby;
 };
 
 /* The script: a tick that is known is ignored. */
@@ -205,17 +236,25 @@ static void publish(struct sim *m, const struct sched_batch *b)
     }
 }
 
-static void take_over(struct sim *m)
+static struct sched *load_all(const struct sim *m)
 {
-    sched_free(m->sched);
-    m->sched = sched_new();
-    sched_open(m->sched, 3, m->mark_ms);
+    struct sched *s = make_one();
     for (int i = 0; i < CHECKS; i++) {
         const struct sim_check *c = &m->checks[i];
         if (c->exists)
-            assert_int_equal(load(m->sched, &c->id, c->interval_ms, c->since_ms, m->now_ms), ST_OK);
+            assert_int_equal(load(s, &c->id, c->interval_ms, c->since_ms), ST_OK);
     }
-    sched_run(m->sched, 3);
+    return s;
+}
+
+/* The other one goes on, which has followed all changes; in its place comes one that read all. */
+static void take_over(struct sim *m)
+{
+    struct sched *next = m->standby ? m->standby : load_all(m);
+    sched_free(m->sched);
+    m->sched = next;
+    m->standby = load_all(m);
+    sched_run(m->sched, 3, m->mark_ms, m->now_ms);
 }
 
 /* Ticks until nothing is due; now and then a reply is lost or the scheduler dies on the way. */
@@ -267,14 +306,16 @@ static void edit(struct sim *m)
     if (c->exists && rand_below(3) == 0) {
         c->exists = false;
         sched_remove(m->sched, &c->id);
+        sched_remove(m->standby, &c->id);
         return;
     }
-    int64_t interval_ms = 3000 + (int64_t)rand_below(60000);
+    int64_t interval_ms = 1000 + (int64_t)rand_below(60000);
     if (!c->exists)
         c->since_ms = m->now_ms;
     c->exists = true;
     c->interval_ms = interval_ms;
     assert_int_equal(put(m->sched, &c->id, interval_ms, m->now_ms), ST_OK);
+    assert_int_equal(put(m->standby, &c->id, interval_ms, m->now_ms), ST_OK);
 }
 
 static void test_every_slot_once(void **state)
@@ -284,12 +325,12 @@ static void test_every_slot_once(void **state)
     for (int i = 0; i < CHECKS; i++)
         m.checks[i] = (struct sim_check){.id = uuid_new(),
                                          .exists = i % 5 != 0,
-                                         .interval_ms = 3000 + (int64_t)rand_below(90000),
+                                         .interval_ms = 1000 + (int64_t)rand_below(90000),
                                          .since_ms = T0};
     take_over(&m);
     for (int i = 0; i < 4000; i++) {
-        /* Gaps shorter than the shortest interval: nothing may be skipped. */
-        m.now_ms += 1 + (int64_t)rand_below(rand_below(10) == 0 ? 2900 : 200);
+        /* Gaps up to what is late at most: nothing may be skipped. */
+        m.now_ms += 1 + (int64_t)rand_below(rand_below(10) == 0 ? 9900 : 200);
         drain(&m);
         if (rand_below(30) == 0)
             edit(&m);
@@ -301,6 +342,7 @@ static void test_every_slot_once(void **state)
     assert_true(m.expected == m.log_count);
     assert_true(m.expected > 1000);
     sched_free(m.sched);
+    sched_free(m.standby);
     free(m.log);
 }
 
@@ -326,11 +368,10 @@ static void test_death_between_batches(void **state)
         owed += slot_before(&ids[i], 10000, now) > T0;
     }
     for (int life = 0; life < 10; life++) { /* each dies after one batch */
-        struct sched *s = sched_new();
-        sched_open(s, 3, mark);
+        struct sched *s = make_one();
         for (int i = 0; i < MANY; i++)
-            assert_int_equal(load(s, &ids[i], 10000, T0 - 10000, now), ST_OK);
-        sched_run(s, 3);
+            assert_int_equal(load(s, &ids[i], 10000, T0 - 10000), ST_OK);
+        sched_run(s, 3, mark, now);
         const struct sched_batch *b = tick_at(s, now);
         if (b) {
             assert_true(b->tick_ms > mark && b->tick_ms <= now);
@@ -351,12 +392,13 @@ static void test_death_between_batches(void **state)
 static void test_no_herd_after_a_long_sleep(void **state)
 {
     enum { MANY = 12000, INTERVAL = 300000 };
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
     size_t in_second = 0, worst = 0, total = 0;
     for (int i = 0; i < MANY; i++) {
         struct uuid id = uuid_new();
-        assert_int_equal(load(s, &id, INTERVAL, T0, T0), ST_OK);
+        assert_int_equal(load(s, &id, INTERVAL, T0), ST_OK);
     }
+    sched_run(s, 3, T0, T0);
     int64_t wake = T0 + 3600000;
     for (int64_t now = wake; now < wake + INTERVAL; now += 20) {
         const struct sched_batch *b = NULL;
@@ -381,10 +423,11 @@ static void test_no_herd_after_a_long_sleep(void **state)
 static void test_clock_that_goes_back(void **state)
 {
     struct uuid id = uuid_new();
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
     size_t dispatched = 0;
     int64_t last_slot = 0;
-    assert_int_equal(load(s, &id, 1000, T0, T0), ST_OK);
+    assert_int_equal(load(s, &id, 1000, T0), ST_OK);
+    sched_run(s, 3, T0, T0);
     static const int steps[] = {5000, -3000, 1000, 1000, 1500, -400, 900, 0, 2000};
     int64_t now = T0;
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -392,12 +435,14 @@ static void test_clock_that_goes_back(void **state)
         const struct sched_batch *b = tick_at(s, now);
         if (!b)
             continue;
-        assert_true(b->due[0].slot_ms > last_slot);
-        last_slot = b->due[0].slot_ms;
+        for (size_t k = 0; k < b->count; k++) {
+            assert_true(b->due[k].slot_ms > last_slot);
+            last_slot = b->due[k].slot_ms;
+        }
         dispatched += b->count;
         sched_done(s, 3);
     }
-    assert_true(dispatched >= 3 && dispatched <= 5);
+    assert_int_equal(dispatched, 8); /* as many as seconds came for the first time */
     sched_free(s);
 }
 
@@ -413,9 +458,10 @@ static struct sched_item item_of(const char *text, int64_t settled_ms)
 static void test_calendar(void **state)
 {
     enum { DAY = 86400000 };
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
     struct sched_item item = item_of("0 9 * * 1-5", T0); /* T0 is a Tuesday, 22:13:20 */
-    assert_int_equal(sched_load(s, &item, T0), ST_OK);
+    assert_int_equal(sched_load(s, &item), ST_OK);
+    sched_run(s, 3, T0, T0);
     int64_t wednesday = T0 - T0 % DAY + DAY + 9 * 3600000LL;
     static const int days[] = {0, 1, 2, 5, 6}; /* a weekend in between */
     for (size_t i = 0; i < ARRAY_LEN(days); i++) {
@@ -435,14 +481,15 @@ static void test_calendar(void **state)
 /* Each slot once, at its time or up to the jitter later, and never past the next one. */
 static void test_jitter(void **state)
 {
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
     struct sched_item item = item_of("* * * * *", T0);
     int64_t last_slot = T0 - T0 % 60000, distinct = 0, last_delay = -1;
     item.plan.jitter_ms = 20000;
-    assert_int_equal(sched_load(s, &item, T0), ST_OK);
+    assert_int_equal(sched_load(s, &item), ST_OK);
+    sched_run(s, 3, T0, T0);
     for (int64_t now = T0; now < T0 + 100 * 60000; now += 20) {
         if (now % 7 == 0) /* a new owner */
-            assert_int_equal(sched_load(s, &item, now), ST_OK);
+            sched_run(s, 3, sched_mark(s, 3), now);
         const struct sched_batch *b = tick_at(s, now);
         if (!b)
             continue;
@@ -478,8 +525,9 @@ static void test_catch_up(void **state)
         item.plan.catch_up = rows[i].policy;
         /* Loaded late, and asleep while loaded. */
         for (int asleep = 0; asleep < 2; asleep++) {
-            struct sched *s = open_one(slot - 5000);
-            assert_int_equal(sched_load(s, &item, asleep ? slot - 4000 : now), ST_OK);
+            struct sched *s = make_one();
+            assert_int_equal(sched_load(s, &item), ST_OK);
+            sched_run(s, 3, slot - 5000, asleep ? slot - 4000 : now);
             size_t count = 0;
             for (int64_t at = now; at < now + SCHED_SPREAD_MS; at += 500) {
                 const struct sched_batch *b = tick_at(s, at);
@@ -498,9 +546,10 @@ static void test_catch_up(void **state)
 
 static void test_new_check_runs_at_once(void **state)
 {
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
     struct sched_item item = item_of("every 1 hour", T0 + 1234);
     item.is_fresh = true;
+    sched_run(s, 3, T0, T0);
     assert_int_equal(sched_put(s, &item, T0 + 1500), ST_OK);
     const struct sched_batch *b = tick_at(s, T0 + 1500);
     assert_true(b && b->count == 1);
@@ -521,8 +570,9 @@ static void test_new_check_runs_at_once(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         item = item_of("@yearly", T0 + 1234);
         item.is_fresh = true;
-        s = open_one(rows[i].mark);
-        assert_int_equal(sched_load(s, &item, T0 + 70000), ST_OK);
+        s = make_one();
+        assert_int_equal(sched_load(s, &item), ST_OK);
+        sched_run(s, 3, rows[i].mark, T0 + 70000);
         assert_true((tick_at(s, T0 + 70000) != NULL) == rows[i].runs);
         sched_free(s);
     }
@@ -531,8 +581,9 @@ static void test_new_check_runs_at_once(void **state)
 static void test_many_new_checks_are_no_herd(void **state)
 {
     enum { MANY = 20000 };
-    struct sched *s = open_one(T0);
+    struct sched *s = make_one();
     size_t total = 0;
+    sched_run(s, 3, T0, T0);
     for (int i = 0; i < MANY; i++) {
         struct sched_item item = item_of("@monthly", T0 + 500);
         item.is_fresh = true;
@@ -558,8 +609,8 @@ int main(void)
         cmocka_unit_test(test_one_check),
         cmocka_unit_test(test_what_is_owed_at_load),
         cmocka_unit_test(test_edits),
-        cmocka_unit_test(test_closed_and_loading_shards_are_silent),
-        cmocka_unit_test(test_republish),
+        cmocka_unit_test(test_resting_shards_are_silent),
+        cmocka_unit_test(test_late_slots),
         cmocka_unit_test(test_every_slot_once),
         cmocka_unit_test(test_death_between_batches),
         cmocka_unit_test(test_no_herd_after_a_long_sleep),

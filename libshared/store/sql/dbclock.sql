@@ -1,0 +1,2 @@
+-- name: dbclock
+SELECT clock_timestamp() AS now
