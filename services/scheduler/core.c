@@ -11,7 +11,8 @@ enum { TABLE_START = 1024, FRESH_US = 1000000 / SCHED_FRESH_RATE };
 
 /* One item: 64 bytes with the allocator's own, as there may be a million. */
 struct entry {
-    struct heap_node node; /* at: moment of the next dispatch; of no meaning while its shard rests */
+    struct heap_node
+        node; /* at: moment of the next dispatch; of no meaning while its shard rests */
     struct uuid id;
     const struct sched_plan *plan; /* of the pool */
     struct entry *next;            /* in its bucket */

@@ -31,7 +31,7 @@ struct shard_work {
     int64_t epoch;
     int64_t mark_ms;  /* from which it will run */
     int64_t known_ms; /* the mark in Redis, as we left it */
-    bool is_lost;    /* Redis lost what was published: whatever has no result is published anew */
+    bool is_lost;     /* Redis lost what was published: whatever has no result is published anew */
 };
 
 /* A pass over the items of some shards, a page at a time. */
@@ -55,7 +55,7 @@ struct dispatching {
     bool has_cursor;
     struct shard_work shards[SCHED_SHARDS];
     struct pass load;
-    bool is_warm;         /* all items were read once: nobody shares shards with us before */
+    bool is_warm; /* all items were read once: nobody shares shards with us before */
     /* instants, monotonic; warm_at: when the first pass ended */
     int64_t warm_at, lease_until, renew_at, poll_at, redis_after, db_after;
 };
@@ -85,8 +85,8 @@ void scheduler_rest_shard(struct scheduler *s, int shard);
 
 /* --- shards.c --- */
 
-/* One step of what shards need beside ticking: claiming, reading a page, running. True when there is
- * more to do at once. */
+/* One step of what shards need beside ticking: claiming, reading a page, running. True when there
+ * is more to do at once. */
 bool scheduler_work_shards(struct scheduler *s);
 /* A page of the first pass, which reads all items before there are leases. True when there is more
  * to do at once. */

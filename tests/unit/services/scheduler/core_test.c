@@ -169,8 +169,8 @@ static void test_late_slots(void **state)
         int64_t interval_ms, gap_ms; /* since the mark */
         size_t dispatched;           /* of slots up to now */
     } rows[] = {
-        {1000, 4000, 4}, {1000, 9000, 9},     {1000, 3600000, 10}, {3000, 9000, 3},
-        {8000, 8000, 1}, {60000, 600000, 1},  {2000, 60000, 5},
+        {1000, 4000, 4}, {1000, 9000, 9},    {1000, 3600000, 10}, {3000, 9000, 3},
+        {8000, 8000, 1}, {60000, 600000, 1}, {2000, 60000, 5},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         for (int asleep = 0; asleep < 2; asleep++) {
