@@ -129,7 +129,7 @@ static void test_follows_a_reference(void **state)
     static const struct {
         int64_t said_ms, took_ms, believed_ms; /* beside an hour ahead of the monotonic clock */
     } rows[] = {
-        {0, 200, 100}, {0, 50, 50},    {-20, 30, 10},
+        {0, 200, 100},  {0, 50, 50},   {-20, 30, 10},
         {-20, 10, -10}, {500, 1, 500}, {-7200000, 0, -7200000},
     };
     const int64_t hour = 3600000000;
@@ -149,12 +149,9 @@ static void test_follows_a_reference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_format),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_replaced),
-        cmocka_unit_test(test_offset_file),
-        cmocka_unit_test(test_follows_a_reference),
+        cmocka_unit_test(test_parse),       cmocka_unit_test(test_format),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_offset_file), cmocka_unit_test(test_follows_a_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
