@@ -150,6 +150,8 @@ static enum status setup_common(const char *name, const struct conf *c, struct e
     (void)signal(SIGPIPE, SIG_IGN);
     TRY(setup_log(name, c, err));
     clock_set_offset_ms(c->clock_offset);
+    if (!str_is_empty(c->clock_file) && clock_set_offset_file(c->clock_file) != ST_OK)
+        return err_set(err, ST_INVALID, "TOCSIN_CLOCK_FILE cannot be read");
     crash_arm(c->crash_at);
     TRY(set_routes(c, err));
     json_setup();
