@@ -89,7 +89,7 @@ static enum status recover_in_transaction(struct db *db, void *arg)
     /* A first mark, so that the next loss is seen even if nothing is published before it. */
     AUTO_REPLY reply = NULL;
     TRY(redis_do(rec->redis, &reply, "INCR", MARK_KEY));
-    return write_mark(db, &Q_JOB_OUTBOX_MARK_RESET, reply->integer);
+    return write_mark(db, &Q_JOB_OUTBOX_MARK_RAISE, reply->integer);
 }
 
 enum status job_outbox_recover(struct db *db, struct redis *r, bool *is_lost)

@@ -50,7 +50,8 @@ static enum status read_jobs(const PGresult *rows, struct arena *arena, struct w
         struct watched_job *last = &jobs[2 * i], *open = last + 1;
         last->queue = row_str(rows, i, "last_job_queue", arena);
         open->queue = row_str(rows, i, "open_job_queue", arena);
-        last->is_old = open->is_old = row_bool(rows, i, "is_old");
+        last->is_old = row_bool(rows, i, "is_last_old");
+        open->is_old = row_bool(rows, i, "is_open_old");
         if (!is_over(row_str(rows, i, "last_job_state", arena)))
             last->id = row_uuid(rows, i, "last_job_id");
         open->id = row_uuid(rows, i, "open_job_id");

@@ -40,7 +40,7 @@ SELECT mark FROM redis_marks WHERE name = 'job_outbox' FOR UPDATE
 UPDATE redis_marks SET mark = greatest(mark, $1::bigint) WHERE name = 'job_outbox'
 
 -- name: job_outbox_mark_reset
-UPDATE redis_marks SET mark = $1::bigint WHERE name = 'job_outbox'
+UPDATE redis_marks SET mark = $1::bigint, lost_at = clock_timestamp() WHERE name = 'job_outbox'
 
 -- name: job_outbox_reopen
 UPDATE job_outbox SET published_at = NULL WHERE published_at IS NOT NULL

@@ -66,16 +66,20 @@ SET last_slot_at = u.slot_at,
     last_job_id = coalesce(u.job_id, t.last_job_id),
     last_job_queue = CASE WHEN u.job_id IS NULL THEN t.last_job_queue ELSE u.queue END,
     last_job_state = CASE WHEN u.job_id IS NULL THEN t.last_job_state ELSE 'queued' END,
+    last_job_at = CASE WHEN u.job_id IS NULL THEN t.last_job_at ELSE now() END,
     open_slot_at = CASE WHEN u.job_id IS NULL THEN t.open_slot_at ELSE u.slot_at END,
     open_job_id = coalesce(u.job_id, t.open_job_id),
-    open_job_queue = CASE WHEN u.job_id IS NULL THEN t.open_job_queue ELSE u.queue END
+    open_job_queue = CASE WHEN u.job_id IS NULL THEN t.open_job_queue ELSE u.queue END,
+    open_job_at = CASE WHEN u.job_id IS NULL THEN t.open_job_at ELSE now() END
 FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[]) AS u (id, slot_at, job_id, queue)
 WHERE t.id = u.id AND (t.last_slot_at IS NULL OR t.last_slot_at <= u.slot_at)
 
+-- Old: enqueued so long ago that its result may be forgotten, but since Redis lost its memory.
 -- name: schedules_running
 SELECT id, last_job_id, last_job_queue, last_job_state, open_job_id, open_job_queue,
-       greatest(last_run_at, open_slot_at) < now() - interval '1 hour' AS is_old
-FROM schedules
+       last_job_at < now() - interval '1 hour' AND last_job_at > m.lost_at AS is_last_old,
+       open_job_at < now() - interval '1 hour' AND open_job_at > m.lost_at AS is_open_old
+FROM schedules, (SELECT lost_at FROM redis_marks WHERE name = 'job_outbox') m
 WHERE (open_job_id IS NOT NULL OR last_job_state IN ('queued', 'delayed', 'running'))
   AND id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
 ORDER BY id
@@ -88,6 +92,6 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS u (id, job_id, state)
 WHERE t.id = u.id AND t.last_job_id = u.job_id
 
 -- name: schedules_jobs_ended
-UPDATE schedules t SET open_slot_at = NULL, open_job_id = NULL, open_job_queue = NULL
+UPDATE schedules t SET open_slot_at = NULL, open_job_id = NULL, open_job_queue = NULL, open_job_at = NULL
 FROM unnest($1::uuid[], $2::uuid[]) AS u (id, job_id)
 WHERE t.id = u.id AND t.open_job_id = u.job_id

@@ -73,5 +73,6 @@ DELETE FROM schedules WHERE id = $2 AND org_id = $1
 -- A run by hand.
 -- name: task_schedule_ran
 UPDATE schedules
-SET last_run_at = now(), last_job_id = $2, last_job_queue = $3, last_job_state = 'queued'
+SET last_run_at = now(), last_job_id = $2, last_job_queue = $3, last_job_state = 'queued',
+    last_job_at = now()
 WHERE id = $1

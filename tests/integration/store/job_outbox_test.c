@@ -14,7 +14,7 @@ static struct db *open_empty(void)
     if (!conninfo)
         conninfo = kit_database();
     struct db *db = kit_db_open(conninfo);
-    kit_sql(db, "DELETE FROM job_outbox; UPDATE redis_marks SET mark = 0");
+    kit_sql(db, "DELETE FROM job_outbox; UPDATE redis_marks SET mark = 0, lost_at = '-infinity'");
     return db;
 }
 

@@ -55,8 +55,9 @@ static int teardown(void **state)
 static int clean(void **state)
 {
     AUTO_REPLY reply = NULL;
-    kit_sql(db, "DELETE FROM schedules; DELETE FROM job_outbox;"
-                "UPDATE redis_marks SET mark = 0; DELETE FROM check_changes");
+    kit_sql(db,
+            "DELETE FROM schedules; DELETE FROM job_outbox;"
+            "UPDATE redis_marks SET mark = 0, lost_at = '-infinity'; DELETE FROM check_changes");
     kit_sql(db, "INSERT INTO schedules (id, name, task, schedule, shard)"
                 " VALUES ('" SYSTEM "', 'system.test', 'queue.noop', '@hourly', 0)");
     assert_ok(redis_do(redis, &reply, "FLUSHDB"));
