@@ -4,6 +4,7 @@
  * the handlers returned, and renews its lease meanwhile; killed at any moment it loses nothing.
  *
  *     tocsin enqueue URL JOBS [RATE]   RATE jobs a second, 0 or none: as fast as it goes
+ *     tocsin single URL JOBS [RATE]    the same, a call a job
  *     tocsin work URL                  until SIGTERM; then says what it saw as JSON
  *
  * Three threads work, each with its own connection: fetch and run, acknowledge, lease.
@@ -64,7 +65,8 @@ static struct queue *open_queue(void)
 
 /* --- the producer --- */
 
-static void enqueue_batch(struct queue *q, struct redis *r, size_t count, bool is_stamped)
+static void enqueue_batch(struct queue *q, struct redis *r, size_t count, bool is_stamped,
+                          bool is_single)
 {
     struct job jobs[ENQUEUE_BATCH];
     char args[64] = "{}";
@@ -73,10 +75,13 @@ static void enqueue_batch(struct queue *q, struct redis *r, size_t count, bool i
         (void)snprintf(args, sizeof(args), "%s%lld}", stamp_prefix, (long long)now_us);
     for (size_t i = 0; i < count; i++)
         check(job_init(&jobs[i], task_name, args, now_us / 1000), "job");
-    check(queue_enqueue_many(q, r, jobs, count, NULL), "enqueue");
+    if (!is_single)
+        check(queue_enqueue_many(q, r, jobs, count, NULL), "enqueue");
+    for (size_t i = 0; is_single && i < count; i++)
+        check(queue_enqueue(q, r, &jobs[i]), "enqueue");
 }
 
-static int enqueue(const char *url, int64_t jobs, int64_t rate)
+static int enqueue(const char *url, int64_t jobs, int64_t rate, bool is_single)
 {
     struct queue *q = open_queue();
     struct redis *r = connect_to(url);
@@ -88,7 +93,7 @@ static int enqueue(const char *url, int64_t jobs, int64_t rate)
             due = MIN_OF(jobs, (clock_wall_us() - began_us) * rate / 1000000);
         int64_t count = MIN_OF(due - sent, (int64_t)ENQUEUE_BATCH);
         if (count > 0)
-            enqueue_batch(q, r, (size_t)count, rate > 0);
+            enqueue_batch(q, r, (size_t)count, rate > 0, is_single);
         else
             (void)usleep(PACE_US);
         sent += count;
@@ -287,9 +292,10 @@ int main(int argc, char **argv)
     int64_t jobs = 0, rate = 0;
     if (argc == 3 && str_eq(argv[1], "work"))
         return work(argv[2]);
-    if ((argc == 4 || argc == 5) && str_eq(argv[1], "enqueue") &&
+    const bool is_single = argc > 1 && str_eq(argv[1], "single");
+    if ((argc == 4 || argc == 5) && (is_single || str_eq(argv[1], "enqueue")) &&
         str_to_i64(argv[3], &jobs) == ST_OK && (argc == 4 || str_to_i64(argv[4], &rate) == ST_OK))
-        return enqueue(argv[2], jobs, rate);
-    (void)fputs("usage: tocsin enqueue URL JOBS [RATE] | tocsin work URL\n", stderr);
+        return enqueue(argv[2], jobs, rate, is_single);
+    (void)fputs("usage: tocsin enqueue|single URL JOBS [RATE] | tocsin work URL\n", stderr);
     return 2;
 }

@@ -151,7 +151,7 @@ static enum status add_direct(struct queue *q, struct redis *r, const struct job
     rargs_i64(&args, job->priority);
     rargs_bytes(&args, envelope.data, envelope.len);
     AUTO_REPLY reply = NULL;
-    TRY(queue_script(q, r, &SCRIPT_ENQUEUE_MANY, &args, &reply));
+    TRY(queue_script(q, r, &SCRIPT_ENQUEUE_ONE, &args, &reply));
     return reply->integer == 1 ? ST_OK : ST_OVERLOADED;
 }
 

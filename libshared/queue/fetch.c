@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/str.h"
+#include "log/log.h"
 #include "queue/internal.h"
 
 enum { GROUP_TRIES = 2, SLICE_MS = 500 /* of blocking: a pause is seen after that */ };
@@ -140,8 +141,28 @@ static enum status take_reply(const struct fetch *f, const redisReply *reply, si
 
 /* --- reading --- */
 
-static enum status error_status(const redisReply *reply)
+enum { BROKEN_TELL_MS = 60 * 1000 };
+
+/* Somebody else's key in place of a stream: that priority is empty until it is gone, the others go
+ * on. */
+static void stream_broken(struct queue *q, int priority)
 {
+    const int64_t now = clock_mono_ms();
+    q->is_broken[priority] = true;
+    if (q->broken_told_mono_ms != 0 && now - q->broken_told_mono_ms < BROKEN_TELL_MS)
+        return;
+    q->broken_told_mono_ms = now;
+    log_error("queue_broken", kv_str("key", q->stream[priority]),
+              kv_str("error", "it holds something else than a stream"));
+}
+
+/* What an error in place of a stream's entries means. */
+static enum status stream_error(struct queue *q, int priority, const redisReply *reply)
+{
+    if (str_starts(reply->str, "WRONGTYPE")) {
+        stream_broken(q, priority);
+        return ST_OK;
+    }
     return str_starts(reply->str, "NOGROUP") ? ST_CONFLICT : ST_IO;
 }
 
@@ -178,12 +199,15 @@ static enum status read_round(const struct fetch *f, enum reading reading,
         size_t entries = 0;
         enum status taken = ST_OK;
         if (replies[p])
-            taken = replies[p]->type == REDIS_REPLY_ERROR ? error_status(replies[p])
-                                                          : take_reply(f, replies[p], &entries);
+            f->q->is_broken[p] = false;
+        if (replies[p] && replies[p]->type == REDIS_REPLY_ERROR)
+            taken = stream_error(f->q, p, replies[p]);
+        else if (replies[p])
+            taken = take_reply(f, replies[p], &entries);
         if (taken != ST_OK && taken != ST_CONFLICT)
             f->q->has_lost_reply = true;
         st = st == ST_OK ? taken : st;
-        has_more[p] = entries == share[p];
+        has_more[p] = entries == share[p] && !f->q->is_broken[p];
     }
     return st;
 }
@@ -219,17 +243,47 @@ static enum status read_rest(const struct fetch *f, const bool has_more[QUEUE_PR
     return ST_OK;
 }
 
+/* One read of several streams does not say which of them is none. */
+static enum status find_broken(const struct fetch *f)
+{
+    for (int p = 0; p < QUEUE_PRIORITIES; p++) {
+        AUTO_REPLY type = NULL;
+        TRY(redis_do(f->r, &type, "TYPE", f->q->stream[p]));
+        f->q->is_broken[p] = false;
+        if (!str_eq(type->str, "stream") && !str_eq(type->str, "none"))
+            stream_broken(f->q, p);
+    }
+    return ST_OK;
+}
+
+/* Of each stream at most this many, since one read serves all of them. */
+static size_t share_of_blocking(const struct fetch *f)
+{
+    return MAX_OF(f->max / QUEUE_PRIORITIES, (size_t)1);
+}
+
 static enum status read_blocking(const struct fetch *f, int64_t block_ms)
 {
     struct rargs args;
-    read_args(f, MAX_OF(f->max / QUEUE_PRIORITIES, (size_t)1), block_ms, &args);
-    for (int p = 0; p < QUEUE_PRIORITIES; p++)
+    int streams = 0;
+    read_args(f, share_of_blocking(f), block_ms, &args);
+    for (int p = 0; p < QUEUE_PRIORITIES; p++) {
+        if (f->q->is_broken[p])
+            continue;
         rargs_str(&args, f->q->stream[p]);
-    for (int p = 0; p < QUEUE_PRIORITIES; p++)
+        streams++;
+    }
+    for (int i = 0; i < streams; i++)
         rargs_str(&args, ">");
+    if (streams == 0) {
+        (void)poll(NULL, 0, (int)block_ms);
+        return ST_OK;
+    }
     redisReply *reply = NULL;
     size_t entries = 0;
     enum status st = redis_call_blocking_into(f->r, &args, block_ms, f->out->arena, &reply);
+    if (st == ST_CORRUPT)
+        return find_broken(f);
     if (st == ST_OK)
         st = take_reply(f, reply, &entries);
     if (st != ST_OK && st != ST_CONFLICT)
@@ -245,6 +299,12 @@ static enum status fetch_once(const struct fetch *f, int64_t block_ms)
         TRY(read_lost(f));
         if (f->out->count > 0 || f->q->has_lost_reply)
             return ST_OK;
+    }
+    /* Nothing was left a moment ago: one round trip less for what comes next. Not for few at a
+     * time, as the read takes some of each stream. */
+    if (f->q->is_drained && block_ms > 0 && f->max >= QUEUE_PRIORITIES && !f->q->seen.has_lines) {
+        f->q->is_drained = false;
+        return read_blocking(f, block_ms);
     }
     if (f->q->seen.has_lines)
         TRY(queue_pump(f->q, f->r, f->max));
@@ -279,6 +339,21 @@ static void use_consumer(struct queue *q, const char *consumer)
     q->has_lost_reply = false;
 }
 
+/* Where there are tenants, more may wait in their lines than a read of the streams tells. */
+static bool has_drained(const struct fetch *f)
+{
+    for (size_t i = 0; i < f->out->count; i++) {
+        if (f->out->jobs[i].tenant)
+            return false;
+    }
+    /* A round notices when a broken stream has been mended. */
+    for (int p = 0; p < QUEUE_PRIORITIES; p++) {
+        if (f->q->is_broken[p])
+            return false;
+    }
+    return f->out->count < share_of_blocking(f);
+}
+
 /* One slice of waiting. ST_OK without jobs: nothing came, or the queue is paused. */
 static enum status fetch_slice(const struct fetch *f, int64_t block_ms)
 {
@@ -295,6 +370,7 @@ static enum status fetch_slice(const struct fetch *f, int64_t block_ms)
         TRY(queue_make_groups(f->q, f->r));
         st = fetch_once(f, block_ms);
     }
+    f->q->is_drained = st == ST_OK && has_drained(f);
     return st == ST_CONFLICT ? ST_UNAVAILABLE : st;
 }
 

@@ -53,6 +53,9 @@ struct queue {
     char consumer[QUEUE_CONSUMER_BYTES];            /* that the marks below belong to */
     char last[QUEUE_PRIORITIES][QUEUE_ENTRY_BYTES]; /* newest entry received of each stream */
     bool has_lost_reply; /* entries after `last` may be ours without our knowing */
+    bool is_drained;     /* the last fetch left nothing behind: the next one may wait at once */
+    bool is_broken[QUEUE_PRIORITIES]; /* the key holds something else than a stream */
+    int64_t broken_told_mono_ms;
     struct queue_control seen;
 };
 
