@@ -124,12 +124,18 @@ struct db *cli_database(struct cli *cli, int64_t wait_ms)
 {
     AUTO_DB db = NULL;
     struct errbuf err = {""};
+    if (!cli->conf.database_url) { /* of a command that runs without settings, too */
+        (void)cli_fail("the settings are wrong: tocsin check-config says where");
+        return NULL;
+    }
     if (db_new(cli->conf.database_url, "tocsin", &db, &err) != ST_OK) {
         (void)cli_fail("TOCSIN_DATABASE_URL: %s", err.text);
         return NULL;
     }
     const int64_t until_ms = clock_mono_ms() + wait_ms;
-    enum status st = db_ping(db);
+    enum status st = db_set_actor(db, "{\"type\":\"cli\"}");
+    if (st == ST_OK)
+        st = db_ping(db);
     while (st != ST_OK && clock_mono_ms() < until_ms) {
         (void)usleep(200 * 1000);
         st = db_ping(db);

@@ -12,6 +12,8 @@
 #include "json/schema.h"
 #include "net/page.h"
 
+enum { SCHEDULE_NAME_BYTES = 200 };
+
 struct task_schedule {
     struct uuid id;
     struct uuid org_id; /* nil: the installation's own */

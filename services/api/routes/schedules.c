@@ -10,7 +10,7 @@
 #include "store/task_schedules.h"
 #include "zone/zone.h"
 
-enum { NAME_MAX_BYTES = 200, LOOKS_MAX = 100 /* into the queue, for one list */ };
+enum { LOOKS_MAX = 100 /* into the queue, for one list */ };
 
 /* --- what goes out --- */
 
@@ -215,7 +215,7 @@ static const char *check_name(const char *text)
      .flags = (required),                                                                     \
      .offset = AT(name),                                                                      \
      .min = 1,                                                                                \
-     .max = NAME_MAX_BYTES,                                                                   \
+     .max = SCHEDULE_NAME_BYTES,                                                              \
      .check = check_name,                                                                     \
      .help = "Unique in the organisation",                                                    \
      .example = "\"nightly look\""},                                                          \
@@ -408,7 +408,7 @@ static const struct field list_fields[] = {
     {.name = "q",
      .type = FT_STRING,
      .offset = AT(q),
-     .max = NAME_MAX_BYTES,
+     .max = SCHEDULE_NAME_BYTES,
      .alias = "search",
      .help = "Part of the name"},
 };
