@@ -134,6 +134,11 @@
 #define LIMIT_HOST_SLUG 63
 #define LIMIT_HOST_ONLINE_US (90LL * 1000000) /* seen within: online */
 
+/* Kept replies of lists */
+#define LIMIT_CACHE_ENTRY_BYTES (256u << 10)
+#define LIMIT_CACHE_WINDOW_BYTES ((size_t)32 << 20) /* kept by one process within one life time */
+#define LIMIT_CACHE_MS 250                          /* Redis answers a cache by then, or it rests */
+
 /* Repeated requests (Idempotency-Key) */
 #define LIMIT_IDEMPOTENCY_KEY_BYTES 255
 #define LIMIT_IDEMPOTENCY_REPLY_BYTES (1u << 20) /* a larger reply is not kept */

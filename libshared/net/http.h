@@ -94,6 +94,7 @@ struct route {
     const char *produces;           /* content type of a reply that is not JSON */
     const char *consumes;           /* content type of a body that is not JSON */
     unsigned flags;
+    unsigned reads; /* of a GET whose reply may be kept: what it depends on, the service's bits */
     size_t max_body_bytes; /* 0: LIMIT_HTTP_BODY_BYTES */
     http_handler *handler;
 };

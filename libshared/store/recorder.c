@@ -157,6 +157,7 @@ static void attach_items(struct batch *b)
         if (!item.check)
             continue;
         item.org_id = item.check->org_id;
+        item.outcome->org_id = item.org_id;
         b->items[kept++] = item;
     }
     b->item_count = kept;

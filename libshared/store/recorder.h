@@ -33,9 +33,10 @@ struct record {
 };
 
 struct record_outcome {
-    bool is_new;    /* false: there was one already, or the check is gone */
-    bool is_soft;   /* not confirmed yet: another try after the retry interval is due */
-    struct uuid id; /* of the stored result (the earlier one's when not new; nil: check gone) */
+    bool is_new;        /* false: there was one already, or the check is gone */
+    bool is_soft;       /* not confirmed yet: another try after the retry interval is due */
+    struct uuid org_id; /* the check's; nil: check gone */
+    struct uuid id;     /* of the stored result (the earlier one's when not new; nil: check gone) */
 };
 
 /* Stores up to LIMIT_RECORD_BATCH records; outcomes[i] belongs to records[i]. *alerts: outbox rows

@@ -5,6 +5,7 @@
 
 #include "auth/cache.h"
 #include "base/str.h"
+#include "services/api/cache.h"
 #include "services/api/hooks.h"
 #include "services/api/login_guard.h"
 #include "services/api/rate_limit.h"
@@ -21,6 +22,7 @@ static void context_free(void *arg)
         return;
     db_free(ctx->db);
     redis_free(ctx->redis);
+    redis_free(ctx->fast);
     free(ctx);
 }
 
@@ -35,6 +37,8 @@ static enum status context_new(void *arg, void **out)
     enum status st = db_new(api->conf->database_url, "tocsin-api", &ctx->db, NULL);
     if (st == ST_OK)
         st = redis_new(api->conf->redis_url, LIMIT_REDIS_COMMAND_MS, &ctx->redis, NULL);
+    if (st == ST_OK)
+        st = redis_new(api->conf->redis_url, LIMIT_CACHE_MS, &ctx->fast, NULL);
     if (st != ST_OK) {
         context_free(ctx);
         return st;
@@ -84,7 +88,8 @@ static enum status make_parts(struct api *api, struct errbuf *err)
     /* Half of the handlers at most may be busy with passwords. */
     api->login_guard = login_guard_new(GUARD_ENTRIES,
                                        (int)MAX_OF(api->conf->http_handler_threads / 2, 1));
-    if (!api->auth_cache || !api->rate_limit || !api->login_guard)
+    api->cache = cache_new(api->conf);
+    if (!api->auth_cache || !api->rate_limit || !api->login_guard || !api->cache)
         return ST_NO_MEMORY;
     return api_watch_start(api->conf, &api->watch, err);
 }
@@ -126,6 +131,7 @@ static void api_free(struct api *api)
     api_watch_stop(api->watch);
     login_guard_free(api->login_guard);
     rate_limit_free(api->rate_limit);
+    cache_free(api->cache);
     auth_cache_free(api->auth_cache);
     seal_keys_free(api->seal);
     seal_keys_free(api->reply_seal);

@@ -18,6 +18,7 @@
 struct auth_cache;  /* auth/cache.h */
 struct rate_limit;  /* services/api/rate_limit.h */
 struct login_guard; /* services/api/login_guard.h */
+struct cache;       /* services/api/cache.h */
 struct api_watch;   /* services/api/watch.h */
 struct waiter;      /* services/api/waiter.h */
 
@@ -30,6 +31,7 @@ struct api {
     struct auth_cache *auth_cache;
     struct rate_limit *rate_limit;
     struct login_guard *login_guard;
+    struct cache *cache;
     struct api_watch *watch; /* keeps the health of the stores up to date */
     struct waiter *waiter;   /* wakes the requests that wait for a job */
     bool is_auth_off;        /* TOCSIN_AUTH=none */
@@ -41,6 +43,9 @@ struct api_ctx {
     struct api *api;
     struct db *db;
     struct redis *redis;
+    struct redis *fast; /* for what is better left out than waited for: cache and shared limits */
+    char cache_run[48]; /* cache.c: the run of Redis, and the connection that it was asked on */
+    uint64_t cache_connection;
     const struct conf *conf; /* api->conf */
     struct seal_keys *seal;  /* api->seal */
 };
@@ -70,5 +75,7 @@ NODISCARD enum status api_note_actor(struct req *r);
 /* Whether PostgreSQL and Redis answered last time they were asked (at most 2 s ago). */
 bool api_has_database(void);
 bool api_has_redis(void);
+/* Whether lists are kept in Redis, and it answers. */
+bool api_has_cache(void);
 
 #endif

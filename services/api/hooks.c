@@ -1,6 +1,8 @@
 /* Which mechanism looks at which request. */
 #include "services/api/hooks.h"
 
+#include "services/api/cache.h"
+
 enum status api_before(struct req *r)
 {
     switch (r->method) {
@@ -12,6 +14,8 @@ enum status api_before(struct req *r)
         return idempotency_begin(r);
     case M_GET:
     case M_HEAD:
+        cache_look(r);
+        break;
     case M_OPTIONS:
     case M_COUNT_:
         break;
@@ -21,19 +25,25 @@ enum status api_before(struct req *r)
 
 enum status api_after(struct req *r)
 {
+    enum status st = ST_OK;
     switch (r->method) {
     case M_PUT:
     case M_PATCH:
     case M_DELETE:
         precondition_end(r);
+        cache_invalidate(r);
         break;
     case M_POST:
-        return idempotency_end(r);
+        st = idempotency_end(r);
+        cache_invalidate(r); /* also when nobody knows whether it was committed */
+        break;
     case M_GET:
     case M_HEAD:
+        cache_keep(r);
+        break;
     case M_OPTIONS:
     case M_COUNT_:
         break;
     }
-    return ST_OK;
+    return st;
 }

@@ -16,6 +16,8 @@ struct api_watch {
 static struct health_item database = {.name = "database", .is_required = true};
 static struct health_item redis = {.name = "redis", .is_required = false};
 
+static atomic_bool has_cache; /* as set */
+
 bool api_has_database(void)
 {
     return atomic_load(&database.is_ok);
@@ -24,6 +26,11 @@ bool api_has_database(void)
 bool api_has_redis(void)
 {
     return atomic_load(&redis.is_ok);
+}
+
+bool api_has_cache(void)
+{
+    return atomic_load(&has_cache) && api_has_redis();
 }
 
 static void note(struct health_item *item, bool ok, const char *why)
@@ -51,6 +58,7 @@ static void run(struct stage *stage, void *arg)
 enum status api_watch_start(const struct conf *conf, struct api_watch **out, struct errbuf *err)
 {
     static bool is_added; /* the registry keeps items for ever: a test may start a second API */
+    atomic_store(&has_cache, conf->cache_ttl > 0);
     if (!is_added) {
         health_add(&database);
         health_add(&redis);

@@ -8,7 +8,7 @@
  *
  *   fetch (a thread a queue)   own Redis connection, and PostgreSQL where there are checks
  *   execute                    checks: the HTTP client's thread; tasks: processes (pool.h)
- *   record                     own PostgreSQL connection
+ *   record                     own PostgreSQL and Redis connection
  *   acknowledge, lease         own Redis connection each
  */
 #ifndef TOCSIN_WORKER_WORKER_H

@@ -32,6 +32,8 @@ struct kit_api *kit_api_start(const char *database, const char *redis,
     kit_set_text(&c->secret_key, KIT_SECRET_KEY);
     kit_set_text(&c->auth, o->auth ? o->auth : "jwt");
     c->api_port = 0;
+    if (o->has_no_cache)
+        c->cache_ttl = 0;
     c->anonymous_rate = o->anonymous_rate ? o->anonymous_rate : 100000;
     struct errbuf err = {""};
     void *state = NULL;

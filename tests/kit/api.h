@@ -17,6 +17,7 @@
 struct kit_api_options {
     const char *database, *redis, *auth;
     int64_t anonymous_rate; /* 0: never in the way */
+    bool has_no_cache;
 };
 struct kit_api {
     struct daemon daemon;

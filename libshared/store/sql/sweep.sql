@@ -44,6 +44,7 @@ JOIN checks c ON c.id = e.check_id
 WHERE NOT EXISTS (SELECT 1 FROM results r WHERE r.check_id = e.check_id
                   AND r.slot_at = e.slot_at AND r.trigger = 'schedule')
 ON CONFLICT DO NOTHING
+RETURNING org_id
 
 -- name: sweep_settle
 UPDATE check_state s SET settled_to = u.settled_to

@@ -6,6 +6,7 @@
 #include "json/parse.h"
 #include "net/page.h"
 #include "services/api/api.h"
+#include "services/api/cache.h"
 #include "services/api/config_secrets.h"
 #include "services/api/routes/deliveries.h"
 #include "services/api/routes/routes.h"
@@ -385,6 +386,7 @@ static const struct route routes[] = {
      .reply = &channel_schema,
      .list = "channels",
      .tag = "Channels",
+     .reads = CACHED_DELIVERIES,
      .handler = channel_list},
     {.method = M_POST,
      .path = PATH,

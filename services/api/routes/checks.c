@@ -9,6 +9,7 @@
 #include "net/page.h"
 #include "net/url.h"
 #include "services/api/api.h"
+#include "services/api/cache.h"
 #include "services/api/config_secrets.h"
 #include "services/api/routes/routes.h"
 #include "zone/zone.h"
@@ -593,7 +594,7 @@ static enum status check_delete(struct req *r)
     }
 static const struct route routes[] = {
     ROUTE(M_GET, "", SCOPE_CHECKS_READ, "List checks", .query = &list_schema,
-          .reply = &check_schema, .list = "checks", .handler = check_list),
+          .reply = &check_schema, .list = "checks", .reads = CACHED_RESULTS, .handler = check_list),
     ROUTE(M_POST, "", SCOPE_CHECKS_WRITE, "Create a check", .body = &create_schema,
           .reply = &check_schema, .ok = 201, .errors = ERRORS("SECRET_KEY_MISSING"),
           .flags = ROUTE_ATOMIC, .handler = check_create),

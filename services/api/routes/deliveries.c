@@ -7,6 +7,7 @@
 #include "net/page.h"
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
+#include "services/api/cache.h"
 #include "services/api/routes/routes.h"
 
 struct delivery_out {
@@ -218,6 +219,7 @@ static const struct route routes[] = {
      .reply = &delivery_schema,
      .list = "deliveries",
      .tag = "Channels",
+     .reads = CACHED_RESULTS | CACHED_DELIVERIES,
      .handler = delivery_list},
     {.method = M_GET,
      .path = "/api/v1/deliveries/{id}",

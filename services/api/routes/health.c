@@ -61,7 +61,7 @@ static struct health_reply look(void)
                              .unix_s = now_us / 1000000,
                              .at = now_us,
                              .has_redis = api_has_redis(),
-                             .has_cache = false, /* replies are not cached */
+                             .has_cache = api_has_cache(),
                              .has_database = api_has_database()};
     if (!h.has_database)
         h.status = "unhealthy";

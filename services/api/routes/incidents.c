@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "services/api/api.h"
+#include "services/api/cache.h"
 #include "services/api/routes/routes.h"
 
 #define AT(member) offsetof(struct incident_event, member)
@@ -270,6 +271,7 @@ static const struct route routes[] = {
      .reply = &incident_item_schema,
      .list = "incidents",
      .tag = "Incidents",
+     .reads = CACHED_RESULTS,
      .handler = incident_list},
     {.method = M_GET,
      .path = "/api/v1/incidents/{id}",

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "net/page.h"
 #include "services/api/api.h"
+#include "services/api/cache.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/routes.h"
 
@@ -250,6 +251,7 @@ static const struct route routes[] = {
      .reply = &result_schema,
      .list = "results",
      .tag = "Results",
+     .reads = CACHED_RESULTS,
      .handler = result_list},
     {.method = M_GET,
      .path = PATH "/summary",
@@ -258,6 +260,7 @@ static const struct route routes[] = {
      .query = &summary_in_schema,
      .reply = &summary_schema,
      .tag = "Results",
+     .reads = CACHED_RESULTS,
      .handler = result_summary},
     {.method = M_GET,
      .path = PATH "/check/{check_id}",
@@ -268,6 +271,7 @@ static const struct route routes[] = {
      .list = "results",
      .tag = "Results",
      .errors = ERRORS("CHECK_NOT_FOUND"),
+     .reads = CACHED_RESULTS,
      .handler = result_list_check},
     {.method = M_GET,
      .path = PATH "/{id}",
