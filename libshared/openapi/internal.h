@@ -2,6 +2,7 @@
 #ifndef TOCSIN_OPENAPI_INTERNAL_H
 #define TOCSIN_OPENAPI_INTERNAL_H
 
+#include "auth/scopes.h"
 #include "openapi/openapi.h"
 
 /* What comes in and what goes out are described differently: secrets, nulls, what is required. */
@@ -61,6 +62,17 @@ bool next_type(const char **types, char *out, size_t size);
 static inline int route_ok(const struct route *r)
 {
     return r->ok ? r->ok : 200;
+}
+/* Whether a POST takes an Idempotency-Key, and whether a change takes If-Match. */
+static inline bool route_is_keyed(const struct doc *d, const struct route *r)
+{
+    return d->about->takes_conditions && r->method == M_POST && r->scope != SCOPE_PUBLIC;
+}
+static inline bool route_is_change(const struct doc *d, const struct route *r)
+{
+    return d->about->takes_conditions &&
+           (r->method == M_PUT || r->method == M_PATCH || r->method == M_DELETE) &&
+           r->scope != SCOPE_PUBLIC;
 }
 static inline bool route_has_body(const struct route *r)
 {

@@ -18,7 +18,8 @@ struct openapi_about {
     const char *version;
     const struct route_set *sets;
     size_t set_count;
-    bool has_sign_in; /* there is a POST /api/v1/auth/token: tokens beside API keys */
+    bool takes_conditions; /* If-Match, and Idempotency-Key */
+    bool has_sign_in;      /* there is a POST /api/v1/auth/token: tokens beside API keys */
 };
 
 /* Writes the document as JSON without white space. ST_INVALID, naming the culprit: a tag that is

@@ -157,10 +157,15 @@ static void write_query_param(struct jw *w, const struct field *f)
 }
 
 /* Those that the server itself understands, on every route of their kind. */
-static void write_header_params(struct jw *w, const struct route *r)
+static void write_header_params(struct doc *d, const struct route *r)
 {
+    struct jw *w = &d->w;
     if (r->method == M_GET && !(r->flags & ROUTE_INLINE))
         write_ref(w, "parameters", "If-None-Match");
+    if (route_is_change(d, r))
+        write_ref(w, "parameters", "If-Match");
+    if (route_is_keyed(d, r))
+        write_ref(w, "parameters", "Idempotency-Key");
 }
 
 static enum status write_params(struct doc *d, const struct route *r)
@@ -170,7 +175,7 @@ static enum status write_params(struct doc *d, const struct route *r)
     TRY(write_path_params(d, r));
     for (size_t i = 0; r->query && i < r->query->count; i++)
         write_query_param(&d->w, &r->query->fields[i]);
-    write_header_params(&d->w, r);
+    write_header_params(d, r);
     jw_end(&d->w);
     return ST_OK;
 }
@@ -181,6 +186,10 @@ void shared_params_write(struct doc *d)
         const char *name, *help;
     } params[] = {
         {"If-None-Match", "An ETag that was given before: 304 when the reply would be the same"},
+        {"If-Match", "ETags that were given before: 412 unless what is there is of such a version"},
+        {"Idempotency-Key",
+         "1 to 255 visible characters that name this request: for a day, a repeat does nothing and "
+         "gets the first one's reply"},
     };
     struct jw *w = &d->w;
     jw_key(w, "parameters");

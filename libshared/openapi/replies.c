@@ -16,14 +16,22 @@ enum when {
     ON_INPUT = 8, /* a body or a query */
     ON_COUNTED = 16,
     ON_HANDLED = 32, /* not answered on the I/O thread */
+    ON_KEYED = 64,   /* takes an Idempotency-Key */
+    ON_CHANGE = 128  /* takes If-Match */
 };
 
+/* Of the rows with one status the first whose occasion it is. */
 static const struct shared {
     int status;
     unsigned when;
     const char *name, *help;
     const char *codes[6];
 } shared[] = {
+    {400,
+     ON_KEYED,
+     "BadKeyedRequest",
+     "The request, or its Idempotency-Key, cannot be read.",
+     {"MALFORMED_REQUEST", "IDEMPOTENCY_KEY_MALFORMED"}},
     {400, ON_ALL, "BadRequest", "The request cannot be read.", {"MALFORMED_REQUEST"}},
     {401,
      ON_SIGNED_IN,
@@ -35,12 +43,27 @@ static const struct shared {
      "Forbidden",
      "The caller lacks the scope.",
      {"INSUFFICIENT_SCOPE", "FORBIDDEN"}},
+    {409,
+     ON_KEYED,
+     "KeyInUse",
+     "A request with this Idempotency-Key has no known reply, yet or for good.",
+     {"IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_INDETERMINATE"}},
+    {412,
+     ON_CHANGE,
+     "PreconditionFailed",
+     "What is there is no version that If-Match names.",
+     {"PRECONDITION_FAILED"}},
     {413, ON_BODY, "TooLarge", "The body is too large.", {"TOO_LARGE"}},
     {415,
      ON_BODY,
      "UnsupportedMediaType",
      "The body is of a type or coding that is not taken here.",
      {"UNSUPPORTED_MEDIA_TYPE"}},
+    {422,
+     ON_KEYED,
+     "InvalidOrKeyReused",
+     "The request is not valid, or its Idempotency-Key came with another one.",
+     {"VALIDATION_ERROR", "IDEMPOTENCY_KEY_REUSED"}},
     {422,
      ON_INPUT,
      "Invalid",
@@ -59,7 +82,7 @@ static const struct shared {
      {"OVERLOADED", "UNAVAILABLE", "STOPPING", "OUT_OF_MEMORY", "NOT_SET_UP"}},
 };
 
-static unsigned occasions(const struct route *r)
+static unsigned occasions(const struct doc *d, const struct route *r)
 {
     unsigned when = ON_ALL;
     if (r->scope != SCOPE_PUBLIC) /* an agent's key may not even ask who it is */
@@ -72,13 +95,17 @@ static unsigned occasions(const struct route *r)
         when |= ON_COUNTED;
     if (!(r->flags & ROUTE_INLINE))
         when |= ON_HANDLED;
+    if (route_is_keyed(d, r))
+        when |= ON_KEYED;
+    if (route_is_change(d, r))
+        when |= ON_CHANGE;
     return when;
 }
 
-static const struct shared *shared_of(int status)
+static const struct shared *shared_of(int status, unsigned when)
 {
     for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
-        if (shared[i].status == status)
+        if (shared[i].status == status && (shared[i].when & when))
             return &shared[i];
     }
     return NULL;
@@ -99,6 +126,9 @@ static const struct {
     {"X-Total-Count", "integer", "How many there are on all pages"},
     {"ETag", "string", "The version of what was read, for If-None-Match and If-Match"},
     {"X-Request-Id", "string", "The request's id: the client's own, or ours"},
+    {"X-Cache", "string", "hit: kept from before, and nothing has changed since; miss: just read"},
+    {"Idempotency-Replayed", "string",
+     "true: the reply that the first request with this Idempotency-Key got"},
 };
 
 void shared_headers_write(struct doc *d)
@@ -377,8 +407,9 @@ static void write_other_content(struct jw *w, const char *types)
     }
 }
 
-static void write_success_headers(struct jw *w, const struct route *r, int status)
+static void write_success_headers(struct doc *d, const struct route *r, int status)
 {
+    struct jw *w = &d->w;
     jw_key(w, "headers");
     jw_object(w);
     write_header(w, "X-Request-Id");
@@ -390,6 +421,10 @@ static void write_success_headers(struct jw *w, const struct route *r, int statu
         write_header(w, "X-Total-Count");
     if (r->method == M_GET && status == 200 && !(r->flags & ROUTE_INLINE))
         write_header(w, "ETag");
+    if (r->reads != 0)
+        write_header(w, "X-Cache");
+    if (route_is_keyed(d, r))
+        write_header(w, "Idempotency-Replayed");
     if (!(r->flags & ROUTE_NO_RATE))
         write_rate_headers(w);
     jw_end(w);
@@ -402,14 +437,15 @@ struct success {
     bool is_more;
 };
 
-static void write_success(struct jw *w, const struct route *r, const struct success *s)
+static void write_success(struct doc *d, const struct route *r, const struct success *s)
 {
+    struct jw *w = &d->w;
     char key[8];
     (void)snprintf(key, sizeof(key), "%d", s->status);
     jw_key(w, key);
     jw_object(w);
     jw_kv_str(w, "description", s->help ? s->help : success_text(r, s->status));
-    write_success_headers(w, r, s->status);
+    write_success_headers(d, r, s->status);
     if (s->reply || s->produces) {
         jw_key(w, "content");
         jw_object(w);
@@ -440,10 +476,9 @@ static enum status codes_of(struct doc *d, const struct route *r, int status, st
 static enum status write_failure(struct doc *d, const struct route *r, int status)
 {
     struct codes codes = {.count = 0};
-    const struct shared *s = shared_of(status);
-    const bool is_shared = s && (occasions(r) & s->when);
+    const struct shared *s = shared_of(status, occasions(d, r));
     TRY(codes_of(d, r, status, &codes));
-    if (codes.count == 0 && !is_shared)
+    if (codes.count == 0 && !s)
         return ST_OK;
     char key[8];
     (void)snprintf(key, sizeof(key), "%d", status);
@@ -452,7 +487,7 @@ static enum status write_failure(struct doc *d, const struct route *r, int statu
         write_ref(&d->w, "responses", s->name);
         return ST_OK;
     }
-    if (is_shared)
+    if (s)
         add_shared(&codes, s);
     write_problem(&d->w, status, NULL, &codes);
     return ST_OK;
@@ -467,13 +502,13 @@ enum status replies_write(struct doc *d, const struct route *r)
     for (int status = 200; status < 600; status++) {
         bool is_written = false;
         if (status == usual.status) {
-            write_success(&d->w, r, &usual);
+            write_success(d, r, &usual);
             is_written = true;
         }
         for (const struct route_reply *m = r->more; m && m->status && !is_written; m++) {
             if (m->status != status)
                 continue;
-            write_success(&d->w, r,
+            write_success(d, r,
                           &(struct success){.status = status,
                                             .help = m->help,
                                             .reply = m->reply,

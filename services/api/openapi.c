@@ -35,13 +35,18 @@ static const char about[] =
     "- **Limits**: the `RateLimit-` headers tell how many requests are left; 429 and 503 come with "
     "`Retry-After`.\n"
     "- **Versions of things**: a GET's `ETag` can be sent back as `If-None-Match`: 304 when nothing "
-    "changed.\n"
+    "changed; or as `If-Match` with a change: 412 when somebody else was quicker.\n"
+    "- **Repeats**: a POST with an `Idempotency-Key` happens once, however often it is sent in a "
+    "day.\n"
     "- A slash at the end of a path is ignored.\n";
 
 enum status api_openapi(struct buf *out, struct errbuf *err)
 {
-    struct openapi_about a = {
-        .title = "Tocsin", .description = about, .version = tocsin_version, .has_sign_in = true};
+    struct openapi_about a = {.title = "Tocsin",
+                              .description = about,
+                              .version = tocsin_version,
+                              .takes_conditions = true,
+                              .has_sign_in = true};
     a.sets = api_route_sets(&a.set_count);
     return openapi_write(&a, out, err);
 }
