@@ -26,6 +26,7 @@ endif
 include mk/flags.mk
 include mk/gen.mk
 include mk/build.mk
+include mk/web.mk
 include mk/dev.mk
 include mk/test.mk
 include mk/run.mk
@@ -33,7 +34,7 @@ include mk/bench.mk
 
 ## all: build the libraries, the daemons and the tools (MODE=debug|release|asan|tsan|cov)
 .PHONY: all
-all: libs bins
+all: libs bins $(if $(filter debug release,$(MODE)),web-if-possible)
 
 ## release: the same with MODE=release
 .PHONY: release

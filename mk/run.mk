@@ -9,7 +9,8 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 run-prepare:
 	@$(RUNNER) check
 	@scripts/deps.sh build run
-	$(Q)$(MAKE) $(JOBS) MODE=release bins
+	@scripts/deps.sh web || echo 'web: going on without Node.js' >&2
+	$(Q)$(MAKE) $(JOBS) MODE=release bins web-if-possible
 
 ## run: install, build and run a whole Tocsin here; Ctrl-C drains and stops it
 .PHONY: run

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: deps.sh [build] [run] [test] [fuzz].
+# Installs the Debian packages that are missing: deps.sh [build] [run] [web] [test] [fuzz].
 #
 # Silent and instant when all are there. Installing PostgreSQL or Redis here neither starts nor
 # creates a system server: only their programs are wanted, and the machine's owner did not ask for
@@ -11,6 +11,7 @@ declare -A group=(
         libcurl4-openssl-dev libjansson-dev libjwt-dev libesmtp-dev libuv1-dev libc-ares-dev
         libsodium-dev libwslay-dev zlib1g-dev libssl-dev'
     [run]='curl ca-certificates tzdata'
+    [web]=''
     [test]='libcmocka-dev clang-format-14 git jq python3'
     [fuzz]='clang-14 libclang-rt-14-dev'
 )
@@ -45,7 +46,7 @@ has dpkg-query || fail 'this is not Debian; install the packages named in script
 
 wanted=()
 for name in "${@:-build}"; do
-    [ -n "${group[$name]:-}" ] || fail "unknown group $name (build, run, test, fuzz)"
+    [ -n "${group[$name]+x}" ] || fail "unknown group $name (build, run, web, test, fuzz)"
     # shellcheck disable=SC2206 # the lists are split into words on purpose
     wanted+=(${group[$name]})
     case $name in
@@ -53,7 +54,7 @@ for name in "${@:-build}"; do
         has_postgres || want_postgres=true
         has redis-server || want_redis=true
         ;;
-    test)
+    web | test)
         node_is_recent || wanted+=(nodejs npm)
         ;;
     esac

@@ -78,6 +78,7 @@ make_secret() {
 prepare() {
     mkdir -p "$log_dir"
     : >>"$log_dir/runner.log"
+    export TOCSIN_WEB_DIR=${TOCSIN_WEB_DIR:-$(realpath -m "$bin_dir/../../web")}
     socket=$(socket_dir)
     cluster=$(cluster_dir)
     if [ -z "${TOCSIN_DATABASE_URL:-}" ]; then

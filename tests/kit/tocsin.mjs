@@ -252,6 +252,7 @@ export async function startTocsin({ daemons = ALL_DAEMONS, env = {} } = {}) {
   };
   tocsin.env = {
     PATH: process.env.PATH,
+    TOCSIN_WEB_DIR: path.resolve(required('TOCSIN_TEST_BIN'), '../../web'),
     ...(process.env.TOCSIN_TEST_TRAFFIC ? { TOCSIN_TEST_TRAFFIC: process.env.TOCSIN_TEST_TRAFFIC } : {}),
     TOCSIN_DATABASE_URL: tocsin.databaseUrl,
     TOCSIN_REDIS_URL: `unix://${tocsin.redisSocket}`,

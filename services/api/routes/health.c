@@ -11,7 +11,7 @@ struct health_reply {
 };
 
 struct index_reply {
-    const char *name, *version, *api, *health, *metrics;
+    const char *name, *version, *api, *health, *metrics, *openapi, *docs, *redoc;
 };
 
 #define AT(member) offsetof(struct index_reply, member)
@@ -21,6 +21,9 @@ static const struct field index_fields[] = {
     {.name = "api", .type = FT_STRING, .offset = AT(api), .help = "Where all paths begin"},
     {.name = "health", .type = FT_STRING, .offset = AT(health)},
     {.name = "metrics", .type = FT_STRING, .offset = AT(metrics), .help = "For Prometheus"},
+    {.name = "openapi", .type = FT_STRING, .offset = AT(openapi), .help = "What all of it takes"},
+    {.name = "docs", .type = FT_STRING, .offset = AT(docs), .help = "The same for people"},
+    {.name = "redoc", .type = FT_STRING, .offset = AT(redoc)},
 };
 #undef AT
 static const struct schema index_schema = SCHEMA("Index", struct index_reply, index_fields);
@@ -76,7 +79,10 @@ static enum status index_get(struct req *r)
                                       .version = tocsin_version,
                                       .api = "/api/v1",
                                       .health = "/api/v1/health",
-                                      .metrics = "/metrics"};
+                                      .metrics = "/metrics",
+                                      .openapi = "/api/v1/openapi.json",
+                                      .docs = "/api/v1/docs",
+                                      .redoc = "/api/v1/redoc"};
     reply_object(r, 200, &index_schema, &index);
     return ST_OK;
 }
