@@ -418,6 +418,7 @@ enum status queue_fetch(struct queue *q, struct redis *r, const char *consumer, 
         f.now_ms = clock_wall_ms();
         st = fetch_slice(&f, MIN_OF(left_ms, (int64_t)SLICE_MS));
         if (out->count > 0) {
+            f.now_ms = clock_wall_ms(); /* it may have waited */
             CRASH_AT("queue.after_fetch");
             /* Jobs in hand count for more than the failure after them, which the next call meets.
              */
