@@ -58,7 +58,6 @@
 #define LIMIT_EXECUTORS 256        /* processes of one worker */
 #define LIMIT_TASK_REASON 512      /* bytes of why an attempt failed */
 #define LIMIT_TASK_PROGRESS 96     /* bytes of how far it is */
-#define LIMIT_TASK_CANCEL_MS 5000  /* from being told to stop to being killed */
 #define LIMIT_TASK_START_MS 10000  /* an executor must be there by then */
 #define LIMIT_TASK_MS 86400000LL   /* an attempt of a job that names no time limit */
 #define LIMIT_TASK_PREFETCH 256    /* jobs of one queue that wait in a worker for an executor */

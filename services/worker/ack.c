@@ -149,6 +149,10 @@ static enum ending ending_of(const struct work *work, struct job_outcome *out)
         out->state = JOB_CANCELLED;
         return END_FOR_GOOD;
     }
+    if (task && task->how == TASK_EXPIRED) {
+        out->state = JOB_EXPIRED;
+        return END_FOR_GOOD;
+    }
     if (task && task->how == TASK_RETRY && work->job.attempt < work->job.max_attempts)
         return END_RETRY;
     if (work->failure[0] || (task && task->how != TASK_SUCCEEDED)) {

@@ -331,7 +331,7 @@ static void keep_time(struct pool *p, struct child *c, int64_t now_ms)
     } else if (atomic_load(&c->work->is_cancelled)) {
         if (c->told != TASK_STOP_CANCEL) {
             tell(c, TASK_STOP_CANCEL);
-            c->kill_at_ms = now_ms + LIMIT_TASK_CANCEL_MS;
+            c->kill_at_ms = now_ms + p->worker->conf->executor_grace;
         }
     } else if (atomic_load(&p->worker->is_giving_up)) {
         if (c->told != TASK_STOP_DRAIN) {

@@ -54,11 +54,9 @@ static struct metric executors = {
               .labels = "end=\"" word "\"",                   \
               .type = METRIC_COUNTER}
 static struct metric attempts[] = {
-    TASK_METRIC(TASK_SUCCEEDED, "succeeded"),
-    TASK_METRIC(TASK_RETRY, "failed"),
-    TASK_METRIC(TASK_FINAL, "final"),
-    TASK_METRIC(TASK_CANCELLED, "cancelled"),
-    TASK_METRIC(TASK_HANDED_BACK, "handed_back"),
+    TASK_METRIC(TASK_SUCCEEDED, "succeeded"), TASK_METRIC(TASK_RETRY, "failed"),
+    TASK_METRIC(TASK_FINAL, "final"),         TASK_METRIC(TASK_CANCELLED, "cancelled"),
+    TASK_METRIC(TASK_EXPIRED, "expired"),     TASK_METRIC(TASK_HANDED_BACK, "handed_back"),
 };
 static struct health_item items[] = {
     [WORKER_DATABASE] = {.name = "database", .is_required = true},
@@ -86,6 +84,7 @@ static void add_all(void)
                                   &attempts[TASK_RETRY],
                                   &attempts[TASK_FINAL],
                                   &attempts[TASK_CANCELLED],
+                                  &attempts[TASK_EXPIRED],
                                   &attempts[TASK_HANDED_BACK]};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         metrics_add(all[i]);

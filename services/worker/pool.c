@@ -7,6 +7,8 @@
 #include "queue/metrics.h"
 #include "services/worker/frame.h"
 
+enum { SIFT_MS = 100 };
+
 /* --- the lists --- */
 
 static void ready_push(struct pool *p, struct work *work)
@@ -114,31 +116,38 @@ int64_t pool_sift(struct pool *p, int64_t now_ms)
 {
     struct worker *w = p->worker;
     struct work *out = NULL;
-    int64_t next_ms = INT64_MAX;
+    const int64_t wall_ms = clock_wall_ms();
+    if (now_ms < p->sift_at_ms)
+        return p->sift_at_ms;
     (void)pthread_mutex_lock(&p->lock);
     for (size_t i = 0; i < w->lane_count; i++) {
         for (struct work **at = &w->lanes[i].ready; *at;) {
             struct task_end *task = (*at)->task;
             const int64_t until_ms = task->ready_mono_ms + LIMIT_TASK_HOLD_MS;
+            const int64_t expires_ms = (*at)->job.expires_at_ms;
             const bool is_cancelled = atomic_load(&(*at)->is_cancelled);
-            if (!is_cancelled && until_ms > now_ms) {
-                next_ms = MIN_OF(next_ms, until_ms);
+            const bool is_expired = expires_ms > 0 && wall_ms >= expires_ms;
+            if (!is_cancelled && !is_expired && until_ms > now_ms) {
                 at = &(*at)->next;
                 continue;
             }
             struct work *work = ready_remove(p, &w->lanes[i], at);
-            task->how = is_cancelled ? TASK_CANCELLED : TASK_HANDED_BACK;
+            task->how = is_cancelled ? TASK_CANCELLED
+                        : is_expired ? TASK_EXPIRED
+                                     : TASK_HANDED_BACK;
             work->next = out;
             out = work;
         }
     }
+    const bool is_empty = p->ready == 0;
     (void)pthread_mutex_unlock(&p->lock);
     while (out) {
         struct work *work = out;
         out = work->next;
         work_run_through(work);
     }
-    return next_ms;
+    p->sift_at_ms = now_ms + SIFT_MS;
+    return is_empty ? INT64_MAX : p->sift_at_ms;
 }
 
 /* --- in --- */

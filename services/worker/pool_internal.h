@@ -41,7 +41,7 @@ struct pool {
     struct ended ended[2 * LIMIT_EXECUTORS];
     size_t ended_count;
     int failures; /* to start an executor, in a row */
-    int64_t start_at_ms;
+    int64_t start_at_ms, sift_at_ms;
     char *frame;
 };
 
@@ -52,8 +52,8 @@ size_t pool_waiting(struct pool *p, int64_t *oldest_ms);
 struct work *pool_next(struct pool *p);
 /* The attempt is over (work->task says how): the work goes on. */
 void pool_done(struct pool *p, struct work *work, int64_t took_us);
-/* Works that wait and were cancelled, or have waited too long, go on. Returns when the next one
- * will have waited too long (monotonic ms; INT64_MAX: none waits). */
+/* Works that wait and were cancelled, have expired or waited too long, go on. Looks every now and
+ * then; returns when to come again (monotonic ms; INT64_MAX: none waits). */
 int64_t pool_sift(struct pool *p, int64_t now_ms);
 
 /* --- process.c --- */

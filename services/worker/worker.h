@@ -75,6 +75,7 @@ struct task_end {
         TASK_RETRY, /* tried again as its policy says */
         TASK_FINAL, /* a dead letter at once */
         TASK_CANCELLED,
+        TASK_EXPIRED,    /* before its turn came */
         TASK_HANDED_BACK /* not begun, or not to the end: another worker's */
     } how;
     const char *result; /* JSON in the work's arena, NULL */

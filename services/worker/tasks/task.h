@@ -46,7 +46,7 @@ void task_handlers_add(const struct task_handler *handlers, size_t count);
 enum task_stop {
     TASK_GO,
     TASK_STOP_SOFT_LIMIT, /* the hard limit kills later */
-    TASK_STOP_CANCEL,     /* killed after LIMIT_TASK_CANCEL_MS */
+    TASK_STOP_CANCEL,     /* killed after TOCSIN_EXECUTOR_GRACE */
     TASK_STOP_DRAIN,      /* the worker stops: the job goes back to the queue */
     TASK_STOP_ORPHAN      /* the worker is gone */
 };
