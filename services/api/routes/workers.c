@@ -8,14 +8,37 @@
 #include "services/api/routes/jobs.h"
 #include "services/api/routes/routes.h"
 
-enum { WORKERS_MAX = 1000, QUEUES_MAX = 64 };
+enum { WORKERS_MAX = 1000, QUEUES_MAX = 64, JOBS_MAX = 100 };
+
+/* One of the jobs that it works at. */
+struct worker_job_out {
+    const char *id, *task, *queue, *since, *progress;
+    int64_t attempt;
+};
+#define AT(member) offsetof(struct worker_job_out, member)
+static const struct field job_fields[] = {
+    {.name = "id", .type = FT_STRING, .offset = AT(id)},
+    {.name = "task", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(task)},
+    {.name = "queue", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(queue)},
+    {.name = "attempt", .type = FT_INT, .offset = AT(attempt)},
+    {.name = "since", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(since)},
+    {.name = "progress",
+     .type = FT_STRING,
+     .flags = F_NULLABLE,
+     .offset = AT(progress),
+     .help = "What its task says of how far it is"},
+};
+#undef AT
+static const struct schema job_schema = SCHEMA("WorkerJob", struct worker_job_out, job_fields);
 
 struct worker_out {
     const char *id;
     bool is_alive;
     struct out_list queues;
     const char *host, *version, *location, *started_at;
-    int64_t pid, concurrency, running;
+    int64_t pid, concurrency, running, executors, processed, failed;
+    double processed_rate, failed_rate;
+    struct out_list jobs;
     const char *queue[QUEUES_MAX];
 };
 #define AT(member) offsetof(struct worker_out, member)
@@ -31,11 +54,64 @@ static const struct field worker_fields[] = {
     {.name = "version", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(version)},
     {.name = "location", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(location)},
     {.name = "started_at", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(started_at)},
-    {.name = "concurrency", .type = FT_INT, .offset = AT(concurrency)},
-    {.name = "running", .type = FT_INT, .offset = AT(running), .help = "Jobs it works at"},
+    {.name = "concurrency",
+     .type = FT_INT,
+     .offset = AT(concurrency),
+     .help = "Probes that it may run at a time now"},
+    {.name = "executors",
+     .type = FT_INT,
+     .offset = AT(executors),
+     .help = "Processes it has now that run other tasks"},
+    {.name = "running",
+     .type = FT_INT,
+     .offset = AT(running),
+     .help = "Checks and other jobs in hand"},
+    {.name = "processed", .type = FT_INT, .offset = AT(processed), .help = "Jobs ended so far"},
+    {.name = "failed", .type = FT_INT, .offset = AT(failed), .help = "Attempts failed so far"},
+    {.name = "processed_rate",
+     .type = FT_NUMBER,
+     .offset = AT(processed_rate),
+     .help = "Jobs ended a second, over the last minute"},
+    {.name = "failed_rate", .type = FT_NUMBER, .offset = AT(failed_rate)},
+    {.name = "jobs",
+     .type = FT_LIST,
+     .sub = &job_schema,
+     .offset = AT(jobs),
+     .help = "Jobs that run, the oldest first; of many, some"},
 };
 #undef AT
 static const struct schema worker_schema = SCHEMA("Worker", struct worker_out, worker_fields);
+
+static const char *text_of(struct req *r, const json_t *object, const char *name)
+{
+    return arena_strdup(r->arena, json_string_value(json_object_get(object, name)));
+}
+
+static int64_t number_of(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+/* Those that have an id. */
+static void read_jobs(struct req *r, const json_t *list, struct out_list *out)
+{
+    const size_t max = MIN_OF(json_array_size(list), (size_t)JOBS_MAX);
+    struct worker_job_out *jobs = arena_array(r->arena, max, sizeof(*jobs));
+    for (size_t i = 0; jobs && i < max; i++) {
+        const json_t *job = json_array_get(list, i);
+        struct worker_job_out *o = &jobs[out->count];
+        *o = (struct worker_job_out){
+            .id = text_of(r, job, "id"),
+            .task = text_of(r, job, "task"),
+            .queue = text_of(r, job, "queue"),
+            .since = text_of(r, job, "since"),
+            .progress = text_of(r, job, "progress"),
+            .attempt = number_of(job, "attempt"),
+        };
+        out->count += o->id != NULL;
+    }
+    out->v = jobs;
+}
 
 /* A heartbeat that is no JSON, or lacks a member, leaves null and 0. */
 static void read_info(struct req *r, const char *text, struct worker_out *out)
@@ -51,11 +127,21 @@ static void read_info(struct req *r, const char *text, struct worker_out *out)
                  {"location", &out->location},
                  {"started_at", &out->started_at}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        *texts[i].at = arena_strdup(r->arena,
-                                    json_string_value(json_object_get(info, texts[i].name)));
-    out->pid = json_integer_value(json_object_get(info, "pid"));
-    out->concurrency = json_integer_value(json_object_get(info, "concurrency"));
-    out->running = json_integer_value(json_object_get(info, "running"));
+        *texts[i].at = text_of(r, info, texts[i].name);
+    const struct {
+        const char *name;
+        int64_t *at;
+    } numbers[] = {{"pid", &out->pid},
+                   {"concurrency", &out->concurrency},
+                   {"running", &out->running},
+                   {"executors", &out->executors},
+                   {"processed", &out->processed},
+                   {"failed", &out->failed}};
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        *numbers[i].at = number_of(info, numbers[i].name);
+    out->processed_rate = json_number_value(json_object_get(info, "processed_rate"));
+    out->failed_rate = json_number_value(json_object_get(info, "failed_rate"));
+    read_jobs(r, json_object_get(info, "jobs"), &out->jobs);
 }
 
 /* One worker serves several queues under one name: it is one row. */

@@ -264,6 +264,22 @@ static void test_workers(void **state)
     assert_int_equal(json_array_size(list), 2);
     must(0, "worker list --json --queue checks");
     assert_string_equal(output, "[]\n");
+    assert_ok(queue_heartbeat(
+        f->q, f->r, "h:9:boot",
+        "{\"host\":\"h\",\"pid\":9,\"executors\":2,\"executor_bounds\":[0,8],\"processed\":12,"
+        "\"processed_rate\":1.5,\"jobs\":[{\"id\":\"x\",\"task\":\"queue.sleep\",\"queue\":\"default\","
+        "\"attempt\":2,\"since\":\"2026-01-01T00:00:00Z\",\"progress\":\"40 %\"}]}",
+        60000));
+    must(0, "worker show h:9");
+    says("executors   2 of 0 to 8\n");
+    says("processed   12, 1.50/s\n");
+    says("x   default  queue.sleep        2 ");
+    says("  40 %\n");
+    must(0, "worker show h:9:boot --json");
+    says("\"executors\":2");
+    must(0, "worker show odd");
+    says("state       gone\n");
+    must(1, "worker show nobody");
 }
 
 static bool is_followed(struct queue_fixture *f)
@@ -436,6 +452,7 @@ static void test_bad_arguments(void **state)
         {"dead list --limit 99999999", 2},
         {"worker", 2},
         {"worker list all", 2},
+        {"worker show", 2},
         {"top now", 2},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
