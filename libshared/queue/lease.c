@@ -51,7 +51,7 @@ static enum status reap_stream(struct queue *q, struct redis *r, const char *str
                                const char *heartbeat, const char *consumer, int64_t idle_ms,
                                size_t *moved)
 {
-    const char *const keys[] = {stream, heartbeat, q->stats};
+    const char *const keys[] = {stream, heartbeat, q->stats, q->stream[0]};
     for (int round = 0; round < QUEUE_ROUNDS_MAX; round++) {
         struct rargs args;
         rargs_init(&args, NULL);

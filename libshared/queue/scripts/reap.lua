@@ -1,8 +1,10 @@
--- Puts the pending entries of a consumer whose lease ended back into the stream, for anybody to
--- fetch, and forgets the consumer when none are left. The heartbeat is looked at here, so that a
+-- Gives the pending entries of a consumer whose lease ended to anybody who fetches, and forgets the
+-- consumer when none are left. They have waited for a lease already, so they go to the stream of the
+-- highest priority, past the backlog of their own. The heartbeat is looked at here, so that a
 -- consumer which came back in between keeps its jobs. `lost` counts how often a job went down with
 -- its worker: the fetch sets poison pills aside by it.
--- KEYS: 1 stream, 2 heartbeat, 3 counters of the queue   ARGV: 1 group, 2 consumer, 3 at most, 4 idle at least (ms)
+-- KEYS: 1 stream, 2 heartbeat, 3 counters of the queue, 4 stream of the highest priority
+-- ARGV: 1 group, 2 consumer, 3 at most, 4 idle at least (ms)
 -- Returns how many were moved.
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[4], '-', '+', ARGV[3], ARGV[2])
@@ -20,7 +22,7 @@ for _, p in ipairs(pending) do
             at = #fields
         end
         fields[at] = tostring((tonumber(fields[at]) or 0) + 1)
-        redis.call('XADD', KEYS[1], '*', unpack(fields))
+        redis.call('XADD', KEYS[4], '*', unpack(fields))
     end
     redis.call('XACK', KEYS[1], ARGV[1], p[1])
     redis.call('XDEL', KEYS[1], p[1])
