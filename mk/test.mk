@@ -37,7 +37,7 @@ coverage:
 	@tests/kit/test.sh $(O)/cov unit integration || echo 'coverage: of tests that failed, too' >&2
 	@scripts/coverage.py $(O)/cov
 
-## test-chaos: kill daemons and stores under load, longer than `make test` does (CHAOS_KILLS, CHAOS_SEED)
+## test-chaos: kill daemons and stores under load, 1000 times (CHAOS_KILLS; CHAOS_SEED repeats an order of events)
 .PHONY: test-chaos
 test-chaos: all $(call picked,$(CHAOS_TESTS))
 	@CHAOS_KILLS=$${CHAOS_KILLS:-1000} CHAOS_SECONDS=3600 tests/kit/test.sh $(B) chaos

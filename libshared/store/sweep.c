@@ -42,6 +42,7 @@ struct step {
     size_t count;
     struct missed *missed;
     size_t missed_count;
+    const struct overdue **settled;
     struct uuid *settled_ids;
     int64_t *settled_us;
     size_t settled_count;
@@ -137,6 +138,7 @@ static enum status collect(struct step *st, const struct overdue *c, int64_t set
             .message = message,
         };
     }
+    st->settled[st->settled_count] = c;
     st->settled_ids[st->settled_count] = c->id;
     st->settled_us[st->settled_count++] = c->horizon_ms * 1000;
     return ST_OK;
@@ -148,9 +150,10 @@ static enum status lock_and_collect(struct db *db, struct step *st)
 {
     struct uuid *ids = arena_array(st->arena, st->count, sizeof(*ids));
     st->missed = arena_array(st->arena, SWEEP_MISSED_MAX, sizeof(*st->missed));
+    st->settled = arena_array(st->arena, st->count, sizeof(*st->settled));
     st->settled_ids = arena_array(st->arena, st->count, sizeof(*st->settled_ids));
     st->settled_us = arena_array(st->arena, st->count, sizeof(*st->settled_us));
-    if (!ids || !st->missed || !st->settled_ids || !st->settled_us)
+    if (!ids || !st->missed || !st->settled || !st->settled_ids || !st->settled_us)
         return ST_NO_MEMORY;
     for (size_t i = 0; i < st->count; i++)
         ids[i] = st->checks[i].id;
@@ -208,6 +211,26 @@ static enum status insert_missed(struct db *db, struct step *st)
     return ST_OK;
 }
 
+/* Results that came out of their order lie after the slots that were open: settled are they all, up
+ * to the next open slot. Else the recorder, which goes on from slot to slot, never met them again. */
+static enum status pass_stored(struct db *db, struct step *st)
+{
+    struct db_args args;
+    db_args_init(&args, st->arena);
+    db_arg_uuids(&args, st->settled_ids, st->settled_count);
+    db_arg_times(&args, st->settled_us, st->settled_count);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_SWEEP_STORED, &args, &r));
+    for (int row = 0; row < PQntuples(r); row++) {
+        size_t i = (size_t)row_i64(r, row, "n") - 1;
+        const struct overdue *c = st->settled[i];
+        int64_t slot_us = row_time(r, row, "slot_at");
+        if (slot_us == schedule_next(&c->schedule, c->phase_ms, st->settled_us[i] / 1000) * 1000)
+            st->settled_us[i] = slot_us;
+    }
+    return ST_OK;
+}
+
 static enum status settle(struct db *db, void *arg)
 {
     struct step *st = arg;
@@ -216,6 +239,7 @@ static enum status settle(struct db *db, void *arg)
     if (st->settled_count == 0)
         return ST_OK;
     TRY(insert_missed(db, st));
+    TRY(pass_stored(db, st));
     struct db_args args;
     db_args_init(&args, st->arena);
     db_arg_uuids(&args, st->settled_ids, st->settled_count);

@@ -4,6 +4,10 @@ import http from 'node:http';
 
 export const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
 
+/** How many of the kills that were asked for (of all chaos programs together) a program has to do. */
+export const kills = (share, short) =>
+  (process.env.CHAOS_KILLS ? Math.ceil(Number(process.env.CHAOS_KILLS) * share) : short);
+
 /** Small seeded generator (mulberry32): the order of kills and flips is the seed's. */
 function random(seed) {
   let state = seed >>> 0;
@@ -37,35 +41,39 @@ export function loop(step) {
   };
 }
 
-/* Whether a result r of the check c with the state s is of a slot of the schedule's grid. The very first
- * run of a new check is not: its slot is the moment at which the check was made. */
+/* What is asked of the watched checks: their interval, their first and newest result of the schedule. */
 const INTERVAL = "substring(c.schedule FROM '[0-9]+')::bigint";
-const ON_GRID = `round(extract(epoch FROM s.settled_to - r.slot_at) * 1000)::bigint % (${INTERVAL} * 1000) = 0`;
+const WATCHED = `checks c CROSS JOIN LATERAL (SELECT min(slot_at) AS first, max(slot_at) AS newest
+  FROM results WHERE check_id = c.id AND trigger = 'schedule') w`;
+/* Whether a result is of a slot of the schedule's grid. The very first run of a new check is not: its slot
+ * is the moment at which the check was made. */
+const ON_GRID = `round(extract(epoch FROM w.newest - r.slot_at) * 1000)::bigint % (${INTERVAL} * 1000) = 0`;
 
-/**
- * Slots up to settled_to that neither have a result nor are counted by a later "missed". (After a long
- * outage only the newest have rows; a result on its way may still come for one that was counted.)
- */
+/** Slots between the first and the newest one that have no result. */
 export const ABSENT_SLOTS = `
-  SELECT c.name, a.expected - r.stored - r.counted FROM checks c JOIN check_state s ON s.check_id = c.id
-  CROSS JOIN LATERAL (SELECT min(slot_at) AS first, count(*) AS stored,
-      coalesce(sum(substring(message FROM 'so ([0-9]+) slots before it')::bigint), 0) AS counted
-    FROM results r WHERE r.check_id = c.id AND r.trigger = 'schedule' AND r.slot_at <= s.settled_to
-      AND ${ON_GRID}) r
-  CROSS JOIN LATERAL (SELECT 1 + round(extract(epoch FROM s.settled_to - r.first) / ${INTERVAL})
-    AS expected) a
-  WHERE c.name LIKE 'watched %' AND a.expected > r.stored + r.counted`;
+  SELECT c.name, a.expected - a.stored FROM ${WATCHED} CROSS JOIN LATERAL (
+    SELECT count(DISTINCT r.slot_at) AS stored,
+      1 + round(extract(epoch FROM w.newest - min(r.slot_at)) / ${INTERVAL}) AS expected
+    FROM results r WHERE r.check_id = c.id AND r.trigger = 'schedule' AND ${ON_GRID}) a
+  WHERE c.name LIKE 'watched %' AND a.expected > a.stored`;
+
+/** Watched checks that have no result after a moment, or are not up. */
+export const unsettled = (since) => `
+  SELECT c.name FROM ${WATCHED} JOIN check_state s ON s.check_id = c.id
+  WHERE c.name LIKE 'watched %' AND (w.newest IS NULL OR w.newest < '${since}' OR s.state <> 'up')`;
 
 /** Slots with two results, and results beside their check's grid: ticks that came twice. */
 export const DOUBLED_SLOTS = `
   SELECT check_id, slot_at FROM results WHERE trigger = 'schedule'
   GROUP BY check_id, slot_at HAVING count(*) > 1
   UNION ALL
-  SELECT r.check_id, r.slot_at FROM results r JOIN checks c ON c.id = r.check_id
-  JOIN check_state s ON s.check_id = c.id
-  WHERE r.trigger = 'schedule' AND c.name LIKE 'watched %' AND NOT (${ON_GRID})
-    AND r.slot_at > (SELECT min(slot_at) FROM results f
-                     WHERE f.check_id = c.id AND f.trigger = 'schedule')`;
+  SELECT c.id, r.slot_at FROM ${WATCHED} JOIN results r ON r.check_id = c.id AND r.trigger = 'schedule'
+  WHERE c.name LIKE 'watched %' AND r.slot_at > w.first AND NOT (${ON_GRID})`;
+
+/** Slots that were given up. */
+export const MISSED_SLOTS = `
+  SELECT c.name, c.schedule, r.slot_at, r.message FROM results r JOIN checks c ON c.id = r.check_id
+  WHERE r.status = 'missed' AND c.name LIKE 'watched %' ORDER BY r.slot_at`;
 
 /** Places where a check's transitions are no unbroken chain. */
 export const BROKEN_TRANSITIONS = `SELECT check_id, sequence FROM (

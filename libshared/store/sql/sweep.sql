@@ -46,6 +46,17 @@ WHERE NOT EXISTS (SELECT 1 FROM results r WHERE r.check_id = e.check_id
 ON CONFLICT DO NOTHING
 RETURNING org_id
 
+-- Results after a time, each check's in their order. A literal limit, for the planner's sake.
+-- name: sweep_stored
+SELECT u.n, r.slot_at
+FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS u (check_id, settled_to, n)
+CROSS JOIN LATERAL (
+    SELECT slot_at FROM results
+    WHERE check_id = u.check_id AND slot_at > u.settled_to AND trigger = 'schedule'
+    ORDER BY slot_at
+    LIMIT 200) r
+ORDER BY u.n, r.slot_at
+
 -- name: sweep_settle
 UPDATE check_state s SET settled_to = u.settled_to
 FROM unnest($1::uuid[], $2::timestamptz[]) AS u (check_id, settled_to)

@@ -280,14 +280,18 @@ static void test_sweep(void **state)
     settle_to(&off, now - 60 * MINUTE_MS);
     settle_to(&paused, now - 60 * MINUTE_MS);
     store_result(&id, horizon - MINUTE_MS); /* out of order: the slot before is open */
+    store_result(&fine, slot_of(&fine, now - 100000) + 2 * MINUTE_MS);
+    store_result(&id, horizon + MINUTE_MS);
 
     assert_int_equal(sweep_at(now), 2);
-    assert_true(settled_of(&id) == horizon);
+    assert_true(settled_of(&id) == horizon + MINUTE_MS); /* the recorder goes on from there */
+    assert_true(settled_of(&fine) == slot_of(&fine, now - 100000));
     assert_true(settled_of(&paused) == slot_of(&paused, now - 100000));
     char *got = kit_sql_text(db,
                              "SELECT string_agg(concat_ws('|', status, message, location),"
-                             " ' ' ORDER BY slot_at) FROM results WHERE check_id = '%s'",
-                             text_of(&id));
+                             " ' ' ORDER BY slot_at) FROM results WHERE check_id = '%s'"
+                             " AND slot_at <= to_timestamp(%lld / 1000.0)",
+                             text_of(&id), (long long)horizon);
     assert_string_equal(got, "missed|no worker ran it within 40 s of its time|default "
                              "success|fine|elsewhere "
                              "missed|no worker ran it within 40 s of its time|default");
@@ -297,7 +301,9 @@ static void test_sweep(void **state)
                             " AND state = 'up'",
                             text_of(&id)) == 1);
     assert_int_equal(sweep_at(now), 0);
-    assert_int_equal(sweep_at(now + MINUTE_MS), 2); /* a slot later: both of the live ones */
+    /* Two slots later: what is open of the live ones, and what lies beyond that. */
+    assert_int_equal(sweep_at(now + 2 * MINUTE_MS), 2);
+    assert_true(settled_of(&fine) == slot_of(&fine, now - 100000) + 2 * MINUTE_MS);
 }
 
 static void test_sweep_says_when_nothing_ran(void **state)
