@@ -440,7 +440,7 @@ struct success {
 static void write_success(struct doc *d, const struct route *r, const struct success *s)
 {
     struct jw *w = &d->w;
-    char key[8];
+    char key[16];
     (void)snprintf(key, sizeof(key), "%d", s->status);
     jw_key(w, key);
     jw_object(w);
@@ -480,7 +480,7 @@ static enum status write_failure(struct doc *d, const struct route *r, int statu
     TRY(codes_of(d, r, status, &codes));
     if (codes.count == 0 && !s)
         return ST_OK;
-    char key[8];
+    char key[16];
     (void)snprintf(key, sizeof(key), "%d", status);
     jw_key(&d->w, key);
     if (codes.count == 0) {
