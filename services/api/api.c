@@ -9,11 +9,18 @@
 #include "services/api/hooks.h"
 #include "services/api/login_guard.h"
 #include "services/api/rate_limit.h"
+#include "services/api/rate_shared.h"
 #include "services/api/routes/routes.h"
 #include "services/api/waiter.h"
 #include "services/api/watch.h"
 
-enum { CACHE_ENTRIES = 4096, RATE_BUCKETS = 16384, GUARD_ENTRIES = 8192, PARKED_MAX = 4096 };
+enum {
+    CACHE_ENTRIES = 4096,
+    RATE_BUCKETS = 16384,
+    RATE_LEASES = 4096,
+    GUARD_ENTRIES = 8192,
+    PARKED_MAX = 4096
+};
 
 static void context_free(void *arg)
 {
@@ -85,11 +92,13 @@ static enum status make_parts(struct api *api, struct errbuf *err)
 {
     api->auth_cache = auth_cache_new(CACHE_ENTRIES);
     api->rate_limit = rate_limit_new(RATE_BUCKETS);
+    api->rate_shared = rate_shared_new(RATE_LEASES);
     /* Half of the handlers at most may be busy with passwords. */
     api->login_guard = login_guard_new(GUARD_ENTRIES,
                                        (int)MAX_OF(api->conf->http_handler_threads / 2, 1));
     api->cache = cache_new(api->conf);
-    if (!api->auth_cache || !api->rate_limit || !api->login_guard || !api->cache)
+    if (!api->auth_cache || !api->rate_limit || !api->rate_shared || !api->login_guard ||
+        !api->cache)
         return ST_NO_MEMORY;
     return api_watch_start(api->conf, &api->watch, err);
 }
@@ -131,6 +140,7 @@ static void api_free(struct api *api)
     api_watch_stop(api->watch);
     login_guard_free(api->login_guard);
     rate_limit_free(api->rate_limit);
+    rate_shared_free(api->rate_shared);
     cache_free(api->cache);
     auth_cache_free(api->auth_cache);
     seal_keys_free(api->seal);

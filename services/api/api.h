@@ -17,6 +17,7 @@
 
 struct auth_cache;  /* auth/cache.h */
 struct rate_limit;  /* services/api/rate_limit.h */
+struct rate_shared; /* services/api/rate_shared.h */
 struct login_guard; /* services/api/login_guard.h */
 struct cache;       /* services/api/cache.h */
 struct api_watch;   /* services/api/watch.h */
@@ -30,6 +31,7 @@ struct api {
     struct http_server *server;
     struct auth_cache *auth_cache;
     struct rate_limit *rate_limit;
+    struct rate_shared *rate_shared;
     struct login_guard *login_guard;
     struct cache *cache;
     struct api_watch *watch; /* keeps the health of the stores up to date */

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "services/api/api.h"
-#include "services/api/rate_limit.h"
+#include "services/api/rate.h"
 #include "store/api_keys.h"
 #include "store/tokens.h"
 #include "store/users.h"
@@ -43,49 +43,19 @@ static enum status read_credential(const struct req *r, struct credential *out)
     return ST_OK;
 }
 
-static void rate_headers(struct req *r, const struct rate_state *s)
-{
-    char text[24];
-    (void)snprintf(text, sizeof(text), "%lld", (long long)s->limit);
-    reply_header(r, "RateLimit-Limit", text);
-    (void)snprintf(text, sizeof(text), "%lld", (long long)s->remaining);
-    reply_header(r, "RateLimit-Remaining", text);
-    (void)snprintf(text, sizeof(text), "%lld", (long long)s->reset_s);
-    reply_header(r, "RateLimit-Reset", text);
-}
-
-static enum status too_many(struct req *r, const struct rate_state *s)
-{
-    char text[24];
-    (void)snprintf(text, sizeof(text), "%lld", (long long)MAX_OF(s->retry_s, 1));
-    reply_header(r, "Retry-After", text);
-    return req_fail(r, ST_RATE_LIMITED, NULL, "more than %lld requests a minute; try again in %s s",
-                    (long long)s->limit, text);
-}
-
-/* Counts the request against a bucket. */
-static enum status spend(struct req *r, const struct rate_key *key, int64_t per_minute)
-{
-    struct rate_state s;
-    const bool passes = rate_limit_take(req_ctx(r)->api->rate_limit, key, per_minute,
-                                        r->received_mono_us, &s);
-    rate_headers(r, &s);
-    return passes ? ST_OK : too_many(r, &s);
-}
-
 static enum status spend_address(struct req *r, int64_t per_minute)
 {
     if (r->route->flags & ROUTE_NO_RATE)
         return ST_OK;
     const struct rate_key key = rate_key_of_address(&r->peer);
-    return spend(r, &key, per_minute);
+    return rate_spend(r, &key, per_minute);
 }
 
 /* 401, counted against the address so that guessing is as slow as knocking. */
 static enum status refuse(struct req *r, bool had_credential, const char *why)
 {
     const struct rate_key key = rate_key_of_address(&r->peer);
-    TRY(spend(r, &key, req_ctx(r)->conf->anonymous_rate));
+    TRY(rate_spend(r, &key, req_ctx(r)->conf->anonymous_rate));
     reply_header(r, "WWW-Authenticate",
                  had_credential ? "Bearer realm=\"tocsin\", error=\"invalid_token\""
                                 : "Bearer realm=\"tocsin\"");
@@ -198,7 +168,7 @@ static enum status admit(struct req *r, const struct principal *found)
     struct rate_key key = {.kind = RATE_CREDENTIAL};
     memcpy(key.bytes, id->b, sizeof(key.bytes));
     if (!(r->route->flags & ROUTE_NO_RATE))
-        TRY(spend(r, &key, req_ctx(r)->conf->credential_rate));
+        TRY(rate_spend(r, &key, req_ctx(r)->conf->credential_rate));
 
     const enum scope scope = (enum scope)r->route->scope;
     if (!principal_may(who, scope))
