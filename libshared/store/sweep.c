@@ -212,7 +212,8 @@ static enum status insert_missed(struct db *db, struct step *st)
 }
 
 /* Results that came out of their order lie after the slots that were open: settled are they all, up
- * to the next open slot. Else the recorder, which goes on from slot to slot, never met them again. */
+ * to the next open slot. Else the recorder, which goes on from slot to slot, never met them again.
+ */
 static enum status pass_stored(struct db *db, struct step *st)
 {
     struct db_args args;
