@@ -47,6 +47,7 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, voi
         .retry_interval = row_str(r, row, "retry_interval", arena),
         .webhook_url = row_str(r, row, "webhook_url", arena),
         .group = row_str(r, row, "group_name", arena),
+        .external_id = row_str(r, row, "external_id", arena),
         .revision = row_i64(r, row, "revision"),
         .created_us = row_time(r, row, "created_at"),
         .updated_us = row_time(r, row, "updated_at"),
@@ -67,6 +68,21 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, voi
     return ST_OK;
 }
 
+/* The text as a LIKE pattern means it: itself. */
+static const char *like_literal(struct arena *arena, const char *text, bool *failed)
+{
+    if (!text)
+        return NULL;
+    char *out = arena_alloc(arena, 2 * strlen(text) + 1);
+    *failed = *failed || !out;
+    for (char *to = out; out && *text; text++) {
+        if (*text == '%' || *text == '_' || *text == '\\')
+            *to++ = '\\';
+        *to++ = *text;
+    }
+    return out;
+}
+
 static void filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
                         const struct check_filter *filter)
 {
@@ -80,7 +96,7 @@ static void filter_args(struct db_args *args, struct arena *arena, const struct 
     db_arg_str(args, filter->tag);
     db_arg_str(args, filter->group);
     db_arg_str(args, filter->state);
-    db_arg_str(args, filter->q);
+    db_arg_str(args, like_literal(arena, filter->q, &args->failed));
 }
 
 enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
@@ -92,15 +108,12 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
     filter_args(&args, arena, org_id, filter);
     TRY(db_query_one(db, &Q_CHECK_COUNT, &args, &total));
 
-    /* The usual order has an index of its own. */
-    bool is_default = !filter->sort || str_eq(filter->sort, "-created_at");
     AUTO_RESULT r = NULL;
     filter_args(&args, arena, org_id, filter);
     db_arg_i64(&args, page->limit);
     db_arg_i64(&args, page->offset);
-    if (!is_default)
-        db_arg_str(&args, filter->sort);
-    TRY(db_query(db, is_default ? &Q_CHECK_LIST : &Q_CHECK_LIST_SORTED, &args, &r));
+    db_arg_str(&args, filter->sort ? filter->sort : "-created_at");
+    TRY(db_query(db, &Q_CHECK_LIST, &args, &r));
     void *list = NULL;
     TRY(row_read_all(r, arena, read_row, sizeof(**rows), &list, count));
     page->total = row_i64(total, 0, "total");
@@ -155,6 +168,7 @@ static void value_args(struct db_args *args, const struct check *c)
         db_arg_bytes(args, c->sealed, c->sealed_len);
     else
         db_arg_null(args);
+    db_arg_str(args, c->external_id);
 }
 
 /* ST_INVALID unless every channel is the organisation's; naming one twice is naming it once. */

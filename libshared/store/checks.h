@@ -27,6 +27,7 @@ struct check {
     const char *retry_interval; /* schedule text; NULL: as the schedule */
     const char *webhook_url;    /* NULL */
     const char *group;          /* NULL */
+    const char *external_id;    /* what another system calls it; NULL */
     const char *const *tags;
     size_t tag_count;
     const struct uuid *channels; /* none: the organisation's default ones */
@@ -63,7 +64,7 @@ NODISCARD enum status checks_exists(struct db *db, struct arena *arena, const st
                                     const struct uuid *id);
 /* Stores a new check with its state ('pending', or 'paused' when not enabled) in one transaction
  * and reads it back into *c. user_id may be nil. ST_INVALID: a channel that the organisation has
- * not. */
+ * not. ST_CONFLICT: another check has its external_id. */
 NODISCARD enum status checks_insert(struct db *db, struct arena *arena, const struct uuid *org_id,
                                     const struct uuid *user_id, struct check *c);
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Checks the layering of docs/architecture.md and the functions the house style does not use.
 #
-#   base < log conf json < db redis net obs < queue model zone store auth kinds channels < daemon openapi < services cli agent
+#   base < log conf json < db redis net obs < queue model zone store auth kinds channels < transfer daemon openapi < services cli agent
 #
 # A file includes its own rank or lower; model/ includes only base/ and itself; services do not
 # include each other; only store/ and db/ know PGresult. A line may break a style rule when it says

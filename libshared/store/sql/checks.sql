@@ -1,9 +1,11 @@
 -- Checks as people see them: what was asked for, and the state that came of it.
 
--- The first queries of each pair differ in their order alone.
+-- Planned for its arguments, so that a filter that is not given costs nothing, and each order has its
+-- index where there is one: what is constant in ORDER BY counts for nothing.
 -- name: check_list
+-- plan: each
 SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
-       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name, c.external_id,
        c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
        s.last_message, s.last_response_us, s.incident_id,
        ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
@@ -12,55 +14,42 @@ JOIN check_state s ON s.check_id = c.id
 WHERE c.org_id = $1
   AND ($2::boolean IS NULL OR c.enabled = $2)
   AND ($3::text IS NULL OR c.kind = $3)
-  AND ($4::text IS NULL OR $4 = ANY (c.tags))
+  AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
   AND ($5::text IS NULL OR c.group_name = $5)
   AND ($6::text IS NULL OR s.state = $6)
-  AND ($7::text IS NULL OR strpos(lower(c.name), lower($7)) > 0)
-ORDER BY c.created_at DESC, c.id
-LIMIT $8::bigint OFFSET $9::bigint
-
--- name: check_list_sorted
-SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
-       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
-       c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
-       s.last_message, s.last_response_us, s.incident_id,
-       ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
-FROM checks c
-JOIN check_state s ON s.check_id = c.id
-WHERE c.org_id = $1
-  AND ($2::boolean IS NULL OR c.enabled = $2)
-  AND ($3::text IS NULL OR c.kind = $3)
-  AND ($4::text IS NULL OR $4 = ANY (c.tags))
-  AND ($5::text IS NULL OR c.group_name = $5)
-  AND ($6::text IS NULL OR s.state = $6)
-  AND ($7::text IS NULL OR strpos(lower(c.name), lower($7)) > 0)
+  AND ($7::text IS NULL OR lower(c.name) LIKE '%' || $7 || '%')
 ORDER BY CASE WHEN $10::text = 'name' THEN lower(c.name) END,
          CASE WHEN $10 = '-name' THEN lower(c.name) END DESC,
          CASE WHEN $10 = 'state' THEN s.state END,
+         CASE WHEN $10 = 'state' THEN s.check_id END,
          CASE WHEN $10 = '-state' THEN s.state END DESC,
-         CASE $10 WHEN 'created_at' THEN c.created_at
-                  WHEN 'updated_at' THEN c.updated_at
-                  WHEN 'last_run' THEN s.last_run_at END NULLS FIRST,
-         CASE $10 WHEN '-updated_at' THEN c.updated_at
-                  WHEN '-last_run' THEN s.last_run_at END DESC NULLS LAST,
+         CASE WHEN $10 = '-state' THEN s.check_id END DESC,
+         CASE WHEN $10 = 'created_at' THEN c.created_at WHEN $10 = 'updated_at' THEN c.updated_at END,
+         CASE WHEN $10 = '-updated_at' THEN c.updated_at END DESC,
+         CASE WHEN $10 = 'last_run' THEN s.last_run_at END NULLS FIRST,
+         CASE WHEN $10 = '-last_run' THEN s.last_run_at END DESC NULLS LAST,
          c.created_at DESC, c.id
 LIMIT $8::bigint OFFSET $9::bigint
 
--- The states are joined only where they decide: the count of all checks is an index scan.
+-- The states are joined only where they decide; what a filter finds is counted up to a limit.
 -- name: check_count
+-- plan: each
 SELECT count(*) AS total
-FROM checks c
-WHERE c.org_id = $1
-  AND ($2::boolean IS NULL OR c.enabled = $2)
-  AND ($3::text IS NULL OR c.kind = $3)
-  AND ($4::text IS NULL OR $4 = ANY (c.tags))
-  AND ($5::text IS NULL OR c.group_name = $5)
-  AND ($6::text IS NULL OR EXISTS (SELECT FROM check_state s WHERE s.check_id = c.id AND s.state = $6))
-  AND ($7::text IS NULL OR strpos(lower(c.name), lower($7)) > 0)
+FROM (SELECT
+      FROM checks c
+      LEFT JOIN check_state s ON s.check_id = c.id
+      WHERE c.org_id = $1
+        AND ($2::boolean IS NULL OR c.enabled = $2)
+        AND ($3::text IS NULL OR c.kind = $3)
+        AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
+        AND ($5::text IS NULL OR c.group_name = $5)
+        AND ($6::text IS NULL OR s.state = $6)
+        AND ($7::text IS NULL OR lower(c.name) LIKE '%' || lower($7) || '%')
+      LIMIT $8::bigint) AS found
 
 -- name: check_get
 SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
-       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name, c.external_id,
        c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
        s.last_message, s.last_response_us, s.incident_id,
        ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
@@ -76,8 +65,9 @@ SELECT id FROM checks WHERE org_id = $1 AND id = $2 FOR NO KEY UPDATE
 WITH new_check AS (
     INSERT INTO checks (id, org_id, name, kind, plugin_type, config, enabled, schedule, timeout_ms,
                         retries, retry_interval, recoveries, webhook_url, tags, group_name, secret,
-                        shard, created_by)
-    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                        external_id, shard, created_by)
+    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            $19)
     RETURNING id, enabled
 )
 INSERT INTO check_state (check_id, state)
@@ -87,7 +77,7 @@ SELECT id, CASE WHEN enabled THEN 'pending' ELSE 'paused' END FROM new_check
 UPDATE checks
 SET name = $3, kind = $4, plugin_type = $5, config = $6::jsonb, enabled = $7, schedule = $8,
     timeout_ms = $9, retries = $10, retry_interval = $11, recoveries = $12, webhook_url = $13,
-    tags = $14, group_name = $15, secret = $16, revision = revision + 1, updated_at = now()
+    tags = $14, group_name = $15, secret = $16, external_id = $17, revision = revision + 1, updated_at = now()
 WHERE org_id = $1 AND id = $2
 
 -- Pausing and resuming. Nothing happens where the state is that already.

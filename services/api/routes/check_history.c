@@ -25,10 +25,11 @@ static const struct field transition_fields[] = {
      .help = "The result's message; paused, resumed"},
     {.name = "duration",
      .type = FT_NUMBER,
+     .flags = F_NULLABLE,
      .offset = AT(lasted_s),
      .help = "Seconds until the next transition; null for the present state"},
-    {.name = "result_id", .type = FT_UUID, .offset = AT(result_id)},
-    {.name = "incident_id", .type = FT_UUID, .offset = AT(incident_id)},
+    {.name = "result_id", .type = FT_UUID, .flags = F_NULLABLE, .offset = AT(result_id)},
+    {.name = "incident_id", .type = FT_UUID, .flags = F_NULLABLE, .offset = AT(incident_id)},
 };
 #undef AT
 static const struct schema transition_schema = SCHEMA("Transition", struct transition,

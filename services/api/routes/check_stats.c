@@ -23,13 +23,17 @@ struct times_out {
 };
 #define AT(member) offsetof(struct times_out, member)
 static const struct field times_fields[] = {
-    {.name = "avg", .type = FT_NUMBER, .offset = AT(avg)},
-    {.name = "min", .type = FT_NUMBER, .offset = AT(min)},
-    {.name = "max", .type = FT_NUMBER, .offset = AT(max)},
-    {.name = "p50", .type = FT_NUMBER, .offset = AT(p50), .help = "Percentiles: at most 2.2 % off"},
-    {.name = "p90", .type = FT_NUMBER, .offset = AT(p90)},
-    {.name = "p95", .type = FT_NUMBER, .offset = AT(p95)},
-    {.name = "p99", .type = FT_NUMBER, .offset = AT(p99)},
+    {.name = "avg", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(avg)},
+    {.name = "min", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(min)},
+    {.name = "max", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(max)},
+    {.name = "p50",
+     .type = FT_NUMBER,
+     .flags = F_NULLABLE,
+     .offset = AT(p50),
+     .help = "Percentiles: at most 2.2 % off"},
+    {.name = "p90", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(p90)},
+    {.name = "p95", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(p95)},
+    {.name = "p99", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(p99)},
 };
 #undef AT
 static const struct schema times_schema = SCHEMA("ResponseTimes", struct times_out, times_fields);
@@ -44,6 +48,7 @@ static const struct field share_fields[] = {
     {.name = "failures", .type = FT_INT, .offset = AT(failures), .help = "Those with an error"},
     {.name = "uptime_percent",
      .type = FT_NUMBER,
+     .flags = F_NULLABLE,
      .offset = AT(uptime_percent),
      .help = "Share of results that are no failure; null without results",
      .example = "99.95"},
@@ -75,11 +80,14 @@ static const struct field point_fields[] = {
     {.name = "count", .type = FT_INT, .offset = AT(count)},
     {.name = "failures", .type = FT_INT, .offset = AT(failures)},
     {.name = "missed", .type = FT_INT, .offset = AT(missed)},
-    {.name = "uptime_percent", .type = FT_NUMBER, .offset = AT(uptime_percent)},
-    {.name = "avg", .type = FT_NUMBER, .offset = AT(avg)},
-    {.name = "min", .type = FT_NUMBER, .offset = AT(min)},
-    {.name = "max", .type = FT_NUMBER, .offset = AT(max)},
-    {.name = "p95", .type = FT_NUMBER, .offset = AT(p95)},
+    {.name = "uptime_percent",
+     .type = FT_NUMBER,
+     .flags = F_NULLABLE,
+     .offset = AT(uptime_percent)},
+    {.name = "avg", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(avg)},
+    {.name = "min", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(min)},
+    {.name = "max", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(max)},
+    {.name = "p95", .type = FT_NUMBER, .flags = F_NULLABLE, .offset = AT(p95)},
 };
 #undef AT
 static const struct schema point_schema = SCHEMA("StatsPoint", struct point_out, point_fields);
@@ -111,6 +119,7 @@ static const struct field stats_fields[] = {
      .help = "Runs that were due and never happened; not part of count"},
     {.name = "uptime_percent",
      .type = FT_NUMBER,
+     .flags = F_NULLABLE,
      .offset = AT(uptime_percent),
      .help = "Share of results that are no failure; null without results",
      .example = "99.95"},
@@ -129,14 +138,17 @@ static const struct field stats_fields[] = {
      .help = "Seconds with an open incident"},
     {.name = "availability_percent",
      .type = FT_NUMBER,
+     .flags = F_NULLABLE,
      .offset = AT(availability_percent),
      .help = "Share of the time, since the check was made, without an open incident"},
     {.name = "mttr",
      .type = FT_NUMBER,
+     .flags = F_NULLABLE,
      .offset = AT(mttr_s),
      .help = "Mean time to recovery: seconds that the incidents that ended took; null: none ended"},
     {.name = "mtbf",
      .type = FT_NUMBER,
+     .flags = F_NULLABLE,
      .offset = AT(mtbf_s),
      .help = "Mean time between failures: seconds without incident for each that began; null: "
              "none began"},

@@ -14,9 +14,6 @@
 #include "services/api/routes/routes.h"
 #include "zone/zone.h"
 
-enum { TAGS_MAX = 32, TAG_MAX_BYTES = 64, GROUP_MAX_BYTES = 100, CHANNELS_MAX = 64 };
-static const char default_schedule[] = "every 5 minutes";
-
 /* --- what goes out --- */
 
 struct check_out {
@@ -31,7 +28,7 @@ struct check_out {
     const char *retry_interval;
     int64_t recoveries;
     struct out_list channels, tags;
-    const char *webhook_url, *group, *state;
+    const char *webhook_url, *group, *external_id, *state;
     int64_t state_since_us, next_run_us;
     const char *last_status, *last_message;
     double last_response_s;
@@ -84,6 +81,11 @@ static const struct field check_fields[] = {
     {.name = "webhook_url", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(webhook_url)},
     {.name = "tags", .type = FT_LIST, .element = FT_STRING, .offset = AT(tags)},
     {.name = "group", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(group)},
+    {.name = "external_id",
+     .type = FT_STRING,
+     .flags = F_NULLABLE,
+     .offset = AT(external_id),
+     .help = "What another system calls it"},
     {.name = "state",
      .type = FT_STRING,
      .offset = AT(state),
@@ -138,6 +140,7 @@ static struct check_out to_out(const struct check *c)
         .tags = {c->tag_count, c->tags},
         .webhook_url = c->webhook_url,
         .group = c->group,
+        .external_id = c->external_id,
         .state = c->state,
         .state_since_us = c->since_us,
         .next_run_us = next_run_us(c, clock_wall_ms()),
@@ -154,128 +157,6 @@ static enum status reply_check(struct req *r, int status, const struct check *c)
     reply_object(r, status, &check_schema, &out);
     return ST_OK;
 }
-
-/* --- what comes in --- */
-
-struct check_in {
-    struct in_str name, plugin_type;
-    struct in_json config;
-    struct in_bool enabled;
-    struct in_str schedule;
-    struct in_f64 timeout;
-    struct in_i64 retries;
-    struct in_str retry_interval;
-    struct in_i64 recoveries;
-    struct in_list channels;
-    struct in_str webhook_url;
-    struct in_list tags;
-    struct in_str group;
-};
-
-const char *check_label(const char *text)
-{
-    if (str_has_control(text))
-        return "control characters are not allowed";
-    return text[strspn(text, " ")] == '\0' ? "must not be blank" : NULL;
-}
-
-#define AT(member) offsetof(struct check_in, member)
-#define CHECK_IN_FIELDS(required)                                                               \
-    {.name = "name",                                                                            \
-     .type = FT_STRING,                                                                         \
-     .flags = (required),                                                                       \
-     .offset = AT(name),                                                                        \
-     .min = 1,                                                                                  \
-     .max = LIMIT_CHECK_NAME,                                                                   \
-     .check = check_label,                                                                      \
-     .example = "\"New Website Check\""},                                                       \
-        {.name = "plugin_type",                                                                 \
-         .type = FT_STRING,                                                                     \
-         .flags = (required),                                                                   \
-         .offset = AT(plugin_type),                                                             \
-         .max = 64,                                                                             \
-         .help = "One of GET /api/v1/plugins",                                                  \
-         .example = "\"website\""},                                                             \
-        {.name = "config",                                                                      \
-         .type = FT_MAP,                                                                        \
-         .flags = (required),                                                                   \
-         .offset = AT(config),                                                                  \
-         .help = "As the plugin asks for; on a change, a secret that is not given stays",       \
-         .example = "{\"url\":\"https://example.com\",\"expected_status\":200}"},               \
-        {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Default: true"},   \
-        {.name = "schedule",                                                                    \
-         .type = FT_STRING,                                                                     \
-         .offset = AT(schedule),                                                                \
-         .min = 1,                                                                              \
-         .max = LIMIT_SCHEDULE_TEXT,                                                            \
-         .check = schedule_check,                                                               \
-         .help = "\"every 5 minutes\" (default), minutes, ISO 8601 duration, @hourly …",        \
-         .example = "\"every 5 minutes\""},                                                     \
-        {.name = "timeout",                                                                     \
-         .type = FT_NUMBER,                                                                     \
-         .offset = AT(timeout),                                                                 \
-         .min = 0.1,                                                                            \
-         .max = LIMIT_PROBE_TIMEOUT_MS / 1000.0,                                                \
-         .help = "Time limit in seconds (default: 10)"},                                        \
-        {.name = "retries",                                                                     \
-         .type = FT_INT,                                                                        \
-         .offset = AT(retries),                                                                 \
-         .min = 1,                                                                              \
-         .max = 100,                                                                            \
-         .help = "Failures in a row before the check is down (default: 2)"},                    \
-        {.name = "retry_interval",                                                              \
-         .type = FT_STRING,                                                                     \
-         .flags = F_NULLABLE,                                                                   \
-         .offset = AT(retry_interval),                                                          \
-         .min = 1,                                                                              \
-         .max = LIMIT_SCHEDULE_TEXT,                                                            \
-         .check = schedule_check_interval,                                                      \
-         .help = "Schedule text while a failure is not confirmed"},                             \
-        {.name = "recoveries",                                                                  \
-         .type = FT_INT,                                                                        \
-         .offset = AT(recoveries),                                                              \
-         .min = 1,                                                                              \
-         .max = 100,                                                                            \
-         .help = "Successes in a row before the check is up again (default: 1)"},               \
-        {.name = "channels",                                                                    \
-         .type = FT_LIST,                                                                       \
-         .element = FT_UUID,                                                                    \
-         .flags = F_NULLABLE,                                                                   \
-         .offset = AT(channels),                                                                \
-         .max = CHANNELS_MAX,                                                                   \
-         .help = "Ids of the channels that it alerts; none: the default ones"},                 \
-        {.name = "webhook_url",                                                                 \
-         .type = FT_STRING,                                                                     \
-         .flags = F_NULLABLE,                                                                   \
-         .offset = AT(webhook_url),                                                             \
-         .min = 1,                                                                              \
-         .max = LIMIT_URL_BYTES,                                                                \
-         .check = url_check_http,                                                               \
-         .help = "Alerted besides the channels"},                                               \
-        {.name = "tags",                                                                        \
-         .type = FT_LIST,                                                                       \
-         .element = FT_STRING,                                                                  \
-         .flags = F_NULLABLE,                                                                   \
-         .offset = AT(tags),                                                                    \
-         .max = TAGS_MAX,                                                                       \
-         .help = "Words to find it by",                                                         \
-         .example = "[\"production\"]"},                                                        \
-    {                                                                                           \
-        .name = "group", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(group), .min = 1, \
-        .max = GROUP_MAX_BYTES, .check = check_label                                            \
-    }
-static const struct field create_fields[] = {CHECK_IN_FIELDS(F_REQUIRED)};
-static const struct field update_fields[] = {CHECK_IN_FIELDS(0)};
-#undef AT
-static const struct schema create_schema = SCHEMA("CheckCreate", struct check_in, create_fields);
-/* What a client sends back of the object it read is not refused. */
-static const struct schema update_schema = {
-    .name = "CheckUpdate",
-    .fields = update_fields,
-    .count = ARRAY_LEN(update_fields),
-    .size = sizeof(struct check_in),
-    .is_open = true,
-};
 
 /* --- shared with check_runs.c --- */
 
@@ -319,16 +200,6 @@ enum status check_config_valid(struct req *r, const struct check_kind *kind, jso
     return st == ST_INVALID ? req_invalid(r, &errors) : st;
 }
 
-int64_t check_timeout_ms(const struct in_f64 *timeout, const json_t *config, int64_t fallback_ms)
-{
-    const json_t *own = json_object_get(config, "timeout");
-    double s = timeout->set ? timeout->v : json_number_value(own);
-    /* Bounds were checked: of `timeout` by our schema, of the configuration's by its kind. */
-    if (!timeout->set && !json_is_number(own))
-        return fallback_ms;
-    return MIN_OF(MAX_OF((int64_t)(s * 1000), (int64_t)1), (int64_t)LIMIT_PROBE_TIMEOUT_MS);
-}
-
 void check_location(struct req *r, const struct uuid *id)
 {
     char text[UUID_TEXT_BYTES];
@@ -340,86 +211,20 @@ void check_location(struct req *r, const struct uuid *id)
 
 /* --- applying what came in --- */
 
-static enum status bad_tags(struct req *r)
-{
-    return req_invalid_field(r, "tags", "value_error",
-                             "a tag is 1 to %d bytes without control characters", TAG_MAX_BYTES);
-}
-
-static bool are_tags(const struct in_list *tags)
-{
-    const char *const *v = tags->v;
-    for (size_t i = 0; i < tags->count; i++) {
-        if (check_label(v[i]) || strlen(v[i]) > TAG_MAX_BYTES)
-            return false;
-    }
-    return true;
-}
-
-/* Kind and configuration belong together: when either changes, both are judged. */
-static enum status apply_config(struct req *r, const struct check_in *in, struct check *c)
-{
-    if (in->plugin_type.set)
-        c->plugin_type = in->plugin_type.v;
-    const struct check_kind *kind = check_kind_find(c->plugin_type);
-    if (!kind)
-        return check_unknown_kind(r, c->plugin_type);
-    AUTO_JSON given = in->config.set ? json_incref(in->config.v) : json_loads(c->config, 0, NULL);
-    if (!given)
-        return ST_NO_MEMORY;
-    const struct seal_place place = check_seal_place(&c->id);
-    struct kept_config kept = {0};
-    /* Another kind's secrets are not this one's. */
-    if (str_eq(c->kind, kind->name))
-        kept = (struct kept_config){c->config, c->sealed, c->sealed_len};
-    AUTO_JSON config = NULL;
-    TRY(config_merge(r, kind->config, &place, given, &kept, &config));
-    TRY(check_config_valid(r, kind, config));
-    TRY(config_keep(r, kind->config, &place, config, &kept));
-    c->config = kept.open;
-    c->sealed = kept.sealed;
-    c->sealed_len = kept.sealed_len;
-    c->kind = kind->name;
-    c->timeout_ms = check_timeout_ms(&in->timeout, in->config.set ? config : NULL, c->timeout_ms);
-    return ST_OK;
-}
-
-static void apply_values(const struct check_in *in, struct check *c)
-{
-    if (in->name.set)
-        c->name = in->name.v;
-    if (in->enabled.set)
-        c->enabled = in->enabled.v;
-    if (in->schedule.set)
-        c->schedule = in->schedule.v;
-    if (in->retries.set)
-        c->retries = in->retries.v;
-    if (in->retry_interval.set)
-        c->retry_interval = in->retry_interval.v;
-    if (in->recoveries.set)
-        c->recoveries = in->recoveries.v;
-    if (in->webhook_url.set)
-        c->webhook_url = in->webhook_url.v;
-    if (in->group.set)
-        c->group = in->group.v;
-    if (in->tags.set) {
-        c->tags = in->tags.v;
-        c->tag_count = in->tags.count;
-    }
-    if (in->channels.set) {
-        c->channels = in->channels.v;
-        c->channel_count = in->channels.count;
-    }
-}
-
+/* 422 with the fields, or 503 without a key to seal secrets with. */
 static enum status apply(struct req *r, const struct check_in *in, struct check *c)
 {
-    if (in->tags.set && !are_tags(&in->tags))
-        return bad_tags(r);
-    if (in->plugin_type.set || in->config.set || in->timeout.set)
-        TRY(apply_config(r, in, c));
-    apply_values(in, c);
-    return ST_OK;
+    AUTO_FIELD_ERRORS errors = {0};
+    enum status st = check_input_apply(in, req_ctx(r)->seal, r->arena, c, &errors);
+    if (st == ST_INVALID)
+        return req_invalid(r, &errors);
+    return st == ST_UNAVAILABLE ? config_no_key(r) : st;
+}
+
+static enum status external_id_taken(struct req *r)
+{
+    return req_fail(r, ST_CONFLICT, "CHECK_EXTERNAL_ID_TAKEN",
+                    "Another check has this external_id");
 }
 
 static enum status bad_channels(struct req *r)
@@ -449,8 +254,8 @@ static const struct field list_fields[] = {
      .offset = AT(plugin_type),
      .max = 64,
      .help = "Filter by plugin type"},
-    {.name = "tag", .type = FT_STRING, .offset = AT(tag), .max = TAG_MAX_BYTES},
-    {.name = "group", .type = FT_STRING, .offset = AT(group), .max = GROUP_MAX_BYTES},
+    {.name = "tag", .type = FT_STRING, .offset = AT(tag), .max = CHECK_TAG_BYTES},
+    {.name = "group", .type = FT_STRING, .offset = AT(group), .max = CHECK_GROUP_BYTES},
     {.name = "state", .type = FT_STRING, .offset = AT(state), .choices = state_names},
     {.name = "q",
      .type = FT_STRING,
@@ -508,18 +313,13 @@ static enum status check_get(struct req *r)
 static enum status check_create(struct req *r)
 {
     const struct check_in *in = r->in;
-    struct check c = {
-        .id = uuid_new(),
-        .enabled = true,
-        .schedule = default_schedule,
-        .timeout_ms = CHECK_TIMEOUT_DEFAULT_MS,
-        .retries = 2,
-        .recoveries = 1,
-    };
+    struct check c = check_input_default();
     TRY(apply(r, in, &c));
     enum status st = checks_insert(req_ctx(r)->db, r->arena, &r->who->org_id, &r->who->user_id, &c);
     if (st == ST_INVALID)
         return bad_channels(r);
+    if (st == ST_CONFLICT)
+        return external_id_taken(r);
     TRY(st);
     check_location(r, &c.id);
     return reply_check(r, 201, &c);
@@ -553,6 +353,8 @@ static enum status update(struct req *r, const struct check_in *in)
         return check_not_found(r);
     if (st == ST_INVALID)
         return bad_channels(r);
+    if (st == ST_CONFLICT)
+        return external_id_taken(r);
     TRY(st);
     return reply_check(r, 200, &c);
 }
@@ -595,17 +397,20 @@ static enum status check_delete(struct req *r)
 static const struct route routes[] = {
     ROUTE(M_GET, "", SCOPE_CHECKS_READ, "List checks", .query = &list_schema,
           .reply = &check_schema, .list = "checks", .reads = CACHED_RESULTS, .handler = check_list),
-    ROUTE(M_POST, "", SCOPE_CHECKS_WRITE, "Create a check", .body = &create_schema,
-          .reply = &check_schema, .ok = 201, .errors = ERRORS("SECRET_KEY_MISSING"),
-          .flags = ROUTE_ATOMIC, .handler = check_create),
+    ROUTE(M_POST, "", SCOPE_CHECKS_WRITE, "Create a check", .body = &check_create_schema,
+          .reply = &check_schema, .ok = 201,
+          .errors = ERRORS("SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"), .flags = ROUTE_ATOMIC,
+          .handler = check_create),
     ROUTE(M_GET, "/{id}", SCOPE_CHECKS_READ, "Get a check", .reply = &check_schema,
           .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_get),
     ROUTE(M_PUT, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
-          .body = &update_schema, .reply = &check_schema,
-          .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING"), .handler = check_update),
+          .body = &check_update_schema, .reply = &check_schema,
+          .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"),
+          .handler = check_update),
     ROUTE(M_PATCH, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
-          .body = &update_schema, .reply = &check_schema,
-          .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING"), .handler = check_update),
+          .body = &check_update_schema, .reply = &check_schema,
+          .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"),
+          .handler = check_update),
     ROUTE(M_DELETE, "/{id}", SCOPE_CHECKS_WRITE, "Delete a check", .ok = 204,
           .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_delete),
     ROUTE(M_POST, "/{id}/pause", SCOPE_CHECKS_WRITE, "Stop running a check", .reply = &check_schema,

@@ -2,11 +2,8 @@
 #ifndef TOCSIN_API_ROUTES_CHECKS_H
 #define TOCSIN_API_ROUTES_CHECKS_H
 
-#include "kinds/kind.h"
 #include "net/http.h"
-#include "store/checks.h"
-
-enum { CHECK_TIMEOUT_DEFAULT_MS = 10000 };
+#include "transfer/check_input.h"
 
 /* 404 CHECK_NOT_FOUND, naming the id of the path. */
 enum status check_not_found(struct req *r);
@@ -19,11 +16,6 @@ NODISCARD enum status check_of_path_id(struct req *r, struct uuid *out);
 /* Validates a configuration; ST_INVALID is answered already (loc body.config.x). */
 NODISCARD enum status check_config_valid(struct req *r, const struct check_kind *kind,
                                          json_t *config);
-/* The time limit of a check: `timeout` where given, else the configuration's own, else
- * `fallback_ms`. */
-int64_t check_timeout_ms(const struct in_f64 *timeout, const json_t *config, int64_t fallback_ms);
-/* For schema tables: what a name of a check may not be. */
-const char *check_label(const char *text);
 /* Location: the check's own address. */
 void check_location(struct req *r, const struct uuid *id);
 

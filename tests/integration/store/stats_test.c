@@ -218,7 +218,7 @@ static void windows_are_true(int how_many)
 
 static void test_totals_are_those_of_the_results(void **state)
 {
-    store_story(now_us - HISTORY_DAYS * DAY_US, now_us, 7 * MINUTE_US);
+    store_story(now_us - HISTORY_DAYS * DAY_US, now_us, 17 * MINUTE_US);
     windows_are_true(5); /* nothing is summed up yet */
     roll_up(now_us - 2 * DAY_US);
     windows_are_true(10);
