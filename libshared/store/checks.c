@@ -99,6 +99,11 @@ static void filter_args(struct db_args *args, struct arena *arena, const struct 
     db_arg_str(args, like_literal(arena, filter->q, &args->failed));
 }
 
+static bool is_filtered(const struct check_filter *f)
+{
+    return f->has_enabled || f->kind || f->tag || f->group || f->state || f->q;
+}
+
 enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
                         const struct check_filter *filter, struct page *page, struct check **rows,
                         size_t *count)
@@ -106,6 +111,7 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
     struct db_args args;
     AUTO_RESULT total = NULL;
     filter_args(&args, arena, org_id, filter);
+    db_arg_i64(&args, is_filtered(filter) ? LIMIT_LIST_COUNT : INT64_MAX);
     TRY(db_query_one(db, &Q_CHECK_COUNT, &args, &total));
 
     AUTO_RESULT r = NULL;

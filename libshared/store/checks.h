@@ -54,7 +54,8 @@ struct check_filter {
 /* "name", "-name" …; ends with NULL. */
 extern const char *const checks_sorts[];
 
-/* One page of the list; page->total is set. */
+/* One page of the list; page->total is set: of what a filter finds, LIMIT_LIST_COUNT are counted at
+ * most. */
 NODISCARD enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
                                   const struct check_filter *filter, struct page *page,
                                   struct check **rows, size_t *count);

@@ -5,7 +5,8 @@
 -- name: check_list
 -- plan: each
 SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
-       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name, c.external_id,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags,
+       c.group_name, c.external_id,
        c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
        s.last_message, s.last_response_us, s.incident_id,
        ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
@@ -17,7 +18,7 @@ WHERE c.org_id = $1
   AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
   AND ($5::text IS NULL OR c.group_name = $5)
   AND ($6::text IS NULL OR s.state = $6)
-  AND ($7::text IS NULL OR lower(c.name) LIKE '%' || $7 || '%')
+  AND ($7::text IS NULL OR lower(c.name) LIKE '%' || lower($7) || '%')
 ORDER BY CASE WHEN $10::text = 'name' THEN lower(c.name) END,
          CASE WHEN $10 = '-name' THEN lower(c.name) END DESC,
          CASE WHEN $10 = 'state' THEN s.state END,
@@ -49,7 +50,8 @@ FROM (SELECT
 
 -- name: check_get
 SELECT c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
-       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags, c.group_name, c.external_id,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags,
+       c.group_name, c.external_id,
        c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
        s.last_message, s.last_response_us, s.incident_id,
        ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels

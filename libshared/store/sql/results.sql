@@ -2,6 +2,7 @@
 -- a result is taken at its slot or, behind a backlog, some time later.
 
 -- name: result_list
+-- plan: each
 SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
        executed_at
 FROM results
@@ -16,6 +17,7 @@ LIMIT $6::bigint OFFSET $7::bigint
 
 -- Counting stops at a limit: nobody reads that many pages, and the count of a year takes seconds.
 -- name: result_count
+-- plan: each
 SELECT count(*) AS total
 FROM (SELECT FROM results
       WHERE org_id = $1
@@ -27,6 +29,7 @@ FROM (SELECT FROM results
       LIMIT $6::bigint) AS found
 
 -- name: result_list_check
+-- plan: each
 SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
        executed_at
 FROM results
@@ -40,6 +43,7 @@ ORDER BY slot_at DESC, id
 LIMIT $6::bigint OFFSET $7::bigint
 
 -- name: result_count_check
+-- plan: each
 SELECT count(*) AS total
 FROM (SELECT FROM results
       WHERE org_id = $1 AND check_id = $7
