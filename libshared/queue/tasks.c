@@ -56,6 +56,13 @@ static const struct schema fail_args = SCHEMA("TaskArgsFail", struct queue_fail_
 
 /* --- the table --- */
 
+#define HOUSE_TASK(name_)                                                                         \
+    {                                                                                             \
+        .name = (name_), .queue = "default", .priority = QUEUE_PRIORITIES - 1, .max_attempts = 3, \
+        .retry_base_ms = 10000, .retry_cap_ms = 300000, .time_limit_ms = 1800000,                 \
+        .soft_limit_ms = 1700000, .audience = TASK_SYSTEM                                         \
+    }
+
 static const struct task tasks[] = {
     {.name = "check.scheduled",
      .queue = "checks",
@@ -126,6 +133,10 @@ static const struct task tasks[] = {
      .result_ttl_ms = RESULT_MS,
      .audience = TASK_USER,
      .args = &fail_args},
+    /* Housekeeping (store/housekeeping.h): by schedules of the installation. */
+    HOUSE_TASK("system.partitions"),
+    HOUSE_TASK("system.retention"),
+    HOUSE_TASK("system.cleanup"),
 };
 
 /* Global because they are part of the program: set once, before there are threads. */

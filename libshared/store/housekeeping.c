@@ -1,4 +1,4 @@
-/* One table of tasks; each is a query or two. */
+/* One table of chores; each is a query or two. */
 #include "store/housekeeping.h"
 
 #include "base/clock.h"
@@ -9,18 +9,20 @@
 enum {
     ARENA_BYTES = 4096,
     DELETE_FULL = 5000, /* rows of one statement, at least: more may be left */
-    DELETE_PIECES = 20
+    DELETE_PIECES = 20,
+    OVERDUE = 3 /* intervals until a scheduler does what workers should have */
 };
 #define MINUTE_MS 60000LL
 #define HOUR_MS (60 * MINUTE_MS)
 
-struct task;
-typedef enum status task_fn(struct db *db, const struct task *t, const struct housekeeping *h);
+struct chore;
+typedef enum status chore_fn(struct db *db, const struct chore *t, const struct housekeeping *h);
 
-struct task {
+struct chore {
     const char *name;
+    enum house whose;
     int64_t every_ms;
-    task_fn *run;
+    chore_fn *run;
     const char *table, *unit;  /* of partitions */
     int64_t ahead;             /* units */
     size_t retention;          /* offset in struct housekeeping */
@@ -28,7 +30,7 @@ struct task {
     const struct query *query; /* of deletions */
 };
 
-static enum status make_ahead(struct db *db, const struct task *t, const struct housekeeping *h)
+static enum status make_ahead(struct db *db, const struct chore *t, const struct housekeeping *h)
 {
     (void)h;
     AUTO_ARENA arena = arena_new(ARENA_BYTES);
@@ -42,7 +44,7 @@ static enum status make_ahead(struct db *db, const struct task *t, const struct 
     return db_query(db, &Q_HOUSEKEEPING_AHEAD, &args, NULL);
 }
 
-static int64_t retention_of(const struct task *t, const struct housekeeping *h)
+static int64_t retention_of(const struct chore *t, const struct housekeeping *h)
 {
     return *(const int64_t *)(const void *)((const char *)h + t->retention);
 }
@@ -52,7 +54,7 @@ static int64_t retention_of(const struct task *t, const struct housekeeping *h)
 static enum status drop_in_transaction(struct db *db, void *arg)
 {
     const struct {
-        const struct task *task;
+        const struct chore *task;
         int64_t retention_ms;
     } *what = arg;
     AUTO_ARENA arena = arena_new(ARENA_BYTES);
@@ -72,10 +74,10 @@ static enum status drop_in_transaction(struct db *db, void *arg)
     return ST_OK;
 }
 
-static enum status drop_old(struct db *db, const struct task *t, const struct housekeeping *h)
+static enum status drop_old(struct db *db, const struct chore *t, const struct housekeeping *h)
 {
     struct {
-        const struct task *task;
+        const struct chore *task;
         int64_t retention_ms;
     } what = {t, retention_of(t, h)};
     return db_transact(db, drop_in_transaction, &what);
@@ -97,7 +99,7 @@ static enum status delete_some(struct db *db, const struct query *q, int64_t ret
     return ST_OK;
 }
 
-static enum status delete_rows(struct db *db, const struct task *t, const struct housekeeping *h)
+static enum status delete_rows(struct db *db, const struct chore *t, const struct housekeeping *h)
 {
     const int64_t retention_ms = t->has_retention ? retention_of(t, h) : 0;
     if (t->has_retention && retention_ms == 0)
@@ -109,36 +111,39 @@ static enum status delete_rows(struct db *db, const struct task *t, const struct
     return ST_OK;
 }
 
-static enum status roll_up(struct db *db, const struct task *t, const struct housekeeping *h)
+static enum status roll_up(struct db *db, const struct chore *t, const struct housekeeping *h)
 {
     (void)t;
     return rollups_run(db, clock_wall_us(), h->results_ms);
 }
 
 /* Totals of hours have a time of their own: what is read of them is bounded by it. */
-static enum status drop_old_hours(struct db *db, const struct task *t, const struct housekeeping *h)
+static enum status drop_old_hours(struct db *db, const struct chore *t,
+                                  const struct housekeeping *h)
 {
     struct housekeeping own = *h;
     own.results_ms = LIMIT_CHECK_HOURS_MS;
     return drop_old(db, t, &own);
 }
 
-#define AHEAD(table_, unit_, n)                                                             \
-    {                                                                                       \
-        .name = "ahead:" table_, .every_ms = HOUR_MS, .run = make_ahead, .table = (table_), \
-        .unit = (unit_), .ahead = (n)                                                       \
+#define AHEAD(table_, unit_, n)                                                  \
+    {                                                                            \
+        .name = "ahead:" table_, .whose = HOUSE_PARTITIONS, .every_ms = HOUR_MS, \
+        .run = make_ahead, .table = (table_), .unit = (unit_), .ahead = (n)      \
     }
-#define RETENTION(table_, member)                                                             \
-    {                                                                                         \
-        .name = "retention:" table_, .every_ms = HOUR_MS, .run = drop_old, .table = (table_), \
-        .retention = offsetof(struct housekeeping, member)                                    \
+#define RETENTION(table_, member)                                                              \
+    {                                                                                          \
+        .name = "retention:" table_, .whose = HOUSE_RETENTION, .every_ms = HOUR_MS,            \
+        .run = drop_old, .table = (table_), .retention = offsetof(struct housekeeping, member) \
     }
-#define DELETION(name_, every, query_)                                                       \
-    {                                                                                        \
-        .name = "delete:" name_, .every_ms = (every), .run = delete_rows, .query = &(query_) \
+#define DELETION(name_, every, query_)                                                            \
+    {                                                                                             \
+        .name = "delete:" name_, .whose = HOUSE_CLEANUP, .every_ms = (every), .run = delete_rows, \
+        .query = &(query_)                                                                        \
     }
-static const struct task tasks[] = {
+static const struct chore chores[] = {
     {.name = "retention:audit_log",
+     .whose = HOUSE_RETENTION,
      .every_ms = HOUR_MS,
      .run = delete_rows,
      .query = &Q_HOUSEKEEPING_AUDIT,
@@ -150,9 +155,10 @@ static const struct task tasks[] = {
     AHEAD("process_samples", "day", 7),
     AHEAD("scrapes", "hour", 48),
     AHEAD("check_hours", "day", 7),
-    {.name = "rollups", .every_ms = MINUTE_MS, .run = roll_up},
+    {.name = "rollups", .whose = HOUSE_SCHEDULER, .every_ms = MINUTE_MS, .run = roll_up},
     RETENTION("results", results_ms),
     {.name = "retention:check_hours",
+     .whose = HOUSE_RETENTION,
      .every_ms = HOUR_MS,
      .run = drop_old_hours,
      .table = "check_hours",
@@ -169,38 +175,101 @@ static const struct task tasks[] = {
     DELETION("scheduler_members", HOUR_MS, Q_HOUSEKEEPING_MEMBERS),
 };
 
-static enum status claim(struct db *db, const struct task *t, const struct query *q)
+/* The tasks whose schedules people may pause. */
+static const char *const house_tasks[] = {
+    [HOUSE_SCHEDULER] = NULL,
+    [HOUSE_PARTITIONS] = "system.partitions",
+    [HOUSE_RETENTION] = "system.retention",
+    [HOUSE_CLEANUP] = "system.cleanup",
+};
+
+/* ST_NOT_FOUND: it ran within due_ms, or `task` is paused. */
+static enum status claim(struct db *db, const struct chore *c, int64_t due_ms, const char *task)
 {
     AUTO_ARENA arena = arena_new(ARENA_BYTES);
     if (!arena)
         return ST_NO_MEMORY;
     struct db_args args;
     db_args_init(&args, arena);
-    db_arg_str(&args, t->name);
-    db_arg_i64(&args, t->every_ms);
-    AUTO_RESULT r = NULL;
-    TRY(db_query(db, q, &args, &r));
-    return PQntuples(r) > 0 ? ST_OK : ST_NOT_FOUND;
+    db_arg_str(&args, c->name);
+    db_arg_i64(&args, due_ms);
+    db_arg_str(&args, task);
+    return db_query_one(db, &Q_HOUSEKEEPING_CLAIM, &args, NULL);
+}
+
+/* Due again, for the schedulers, in a minute. */
+static enum status put_off(struct db *db, const struct chore *c, int64_t due_ms)
+{
+    AUTO_ARENA arena = arena_new(ARENA_BYTES);
+    if (!arena)
+        return ST_NO_MEMORY;
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_str(&args, c->name);
+    db_arg_i64(&args, due_ms);
+    return db_query(db, &Q_HOUSEKEEPING_FAIL, &args, NULL);
+}
+
+static int64_t overdue_ms(const struct chore *c)
+{
+    return c->whose == HOUSE_SCHEDULER ? c->every_ms : OVERDUE * c->every_ms;
+}
+
+/* One chore that was claimed. What it returns is its own status. */
+static enum status work(struct db *db, const struct chore *c, const struct housekeeping *h)
+{
+    const enum status st = c->run(db, c, h);
+    if (st == ST_OK)
+        return ST_OK;
+    log_warn("housekeeping_failed", kv_str("task", c->name), kv_status(st),
+             kv_str("error", db_error(db)));
+    const enum status put = put_off(db, c, overdue_ms(c));
+    if (put != ST_OK)
+        log_warn("housekeeping_not_put_off", kv_str("task", c->name), kv_status(put));
+    return st;
 }
 
 enum status housekeeping_run(struct db *db, const struct housekeeping *h, int *ran)
 {
     *ran = 0;
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
-        enum status st = claim(db, &tasks[i], &Q_HOUSEKEEPING_CLAIM);
+    for (size_t i = 0; i < ARRAY_LEN(chores); i++) {
+        const struct chore *c = &chores[i];
+        enum status st = claim(db, c, overdue_ms(c), house_tasks[c->whose]);
         if (st == ST_NOT_FOUND)
             continue;
         TRY(st);
-        st = tasks[i].run(db, &tasks[i], h);
-        if (st == ST_OK) {
-            (*ran)++;
-            continue;
-        }
-        log_warn("housekeeping_failed", kv_str("task", tasks[i].name), kv_status(st),
-                 kv_str("error", db_error(db)));
-        st = claim(db, &tasks[i], &Q_HOUSEKEEPING_FAIL);
-        if (st != ST_NOT_FOUND)
-            TRY(st);
+        st = work(db, c, h);
+        if (st != ST_OK && !db_is_connected(db))
+            return st;
+        *ran += st == ST_OK;
     }
     return ST_OK;
+}
+
+enum status housekeeping_do(struct db *db, const struct housekeeping *h, enum house what, int *ran,
+                            const char **failed)
+{
+    enum status first = ST_OK;
+    *ran = 0;
+    for (size_t i = 0; i < ARRAY_LEN(chores); i++) {
+        const struct chore *c = &chores[i];
+        if (c->whose != what)
+            continue;
+        enum status st = claim(db, c, 0, NULL);
+        if (st == ST_OK)
+            st = work(db, c, h);
+        *ran += st == ST_OK;
+        if (st == ST_OK || first != ST_OK)
+            continue;
+        first = st;
+        *failed = c->name;
+    }
+    return first;
+}
+
+struct housekeeping housekeeping_settings(const struct conf *conf)
+{
+    return (struct housekeeping){.results_ms = conf->retention_results,
+                                 .metrics_ms = conf->retention_metrics,
+                                 .audit_ms = conf->retention_audit};
 }

@@ -1,5 +1,6 @@
-/* The house-keeping thread: the sweep for missed slots, partitions, retention, and the numbers of
- * the queues for /metrics. Its work is paced,
+/* The house-keeping thread: the sweep for missed slots, which is most needed when there are no
+ * workers; what of the housekeeping is not left to tasks; and the numbers of the queues for
+ * /metrics. Its work is paced,
  * so that it takes a tenth of a connection's time at most. */
 #include <string.h>
 
@@ -75,9 +76,7 @@ static int64_t sweep_once(struct scheduler *s, struct db *db, struct redis *redi
 
 static void keep_house(struct scheduler *s, struct db *db)
 {
-    const struct housekeeping h = {.results_ms = s->conf->retention_results,
-                                   .metrics_ms = s->conf->retention_metrics,
-                                   .audit_ms = s->conf->retention_audit};
+    const struct housekeeping h = housekeeping_settings(s->conf);
     int ran = 0;
     enum status st = housekeeping_run(db, &h, &ran);
     if (st != ST_OK)

@@ -2,7 +2,9 @@
 
 -- Taken by whoever comes first: the row says that it ran, before it does, so that nobody runs it twice.
 -- name: housekeeping_claim
-INSERT INTO housekeeping (task, ran_at) VALUES ($1, now())
+INSERT INTO housekeeping (task, ran_at)
+SELECT $1, now()
+WHERE NOT EXISTS (SELECT FROM schedules s WHERE s.org_id IS NULL AND s.task = $3 AND NOT s.enabled)
 ON CONFLICT (task) DO UPDATE SET ran_at = now()
 WHERE housekeeping.ran_at <= now() - $2::bigint * interval '1 millisecond'
 RETURNING task

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/schedule.h"
+#include "queue/queue.h"
 #include "store/housekeeping.h"
 #include "base/clock.h"
 #include "store/leases.h"
@@ -390,13 +391,73 @@ static void test_housekeeping(void **state)
     assert_true(
         kit_sql_i64(db, "SELECT (to_regclass('scrapes_p' || to_char(now() AT TIME ZONE"
                         " 'UTC' + interval '48 hours', 'YYYYMMDDHH24')) IS NOT NULL)::int") == 1);
-    /* Once an hour is enough, whoever asks. */
     assert_ok(housekeeping_run(db, &h, &ran));
     assert_int_equal(ran, 0);
-    kit_sql(db, "UPDATE housekeeping SET ran_at = now() - interval '2 hours'"
-                " WHERE task = 'ahead:results'");
+}
+
+static int ran_by_a_scheduler(void)
+{
+    const struct housekeeping h = {.results_ms = 90LL * 86400000, .metrics_ms = 30LL * 86400000};
+    int ran = -1;
     assert_ok(housekeeping_run(db, &h, &ran));
-    assert_int_equal(ran, 1);
+    return ran;
+}
+
+/* Workers do it; a scheduler only what they left undone, and nothing that is paused. */
+static void test_housekeeping_is_shared(void **state)
+{
+    static const struct {
+        const char *task, *ago;
+        int ran;
+    } rows[] = {
+        {"ahead:results", "2 hours", 0},
+        {"ahead:results", "4 hours", 1},
+        {"delete:check_changes", "20 minutes", 0},
+        {"delete:check_changes", "40 minutes", 1},
+        {"rollups", "2 minutes", 1},
+    };
+    const struct housekeeping h = {.results_ms = 90LL * 86400000, .metrics_ms = 30LL * 86400000};
+    static const enum house houses[] = {HOUSE_PARTITIONS, HOUSE_RETENTION, HOUSE_CLEANUP};
+    assert_true(ran_by_a_scheduler() >= 12);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        kit_sql(db, "UPDATE housekeeping SET ran_at = now() - interval '%s' WHERE task = '%s'",
+                rows[i].ago, rows[i].task);
+        if (ran_by_a_scheduler() != rows[i].ran)
+            fail_msg("%s, %s", rows[i].task, rows[i].ago);
+    }
+    kit_sql(db, "UPDATE housekeeping SET ran_at = now() - interval '1 day'");
+    kit_sql(db, "UPDATE schedules SET enabled = false WHERE task LIKE 'system.%%'");
+    assert_int_equal(ran_by_a_scheduler(), 1); /* its own */
+    kit_sql(db, "UPDATE schedules SET enabled = true WHERE task LIKE 'system.%%'");
+    int all = 0;
+    for (size_t i = 0; i < ARRAY_LEN(houses); i++) {
+        int ran = 0;
+        const char *failed = NULL;
+        assert_ok(housekeeping_do(db, &h, houses[i], &ran, &failed));
+        assert_true(ran > 0);
+        all += ran;
+    }
+    assert_int_equal(all + 1, kit_sql_i64(db, "SELECT count(*) FROM housekeeping"));
+    assert_int_equal(ran_by_a_scheduler(), 0);
+}
+
+/* The rows of the migration are whole: their tasks exist, and their shards follow from the ids. */
+static void test_system_schedules(void **state)
+{
+    AUTO_ARENA arena = arena_new(1 << 20);
+    bool all[LEASE_SHARDS];
+    struct schedule_row *rows = NULL;
+    size_t count = 0, system = 0;
+    memset(all, true, sizeof(all));
+    assert_ok(schedules_tasks_page(db, arena, all, &(struct uuid){0}, &rows, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].tenant)
+            continue;
+        system++;
+        assert_int_equal(task_find(rows[i].task)->audience, TASK_SYSTEM);
+        assert_int_equal(rows[i].shard, (int)(uuid_hash(&rows[i].id) % LEASE_SHARDS));
+    }
+    assert_true(system >= 3);
 }
 
 int main(void)
@@ -412,6 +473,8 @@ int main(void)
         cmocka_unit_test_setup(test_sweep_after_a_long_outage, clean),
         cmocka_unit_test_setup(test_edited_schedules_expect_from_then, clean),
         cmocka_unit_test_setup(test_housekeeping, clean),
+        cmocka_unit_test_setup(test_housekeeping_is_shared, clean),
+        cmocka_unit_test_setup(test_system_schedules, clean),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

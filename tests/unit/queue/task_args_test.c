@@ -118,10 +118,10 @@ static void test_audiences(void **state)
         const char *task;
         enum task_audience audience;
     } rows[] = {
-        {"check.scheduled", TASK_INTERNAL},
-        {"check.run", TASK_USER},
-        {"check.adhoc", TASK_INTERNAL},
-        {"queue.noop", TASK_USER},
+        {"check.scheduled", TASK_INTERNAL}, {"check.run", TASK_USER},
+        {"check.adhoc", TASK_INTERNAL},     {"queue.noop", TASK_USER},
+        {"system.partitions", TASK_SYSTEM}, {"system.retention", TASK_SYSTEM},
+        {"system.cleanup", TASK_SYSTEM},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         assert_int_equal(task_find(rows[i].task)->audience, rows[i].audience);

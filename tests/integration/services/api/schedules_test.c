@@ -209,6 +209,7 @@ static void what_is_wrong_is_named(void **state)
         {"{\"name\":\"x\",\"task\":\"no.such\",\"schedule\":\"@daily\"}", "task"},
         {"{\"name\":\"x\",\"task\":\"check.adhoc\",\"schedule\":\"@daily\"}", "task"},
         {"{\"name\":\"x\",\"task\":\"check.scheduled\",\"schedule\":\"@daily\"}", "task"},
+        {"{\"name\":\"x\",\"task\":\"system.cleanup\",\"schedule\":\"@daily\"}", "task"},
         {"{\"name\":\"x\",\"task\":\"queue.noop\"}", "schedule"},
         {"{\"name\":\"x\",\"task\":\"queue.noop\",\"schedule\":\"0 0 31 2 *\"}", "schedule"},
         {"{\"name\":\"x\",\"task\":\"check.run\",\"schedule\":\"@daily\"}", "args"},

@@ -313,6 +313,26 @@ static void redis_loses_its_memory(void **state)
     end(scheduler);
 }
 
+/* Housekeeping is a job like any other; without workers the scheduler sees to what is overdue. */
+static void housekeeping_is_a_task(void **state)
+{
+    kit_sql(db, "INSERT INTO schedules (id, name, task, schedule, shard)"
+                " VALUES (uuid7(), 'system.cleanup', 'system.cleanup', 'every 1 second', 0)");
+    const pid_t scheduler = start_scheduler();
+    assert_true(kit_wait(is_column("system.cleanup", "last_job_state", "queued"), WAIT_MS));
+    kit_sql(db, "UPDATE schedules SET enabled = false;"
+                "UPDATE housekeeping SET ran_at = '-infinity'");
+    const pid_t worker = start("tocsin-worker", "");
+    assert_true(kit_wait(is_column("system.cleanup", "last_job_state", "succeeded"), WAIT_MS));
+    assert_true(kit_sql_i64(db, "SELECT count(*) FROM housekeeping WHERE task LIKE 'delete:%%'"
+                                " AND ran_at > now() - interval '1 minute'") >= 4);
+    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM housekeeping WHERE task LIKE 'ahead:%%'"
+                                     " AND ran_at > now() - interval '1 minute'"),
+                     0);
+    end(worker);
+    end(scheduler);
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, clean)
 
 int main(void)
@@ -323,6 +343,7 @@ int main(void)
         CASE(overlaps_are_as_the_schedule_says),
         CASE(what_became_of_a_run_is_noted),
         CASE(redis_loses_its_memory),
+        CASE(housekeeping_is_a_task),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
