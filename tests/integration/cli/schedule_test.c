@@ -19,7 +19,8 @@ static int setup(void **state)
     db = kit_db_open(database);
     org = kit_organisation(db);
     check = kit_check(db, &org, "site");
-    kit_sql(db, "INSERT INTO schedules (id, name, task, schedule, shard)"
+    kit_sql(db, "DELETE FROM schedules;" /* those of the migrations */
+                "INSERT INTO schedules (id, name, task, schedule, shard)"
                 " VALUES (gen_random_uuid(), 'system.test', 'queue.noop', '@hourly', 0)");
     return 0;
 }
