@@ -30,7 +30,7 @@ BEGIN {
     add(1, "log conf json")
     add(2, "db redis net obs")
     add(3, "queue model zone store auth kinds channels")
-    add(4, "daemon openapi")
+    add(4, "transfer daemon openapi")
     # Generated headers hold the structs of these layers.
     generated["gen/queries.h"] = "db"
     generated["gen/migrations.h"] = "db"
