@@ -53,7 +53,9 @@ check: format-check
 	$(Q)scripts/check/hygiene.sh
 	$(Q)scripts/check/drift.sh $(B)/bin/tocsin
 
-## docs: write the pages that are generated: docs/configuration.md
+## docs: write the pages that are generated: docs/configuration.md, errors.md, api.md
 .PHONY: docs
 docs: bins
 	$(Q)$(B)/bin/tocsin docs-config >docs/configuration.md
+	$(Q)$(B)/bin/tocsin docs-errors >docs/errors.md
+	$(Q)scripts/docs-api.sh $(B)/bin >docs/api.md

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the pages of the documentation: web.sh [--strict] OUT TOCSIN_INGEST
+# Makes the pages of the documentation: web.sh [--strict] OUT INGEST_PROGRAM
 #
 # Swagger UI and ReDoc come from npm, as web/package-lock.json names them. Where there is no npm or
 # no network, this says so and goes on: the API answers without them. With --strict it fails.
@@ -7,7 +7,7 @@ set -euo pipefail
 
 strict=false
 [ "${1:-}" != --strict ] || { strict=true && shift; }
-[ $# -eq 2 ] || { echo 'usage: web.sh [--strict] OUT TOCSIN_INGEST' >&2 && exit 2; }
+[ $# -eq 2 ] || { echo 'usage: web.sh [--strict] OUT INGEST_PROGRAM' >&2 && exit 2; }
 root=$(cd "$(dirname "$0")/.." && pwd)
 out=$(realpath -m "$1")
 ingest=$2

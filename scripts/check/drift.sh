@@ -1,7 +1,7 @@
 #!/bin/bash
 # Checks that what is written in several places says the same: drift.sh PATH_OF_TOCSIN
 #
-# docs/configuration.md is what `tocsin docs-config` prints, and every TOCSIN_ name in the
+# docs/configuration.md, errors.md and api.md are what the programs print, and every TOCSIN_ name in the
 # deployment files and scripts is a setting, or one that only the runner knows. Every error code
 # that is raised or declared is in net/errors.def, every tag in net/tags.def.
 set -euo pipefail
@@ -23,10 +23,17 @@ settings=$(mktemp)
 trap 'rm -f "$settings"' EXIT
 "$tocsin" docs-config >"$settings"
 
-if ! diff -u "$page" "$settings" >&2; then
-    echo "drift: $page is not what $tocsin docs-config prints; write it anew" >&2
+# same PAGE COMMAND…
+same() {
+    local page=$1
+    shift
+    "$@" | diff -u "$page" - >&2 && return
+    echo "drift: $page is not what is printed now: run make docs" >&2
     bad=1
-fi
+}
+same "$page" cat "$settings"
+same docs/errors.md "$tocsin" docs-errors
+same docs/api.md scripts/docs-api.sh "$(dirname "$tocsin")"
 
 mapfile -t files < <(git ls-files -- docker-compose.yml k8s deploy scripts .ci docs README.md)
 while IFS=: read -r file name; do

@@ -137,7 +137,10 @@ struct url_list_in {
 };
 static const struct field url_list_fields[] = {
     PAGE_FIELDS(struct url_list_in, page),
-    {.name = "enabled", .type = FT_BOOL, .offset = offsetof(struct url_list_in, enabled)},
+    {.name = "enabled",
+     .type = FT_BOOL,
+     .offset = offsetof(struct url_list_in, enabled),
+     .help = "Only those that are watched, or that are not"},
     {.name = "q",
      .type = FT_STRING,
      .offset = offsetof(struct url_list_in, q),
