@@ -10,6 +10,7 @@ struct principal {
     struct uuid user_id;    /* nil for a key without a user */
     struct uuid api_key_id; /* nil when a token was used */
     struct uuid host_id;    /* the server that an agent's key belongs to, or nil */
+    struct uuid session;    /* of the token, or nil */
     enum role role;
     uint64_t scopes; /* role's scopes, cut down to the key's */
 };

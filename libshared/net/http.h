@@ -159,6 +159,8 @@ struct req {
 const char *req_header(const struct req *r, const char *name);
 /* The route of another method at the same path, or NULL. */
 const struct route *req_sibling(const struct req *r, enum http_method m);
+/* How many headers of that name there are. */
+size_t req_header_count(const struct req *r, const char *name);
 /* The client's address as text in the arena. */
 const char *req_peer_text(struct req *r);
 

@@ -23,6 +23,18 @@ const struct route *req_sibling(const struct req *r, enum http_method m)
     return ex->match.by_method[m];
 }
 
+size_t req_header_count(const struct req *r, const char *name)
+{
+    const struct exchange *ex = container_of((struct req *)(uintptr_t)r, struct exchange, req);
+    const size_t len = strlen(name);
+    size_t count = 0;
+    for (size_t i = 0; i < ex->field_count; i++) {
+        const struct http_field *f = &ex->fields[i];
+        count += f->name_len == len && strncasecmp(f->name, name, len) == 0;
+    }
+    return count;
+}
+
 const char *req_peer_text(struct req *r)
 {
     char text[INET6_ADDRSTRLEN] = "";

@@ -35,6 +35,20 @@ static enum status judge(const PGresult *r, struct arena *arena, struct principa
     return ST_OK;
 }
 
+/* The one key that a query found, unless it is good no more. */
+static enum status read_principal(const PGresult *r, struct arena *arena, struct principal *out)
+{
+    if (row_bool(r, 0, "is_revoked") || row_bool(r, 0, "is_expired"))
+        return ST_UNAUTHENTICATED;
+    struct principal p = {.org_id = row_uuid(r, 0, "org_id"),
+                          .user_id = row_uuid(r, 0, "user_id"),
+                          .api_key_id = row_uuid(r, 0, "id"),
+                          .host_id = row_uuid(r, 0, "host_id")};
+    TRY(judge(r, arena, &p));
+    *out = p;
+    return ST_OK;
+}
+
 enum status api_key_authenticate(struct db *db, const struct api_key *key, struct arena *arena,
                                  struct principal *out, int64_t *expires_at)
 {
@@ -49,21 +63,24 @@ enum status api_key_authenticate(struct db *db, const struct api_key *key, struc
     const unsigned char *hash = NULL;
     size_t len = 0;
     TRY(row_bytes(r, 0, "key_hash", arena, &hash, &len));
-    if (len != API_KEY_HASH_BYTES || !api_key_hash_eq(hash, key->hash) ||
-        row_bool(r, 0, "is_revoked") || row_bool(r, 0, "is_expired"))
+    if (len != API_KEY_HASH_BYTES || !api_key_hash_eq(hash, key->hash))
         return ST_UNAUTHENTICATED;
-
-    struct principal p = {.org_id = row_uuid(r, 0, "org_id"),
-                          .user_id = row_uuid(r, 0, "user_id"),
-                          .api_key_id = row_uuid(r, 0, "id"),
-                          .host_id = row_uuid(r, 0, "host_id")};
-    TRY(judge(r, arena, &p));
-    db_args_init(&a, arena);
-    db_arg_uuid(&a, &p.api_key_id);
-    TRY(db_query(db, &Q_API_KEY_USED, &a, NULL));
+    TRY(read_principal(r, arena, out));
     *expires_at = row_time(r, 0, "expires_at");
-    *out = p;
     return ST_OK;
+}
+
+enum status api_key_principal(struct db *db, const struct uuid *id, struct arena *arena,
+                              struct principal *out)
+{
+    struct db_args a;
+    db_args_init(&a, arena);
+    db_arg_uuid(&a, id);
+    AUTO_RESULT r = NULL;
+    const enum status st = db_query_one(db, &Q_API_KEY_BY_ID, &a, &r);
+    if (st != ST_OK)
+        return st == ST_NOT_FOUND ? ST_UNAUTHENTICATED : st;
+    return read_principal(r, arena, out);
 }
 
 static enum status scope_names(uint64_t scopes, struct arena *arena, struct out_list *out)

@@ -23,10 +23,13 @@ struct api_key_row {
 };
 
 /* Who a presented key is. ST_UNAUTHENTICATED: unknown, revoked, expired, or its user is inactive.
- * Remembers the use, once a minute at most. *expires_at (µs) is 0 when it does not expire. */
+ * *expires_at (µs) is 0 when it does not expire. (Its use: store/key_uses.h.) */
 NODISCARD enum status api_key_authenticate(struct db *db, const struct api_key *key,
                                            struct arena *arena, struct principal *out,
                                            int64_t *expires_at);
+/* The same of a key that was presented before. */
+NODISCARD enum status api_key_principal(struct db *db, const struct uuid *id, struct arena *arena,
+                                        struct principal *out);
 
 struct api_key_new_row {
     struct uuid org_id, user_id, host_id;

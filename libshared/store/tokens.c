@@ -36,6 +36,8 @@ enum status refresh_token_insert(struct db *db, const struct refresh_token *toke
     db_arg_uuid(&a, &token->family);
     db_arg_bytes(&a, token->hash, sizeof(token->hash));
     db_arg_time(&a, token->expires_at);
+    db_arg_str(&a, token->address);
+    db_arg_str(&a, token->user_agent);
     return db_query(db, &Q_REFRESH_TOKEN_INSERT, &a, NULL);
 }
 
@@ -78,8 +80,8 @@ enum status refresh_token_rotate(struct db *db, const unsigned char hash[API_KEY
         return ST_UNAUTHENTICATED;
     next->user_id = row_uuid(r, 0, "user_id");
     next->family = row_uuid(r, 0, "family");
-    TRY(refresh_family_revoke(db, &next->user_id, &next->family, arena));
-    return ST_GONE;
+    const enum status ended = refresh_family_revoke(db, &next->user_id, &next->family, arena);
+    return ended == ST_OK || ended == ST_NOT_FOUND ? ST_GONE : ended;
 }
 
 enum status refresh_token_family(struct db *db, const unsigned char hash[API_KEY_HASH_BYTES],
@@ -104,5 +106,37 @@ enum status refresh_family_revoke(struct db *db, const struct uuid *user, const 
     db_args_init(&a, arena);
     db_arg_uuid(&a, family);
     db_arg_uuid(&a, user);
-    return db_query(db, &Q_REFRESH_FAMILY_REVOKE, &a, NULL);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_REFRESH_FAMILY_REVOKE, &a, &r));
+    return db_affected(r) > 0 ? ST_OK : ST_NOT_FOUND;
+}
+
+static enum status read_session(const PGresult *r, int row, struct arena *arena, void *out)
+{
+    *(struct session_row *)out = (struct session_row){
+        .id = row_uuid(r, row, "family"),
+        .address = row_str(r, row, "address", arena),
+        .user_agent = row_str(r, row, "user_agent", arena),
+        .started_at = row_time(r, row, "started_at"),
+        .refreshed_at = row_time(r, row, "refreshed_at"),
+        .expires_at = row_time(r, row, "expires_at"),
+    };
+    return ST_OK;
+}
+
+enum status session_list(struct db *db, const struct uuid *user, const struct uuid *current,
+                         struct arena *arena, struct session_row **out, size_t *count)
+{
+    struct db_args a;
+    db_args_init(&a, arena);
+    db_arg_uuid(&a, user);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_SESSION_LIST, &a, &r));
+    void *rows = NULL;
+    TRY(row_read_all(r, arena, read_session, sizeof(**out), &rows, count));
+    struct session_row *sessions = rows;
+    for (size_t i = 0; i < *count; i++)
+        sessions[i].is_current = uuid_eq(&sessions[i].id, current);
+    *out = sessions;
+    return ST_OK;
 }

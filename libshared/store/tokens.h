@@ -28,7 +28,8 @@ NODISCARD enum status session_find(struct db *db, const struct uuid *user,
 struct refresh_token {
     struct uuid user_id, family;
     unsigned char hash[API_KEY_HASH_BYTES];
-    int64_t expires_at; /* µs */
+    int64_t expires_at;               /* µs */
+    const char *address, *user_agent; /* for the owner to recognise it by; may be NULL */
 };
 NODISCARD enum status refresh_token_insert(struct db *db, const struct refresh_token *token,
                                            struct arena *arena);
@@ -43,7 +44,20 @@ NODISCARD enum status refresh_token_family(struct db *db,
                                            const unsigned char hash[API_KEY_HASH_BYTES],
                                            const struct uuid *user, struct arena *arena,
                                            struct uuid *family);
+/* ST_NOT_FOUND: no live session of this user. */
 NODISCARD enum status refresh_family_revoke(struct db *db, const struct uuid *user,
                                             const struct uuid *family, struct arena *arena);
+
+/* A session that lives, as its owner sees it. */
+struct session_row {
+    struct uuid id; /* the family */
+    const char *address, *user_agent;
+    int64_t started_at, refreshed_at, expires_at; /* µs */
+    bool is_current;
+};
+/* Newest first, at most 1000. */
+NODISCARD enum status session_list(struct db *db, const struct uuid *user,
+                                   const struct uuid *current, struct arena *arena,
+                                   struct session_row **out, size_t *count);
 
 #endif

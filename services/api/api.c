@@ -6,6 +6,7 @@
 #include "auth/cache.h"
 #include "base/str.h"
 #include "services/api/cache.h"
+#include "services/api/forward.h"
 #include "services/api/hooks.h"
 #include "services/api/login_guard.h"
 #include "services/api/rate_limit.h"
@@ -13,12 +14,12 @@
 #include "services/api/routes/routes.h"
 #include "services/api/waiter.h"
 #include "services/api/watch.h"
+#include "store/key_uses.h"
 
 enum {
     CACHE_ENTRIES = 4096,
     RATE_BUCKETS = 16384,
     RATE_LEASES = 4096,
-    GUARD_ENTRIES = 8192,
     PARKED_MAX = 4096
 };
 
@@ -81,11 +82,26 @@ static enum status read_keys(struct api *api, struct errbuf *err)
 
 static enum status read_auth_mode(struct api *api, struct errbuf *err)
 {
-    api->is_auth_off = str_eq(api->conf->auth, "none");
-    api->is_loopback = is_loopback(api->conf->listen);
-    if (!api->is_auth_off && !str_eq(api->conf->auth, "jwt"))
-        return err_set(err, ST_INVALID, "TOCSIN_AUTH must be jwt or none");
-    return ST_OK;
+    const struct conf *conf = api->conf;
+    static const char *const policies[] = {"open", "invite", "closed"};
+    bool is_policy = false;
+    for (size_t i = 0; i < ARRAY_LEN(policies); i++)
+        is_policy |= str_eq(conf->registration, policies[i]);
+    if (!is_policy)
+        return err_set(err, ST_INVALID, "TOCSIN_REGISTRATION must be open, invite or closed");
+    api->is_auth_off = str_eq(conf->auth, "none");
+    api->is_loopback = is_loopback(conf->listen);
+    if (api->is_auth_off || str_eq(conf->auth, "jwt"))
+        return ST_OK;
+    if (!str_eq(conf->auth, "forward"))
+        return err_set(err, ST_INVALID, "TOCSIN_AUTH must be jwt, forward or none");
+    if (str_is_empty(conf->trusted_proxies))
+        return err_set(
+            err, ST_INVALID,
+            "TOCSIN_AUTH=forward needs TOCSIN_TRUSTED_PROXIES: whose headers to believe");
+    struct errbuf why = {""};
+    const enum status st = forward_roles_new(conf->forward_roles, &api->forward_roles, &why);
+    return st == ST_OK ? st : err_set(err, st, "TOCSIN_FORWARD_ROLES: %s", why.text);
 }
 
 static enum status make_parts(struct api *api, struct errbuf *err)
@@ -94,13 +110,13 @@ static enum status make_parts(struct api *api, struct errbuf *err)
     api->rate_limit = rate_limit_new(RATE_BUCKETS);
     api->rate_shared = rate_shared_new(RATE_LEASES);
     /* Half of the handlers at most may be busy with passwords. */
-    api->login_guard = login_guard_new(GUARD_ENTRIES,
-                                       (int)MAX_OF(api->conf->http_handler_threads / 2, 1));
+    api->login_guard = login_guard_new((int)MAX_OF(api->conf->http_handler_threads / 2, 1));
+    api->key_uses = key_uses_new();
     api->cache = cache_new(api->conf);
     if (!api->auth_cache || !api->rate_limit || !api->rate_shared || !api->login_guard ||
-        !api->cache)
+        !api->key_uses || !api->cache)
         return ST_NO_MEMORY;
-    return api_watch_start(api->conf, &api->watch, err);
+    return api_watch_start(api->conf, api->key_uses, &api->watch, err);
 }
 
 static enum status serve(struct api *api, struct errbuf *err)
@@ -139,6 +155,8 @@ static void api_free(struct api *api)
 {
     api_watch_stop(api->watch);
     login_guard_free(api->login_guard);
+    key_uses_free(api->key_uses);
+    forward_roles_free(api->forward_roles);
     rate_limit_free(api->rate_limit);
     rate_shared_free(api->rate_shared);
     cache_free(api->cache);

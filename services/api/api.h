@@ -22,6 +22,8 @@ struct login_guard; /* services/api/login_guard.h */
 struct cache;       /* services/api/cache.h */
 struct api_watch;   /* services/api/watch.h */
 struct waiter;      /* services/api/waiter.h */
+struct forward_roles; /* services/api/forward.h */
+struct key_uses;      /* store/key_uses.h */
 
 struct api {
     const struct conf *conf;
@@ -38,6 +40,8 @@ struct api {
     struct waiter *waiter;   /* wakes the requests that wait for a job */
     bool is_auth_off;        /* TOCSIN_AUTH=none */
     bool is_loopback;        /* bound to loopback only: with is_auth_off everybody is the owner */
+    struct key_uses *key_uses;           /* when API keys were used last */
+    struct forward_roles *forward_roles; /* TOCSIN_AUTH=forward; else NULL */
 };
 
 /* What r->ctx is, one for each handler thread. */

@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "services/api/api.h"
+#include "services/api/forward.h"
 #include "services/api/rate.h"
 #include "store/api_keys.h"
+#include "store/key_uses.h"
 #include "store/tokens.h"
 #include "store/users.h"
 
@@ -87,6 +89,7 @@ static enum status by_token(struct req *r, const char *token, struct auth_entry 
         return err_set(why, ST_UNAUTHENTICATED, "the session has ended");
     out->who = (struct principal){.org_id = s.org_id,
                                   .user_id = claims.user_id,
+                                  .session = claims.session,
                                   .role = s.role,
                                   .scopes = role_scopes(s.role)};
     out->expires_us = claims.expires_at_s * 1000000;
@@ -105,7 +108,9 @@ static enum status by_api_key(struct req *r, const char *text, struct auth_entry
                                                 &out->expires_us);
     if (st == ST_UNAUTHENTICATED)
         return err_set(why, st, "the API key is unknown, revoked or expired");
-    return st;
+    TRY(st);
+    key_uses_note(req_ctx(r)->api->key_uses, req_ctx(r)->db, &out->who.api_key_id);
+    return ST_OK;
 }
 
 /* By the hash of the whole credential: what was proved once is believed for 5 s. */
@@ -177,9 +182,39 @@ static enum status admit(struct req *r, const struct principal *found)
     return ST_OK;
 }
 
+static bool is_reading(const struct req *r)
+{
+    return r->method == M_GET || r->method == M_HEAD || r->method == M_OPTIONS;
+}
+
+/* Where no credential is sent but what the browser or the network adds by itself, another site
+ * could make the browser act for its user; browsers tell (Fetch Metadata). */
+static enum status need_own_site(struct req *r)
+{
+    const char *site = req_header(r, "Sec-Fetch-Site");
+    if (is_reading(r) || !site || str_eq(site, "same-origin") || str_eq(site, "none"))
+        return ST_OK;
+    return req_fail(r, ST_FORBIDDEN, "CROSS_SITE", "Not permitted from another site");
+}
+
+static enum status admit_forwarded(struct req *r)
+{
+    struct errbuf why = {""};
+    struct auth_entry e;
+    TRY(need_own_site(r));
+    const enum status st = forward_identify(r, &e, &why);
+    if (st == ST_UNAUTHENTICATED)
+        return refuse(r, true, why.text);
+    if (st == ST_FORBIDDEN)
+        return req_fail(r, st, NULL, "Not permitted: %s", why.text);
+    TRY(st);
+    return admit(r, &e.who);
+}
+
 static enum status admit_anybody(struct req *r)
 {
     const struct api_ctx *ctx = req_ctx(r);
+    TRY(need_own_site(r));
     struct auth_entry e;
     TRY(by_nothing(r, &e));
     if (!uuid_is_nil(&e.who.user_id))
@@ -198,7 +233,7 @@ static enum status admit_anybody(struct req *r)
 enum status api_note_actor(struct req *r)
 {
     struct db *db = req_ctx(r)->db;
-    if (r->method == M_GET || r->method == M_HEAD || r->method == M_OPTIONS)
+    if (is_reading(r))
         return db_set_actor(db, NULL);
     const struct principal *who = r->who;
     const bool is_key = who && !uuid_is_nil(&who->api_key_id);
@@ -225,11 +260,18 @@ static enum status authenticate(struct req *r)
     if (r->route->scope == SCOPE_PUBLIC)
         return spend_address(r, ctx->conf->anonymous_rate);
 
+    if (ctx->api->forward_roles && forward_has_user(r))
+        return admit_forwarded(r);
     struct credential c;
     if (read_credential(r, &c) != ST_OK)
         return refuse(r, true, "the Authorization scheme must be Bearer");
+    if (!c.text && ctx->api->is_auth_off)
+        return admit_anybody(r);
     if (!c.text)
-        return ctx->api->is_auth_off ? admit_anybody(r) : refuse(r, false, "none given");
+        return refuse(r, false,
+                      ctx->api->forward_roles && req_header(r, "Remote-User")
+                          ? "Remote-User is believed from TOCSIN_TRUSTED_PROXIES only"
+                          : "none given");
 
     struct errbuf why = {""};
     struct auth_entry e;

@@ -3,6 +3,7 @@
 
 #include "base/stage.h"
 #include "log/log.h"
+#include "store/key_uses.h"
 
 enum { PERIOD_MS = 2000, REDIS_TIMEOUT_MS = 1000 };
 
@@ -10,6 +11,7 @@ struct api_watch {
     struct stage *stage;
     struct db *db;
     struct redis *redis;
+    struct key_uses *uses; /* written at each round */
 };
 
 /* Reachable by handlers of health routes, which have no way to the service's state. */
@@ -50,12 +52,15 @@ static void run(struct stage *stage, void *arg)
     do {
         const bool has_db = db_ping(w->db) == ST_OK;
         note(&database, has_db, db_error(w->db));
+        if (has_db)
+            key_uses_flush(w->uses, w->db);
         const bool has_redis = redis_ping(w->redis) == ST_OK;
         note(&redis, has_redis, redis_error(w->redis));
     } while (stage_sleep(stage, PERIOD_MS));
 }
 
-enum status api_watch_start(const struct conf *conf, struct api_watch **out, struct errbuf *err)
+enum status api_watch_start(const struct conf *conf, struct key_uses *uses, struct api_watch **out,
+                            struct errbuf *err)
 {
     static bool is_added; /* the registry keeps items for ever: a test may start a second API */
     atomic_store(&has_cache, conf->cache_ttl > 0);
@@ -67,6 +72,7 @@ enum status api_watch_start(const struct conf *conf, struct api_watch **out, str
     struct api_watch *w = calloc(1, sizeof(*w));
     if (!w)
         return ST_NO_MEMORY;
+    w->uses = uses;
     enum status st = db_new(conf->database_url, "tocsin-api watch", &w->db, err);
     if (st == ST_OK)
         st = redis_new(conf->redis_url, REDIS_TIMEOUT_MS, &w->redis, err);
@@ -85,6 +91,8 @@ void api_watch_stop(struct api_watch *w)
     if (!w)
         return;
     stage_join(w->stage);
+    if (w->db && db_is_connected(w->db))
+        key_uses_flush(w->uses, w->db);
     db_free(w->db);
     redis_free(w->redis);
     free(w);

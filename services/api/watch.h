@@ -9,8 +9,8 @@
 #include "services/api/api.h"
 
 /* ST_INVALID: a store's URL is not understood. */
-NODISCARD enum status api_watch_start(const struct conf *conf, struct api_watch **out,
-                                      struct errbuf *err);
+NODISCARD enum status api_watch_start(const struct conf *conf, struct key_uses *uses,
+                                      struct api_watch **out, struct errbuf *err);
 /* NULL is fine. */
 void api_watch_stop(struct api_watch *w);
 

@@ -38,6 +38,8 @@ static enum status look_up(struct ingest_ctx *ctx, struct arena *arena, const st
     if (st != ST_OK && st != ST_UNAUTHENTICATED)
         return st;
     out->is_known = st == ST_OK;
+    if (out->is_known)
+        key_uses_note(ctx->ingest->key_uses, ctx->db, &out->who.api_key_id);
     cache_put(ctx->ingest->keys, key->hash, sizeof(key->hash), out);
     return ST_OK;
 }

@@ -42,6 +42,7 @@ static void ingest_free(struct ingest *g)
         return;
     catalog_free(g->catalog);
     cache_free(g->keys);
+    key_uses_free(g->key_uses);
     free(g->publisher);
     free(g);
 }
@@ -82,8 +83,9 @@ enum status ingest_start(struct daemon *d, void **state, struct errbuf *err)
     g->conf = &d->conf;
     g->catalog = catalog_new();
     g->keys = cache_new(LIMIT_KEYS_CACHED, ingest_key_bytes(), LIMIT_METRIC_CACHE_MS);
+    g->key_uses = key_uses_new();
     g->publisher = calloc(1, sizeof(*g->publisher));
-    if (!g->catalog || !g->keys || !g->publisher)
+    if (!g->catalog || !g->keys || !g->key_uses || !g->publisher)
         return ST_NO_MEMORY;
     g->publisher->length_max = LIMIT_METRIC_STREAM_LENGTH;
     intake_metrics_add();

@@ -13,11 +13,13 @@
 #include "services/ingest/catalog.h"
 #include "services/ingest/publish.h"
 #include "services/ingest/writer.h"
+#include "store/key_uses.h"
 
 struct ingest {
     const struct conf *conf;
     struct catalog *catalog;
     struct cache *keys;
+    struct key_uses *key_uses;
     struct publisher *publisher;
     struct writer *writer;
     struct http_server *server;

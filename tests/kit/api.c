@@ -31,6 +31,12 @@ struct kit_api *kit_api_start(const char *database, const char *redis,
     kit_set_text(&c->jwt_secret, KIT_JWT_SECRET);
     kit_set_text(&c->secret_key, KIT_SECRET_KEY);
     kit_set_text(&c->auth, o->auth ? o->auth : "jwt");
+    if (o->registration)
+        kit_set_text(&c->registration, o->registration);
+    if (o->trusted_proxies)
+        kit_set_text(&c->trusted_proxies, o->trusted_proxies);
+    if (o->forward_roles)
+        kit_set_text(&c->forward_roles, o->forward_roles);
     c->api_port = 0;
     if (o->has_no_cache)
         c->cache_ttl = 0;

@@ -15,7 +15,7 @@
 
 /* What differs from a plain API on the kit's stores; NULL and 0: as usual. */
 struct kit_api_options {
-    const char *database, *redis, *auth;
+    const char *database, *redis, *auth, *registration, *trusted_proxies, *forward_roles;
     int64_t anonymous_rate; /* 0: never in the way */
     bool has_no_cache;
 };

@@ -8,9 +8,17 @@ SELECT k.id, k.org_id, k.user_id, k.host_id, k.key_hash, k.scopes, k.expires_at,
 FROM api_keys k LEFT JOIN users u ON u.id = k.user_id
 WHERE k.prefix = $1
 
--- name: api_key_used
-UPDATE api_keys SET last_used_at = now()
-WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+-- name: api_key_by_id
+SELECT k.id, k.org_id, k.user_id, k.host_id, k.scopes, k.revoked_at IS NOT NULL AS is_revoked,
+       k.expires_at IS NOT NULL AND k.expires_at <= now() AS is_expired,
+       u.role AS user_role, coalesce(u.is_active, false) AS user_is_active
+FROM api_keys k LEFT JOIN users u ON u.id = k.user_id
+WHERE k.id = $1
+
+-- name: api_keys_used
+UPDATE api_keys k SET last_used_at = u.at
+FROM unnest($1::uuid[], $2::timestamptz[]) AS u (id, at)
+WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at - interval '1 minute')
 
 -- name: api_key_insert
 INSERT INTO api_keys (id, org_id, user_id, host_id, name, prefix, key_hash, scopes, expires_at)

@@ -8,8 +8,8 @@ SELECT u.org_id, u.role, u.is_active, u.token_epoch,
 FROM users u WHERE u.id = $1
 
 -- name: refresh_token_insert
-INSERT INTO refresh_tokens (id, user_id, family, token_hash, expires_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO refresh_tokens (id, user_id, family, token_hash, expires_at, address, user_agent)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: refresh_token_use
 UPDATE refresh_tokens SET used_at = now()
@@ -24,3 +24,16 @@ FROM refresh_tokens WHERE token_hash = $1
 -- name: refresh_family_revoke
 UPDATE refresh_tokens SET revoked_at = now()
 WHERE family = $1 AND user_id = $2 AND revoked_at IS NULL
+
+-- name: session_list
+-- The newest token of a family tells where it was used last, the oldest when it began.
+SELECT family, min(created_at) AS started_at, max(created_at) AS refreshed_at,
+       max(expires_at) AS expires_at,
+       (array_agg(address ORDER BY created_at DESC))[1] AS address,
+       (array_agg(user_agent ORDER BY created_at DESC))[1] AS user_agent
+FROM refresh_tokens
+WHERE user_id = $1 AND revoked_at IS NULL
+GROUP BY family
+HAVING bool_or(used_at IS NULL AND expires_at > now())
+ORDER BY max(created_at) DESC
+LIMIT 1000

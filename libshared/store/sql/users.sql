@@ -1,43 +1,108 @@
 -- People and their organisations.
 
 -- name: user_by_login
-SELECT id, org_id, username, email, password_hash, role, is_active, token_epoch,
-       created_at, updated_at, last_login_at
-FROM users
-WHERE lower(username) = lower($1) OR lower(email) = lower($1)
+SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
+       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
+       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+FROM users u
+WHERE lower(u.username) = lower($1) OR lower(u.email) = lower($1)
 -- A user name that is another's address does not hide the owner of the address.
-ORDER BY lower(email) = lower($1) DESC
+ORDER BY lower(u.email) = lower($1) DESC
 LIMIT 1
 
+-- name: user_by_name
+SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
+       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
+       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+FROM users u WHERE lower(u.username) = lower($1)
+
 -- name: user_get
-SELECT id, org_id, username, email, password_hash, role, is_active, token_epoch,
-       created_at, updated_at, last_login_at
-FROM users WHERE id = $1
+SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
+       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
+       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+FROM users u WHERE u.id = $1
+
+-- name: user_get_of
+SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
+       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
+       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+FROM users u WHERE u.org_id = $1 AND u.id = $2
 
 -- name: user_list
-SELECT id, org_id, username, email, password_hash, role, is_active, token_epoch,
-       created_at, updated_at, last_login_at
-FROM users WHERE $1::uuid IS NULL OR org_id = $1
-ORDER BY created_at, id
+SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
+       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
+       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+FROM users u WHERE $1::uuid IS NULL OR u.org_id = $1
+ORDER BY u.created_at, u.id
 LIMIT 10000
 
+-- name: user_page_count
+SELECT count(*) AS total FROM users u
+WHERE u.org_id = $1
+  AND ($2::text IS NULL OR position(lower($2) IN lower(u.username)) > 0
+       OR position(lower($2) IN lower(u.email)) > 0
+       OR position(lower($2) IN lower(u.display_name)) > 0)
+  AND ($3::text IS NULL OR u.role = $3)
+  AND ($4::boolean IS NULL OR u.is_active = $4)
+
+-- name: user_page
+SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
+       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
+       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+FROM users u
+WHERE u.org_id = $1
+  AND ($2::text IS NULL OR position(lower($2) IN lower(u.username)) > 0
+       OR position(lower($2) IN lower(u.email)) > 0
+       OR position(lower($2) IN lower(u.display_name)) > 0)
+  AND ($3::text IS NULL OR u.role = $3)
+  AND ($4::boolean IS NULL OR u.is_active = $4)
+ORDER BY u.created_at, u.id
+LIMIT $5 OFFSET $6
+
 -- name: user_first_owner
-SELECT id, org_id, username, email, password_hash, role, is_active, token_epoch,
-       created_at, updated_at, last_login_at
-FROM users WHERE role = 'owner' AND is_active
-ORDER BY created_at, id
+SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
+       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
+       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+FROM users u WHERE u.role = 'owner' AND u.is_active
+ORDER BY u.created_at, u.id
 LIMIT 1
 
 -- name: user_insert
-INSERT INTO users (id, org_id, username, email, password_hash, role)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO users (id, org_id, username, email, password_hash, role, display_name, source)
+VALUES ($1, $2, $3, $4, coalesce($5, '!'), $6, $7, CASE WHEN $5::text IS NULL THEN 'proxy' ELSE 'local' END)
 
--- name: user_update_profile
-UPDATE users
-SET username = coalesce($2, username), email = coalesce($3, email), updated_at = now()
-WHERE id = $1
-RETURNING id, org_id, username, email, password_hash, role, is_active, token_epoch,
-          created_at, updated_at, last_login_at
+-- Whoever changes users of an organisation does so one after another, so that two owners cannot
+-- remove each other.
+-- name: user_lock
+SELECT id FROM organisations WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: user_other_owners
+SELECT count(*) AS owners FROM users
+WHERE org_id = $1 AND id <> $2 AND role = 'owner' AND is_active
+
+-- name: user_change
+WITH changed AS (
+    SELECT id, role <> coalesce($6, role) OR is_active <> coalesce($7, is_active) OR $8::text IS NOT NULL
+               AS ends_sessions
+    FROM users WHERE org_id = $1 AND id = $2
+), ended AS (
+    UPDATE refresh_tokens t SET revoked_at = now()
+    FROM changed c WHERE t.user_id = c.id AND c.ends_sessions AND t.revoked_at IS NULL
+)
+UPDATE users u
+SET username = coalesce($3, username), email = coalesce($4, email),
+    display_name = coalesce($5, display_name), role = coalesce($6, role),
+    is_active = coalesce($7, is_active), password_hash = coalesce($8, password_hash),
+    token_epoch = token_epoch + CASE WHEN c.ends_sessions THEN 1 ELSE 0 END, updated_at = now()
+FROM changed c WHERE u.id = c.id
+RETURNING u.id
+
+-- An agent's key outlives who made it.
+-- name: user_leave_agent_keys
+UPDATE api_keys SET user_id = NULL WHERE user_id = $1 AND host_id IS NOT NULL
+
+-- name: user_remove
+DELETE FROM users WHERE org_id = $1 AND id = $2
 
 -- name: user_set_password
 WITH ended AS (
@@ -63,3 +128,10 @@ INSERT INTO organisations (id, name) VALUES ($1, $2)
 
 -- name: organisation_first
 SELECT id, name FROM organisations ORDER BY created_at, id LIMIT 1
+
+-- name: organisation_get
+SELECT o.id, o.name, o.created_at, (SELECT count(*) FROM users u WHERE u.org_id = o.id) AS user_count
+FROM organisations o WHERE o.id = $1
+
+-- name: organisation_rename
+UPDATE organisations SET name = $2 WHERE id = $1

@@ -1,184 +1,321 @@
-/* The caller's own account. */
-#include <string.h>
-
+/* The people of an organisation, for those who manage them. */
 #include "auth/cache.h"
 #include "auth/password.h"
-#include "base/clock.h"
 #include "base/str.h"
+#include "net/page.h"
 #include "services/api/api.h"
 #include "services/api/login_guard.h"
 #include "services/api/routes/routes.h"
 #include "services/api/routes/user_reply.h"
+#include "services/api/sign_in.h"
+#include "store/user_totp.h"
 #include "store/users.h"
 
-#define AT(member) offsetof(struct user, member)
-static const struct field user_fields[] = {
-    {.name = "id", .type = FT_UUID, .offset = AT(id)},
-    {.name = "username", .type = FT_STRING, .offset = AT(username), .example = "\"admin\""},
-    {.name = "email", .type = FT_STRING, .offset = AT(email), .example = "\"user@example.com\""},
-    {.name = "is_admin",
-     .type = FT_BOOL,
-     .offset = AT(is_admin),
-     .help = "Whether the role is admin or owner"},
-    {.name = "role",
-     .type = FT_STRING,
-     .offset = AT(role_text),
-     .help = "viewer, operator, admin or owner",
-     .example = "\"admin\""},
-    {.name = "is_active", .type = FT_BOOL, .offset = AT(is_active)},
-    {.name = "organisation_id", .type = FT_UUID, .offset = AT(org_id)},
-    {.name = "created_at", .type = FT_TIME, .offset = AT(created_at)},
-    {.name = "updated_at", .type = FT_TIME, .offset = AT(updated_at)},
-    {.name = "last_login_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(last_login_at)},
+struct user_in {
+    struct in_str username, email, name, password, role;
+    struct in_bool is_active;
 };
-#undef AT
-const struct schema user_reply_schema = SCHEMA("User", struct user, user_fields);
-
-static const char *check_username(const char *text)
-{
-    if (strchr(text, '@'))
-        return "a user name has no @: addresses do";
-    return str_has_control(text) ? "control characters are not allowed" : NULL;
-}
-
-/* As much as can be said without sending a mail. */
-static const char *check_email(const char *text)
-{
-    const char *at = strchr(text, '@');
-    if (!at || at == text || at[1] == '\0' || strchr(at + 1, '@') || strpbrk(text, " \t,;<>\"") ||
-        str_has_control(text))
-        return "not an e-mail address";
-    return NULL;
-}
-
-struct profile_in {
-    struct in_str username, email;
-};
-static const struct field profile_fields[] = {
-    {.name = "username",
-     .type = FT_STRING,
-     .offset = offsetof(struct profile_in, username),
-     .min = 1,
-     .max = 100,
-     .check = check_username,
-     .help = "New user name"},
+#define AT(member) offsetof(struct user_in, member)
+#define NAME_FIELD                                                         \
+    {                                                                      \
+        .name = "name", .type = FT_STRING, .offset = AT(name), .max = 200, \
+        .check = check_plain_text, .help = "The person's name"             \
+    }
+static const struct field create_fields[] = {
     {.name = "email",
      .type = FT_STRING,
-     .offset = offsetof(struct profile_in, email),
+     .flags = F_REQUIRED,
+     .offset = AT(email),
      .min = 3,
      .max = 320,
      .check = check_email,
-     .help = "New e-mail address"},
-};
-static const struct schema profile_schema = SCHEMA("Profile", struct profile_in, profile_fields);
-
-struct password_in {
-    struct in_str current_password, new_password;
-};
-static const struct field password_fields[] = {
-    {.name = "current_password",
+     .example = "\"ann@example.com\""},
+    {.name = "username",
      .type = FT_STRING,
-     .flags = F_REQUIRED | F_SECRET,
-     .offset = offsetof(struct password_in, current_password),
+     .offset = AT(username),
      .min = 1,
-     .max = LIMIT_PASSWORD_BYTES,
-     .help = "The password of now"},
-    {.name = "new_password",
+     .max = 100,
+     .check = check_username,
+     .help = "Default: the address up to the @",
+     .example = "\"ann\""},
+    NAME_FIELD,
+    {.name = "password",
      .type = FT_STRING,
      .flags = F_REQUIRED | F_SECRET,
-     .offset = offsetof(struct password_in, new_password),
+     .offset = AT(password),
      .min = LIMIT_PASSWORD_MIN,
      .max = LIMIT_PASSWORD_BYTES,
-     .help = "The new one; all sessions end"},
+     .help = "What the user signs in with first"},
+    {.name = "role",
+     .type = FT_STRING,
+     .offset = AT(role),
+     .choices = role_names,
+     .help = "Default: viewer. None that may do more than you"},
 };
-static const struct schema password_schema = SCHEMA("PasswordChange", struct password_in,
-                                                    password_fields);
+static const struct schema create_schema = SCHEMA("UserCreate", struct user_in, create_fields);
 
-/* An API key may act for a person, but not take over the account. */
-static enum status need_person(struct req *r)
+static const struct field change_fields[] = {
+    {.name = "email",
+     .type = FT_STRING,
+     .offset = AT(email),
+     .min = 3,
+     .max = 320,
+     .check = check_email},
+    {.name = "username",
+     .type = FT_STRING,
+     .offset = AT(username),
+     .min = 1,
+     .max = 100,
+     .check = check_username},
+    NAME_FIELD,
+    {.name = "password",
+     .type = FT_STRING,
+     .flags = F_SECRET,
+     .offset = AT(password),
+     .min = LIMIT_PASSWORD_MIN,
+     .max = LIMIT_PASSWORD_BYTES,
+     .help = "A new one; all sessions of the user end"},
+    {.name = "role",
+     .type = FT_STRING,
+     .offset = AT(role),
+     .choices = role_names,
+     .help = "None that may do more than you; all sessions of the user end"},
+    {.name = "is_active",
+     .type = FT_BOOL,
+     .offset = AT(is_active),
+     .help = "false: may not sign in, and all sessions and keys stop working"},
+};
+#undef AT
+static const struct schema change_schema = SCHEMA("UserChange", struct user_in, change_fields);
+
+struct list_in {
+    struct page_in page;
+    struct in_str role, search;
+    struct in_bool is_active;
+};
+#define AT(member) offsetof(struct list_in, member)
+static const struct field list_fields[] = {
+    PAGE_FIELDS(struct list_in, page),
+    {.name = "role", .type = FT_STRING, .offset = AT(role), .choices = role_names},
+    {.name = "is_active", .type = FT_BOOL, .offset = AT(is_active)},
+    {.name = "search",
+     .type = FT_STRING,
+     .offset = AT(search),
+     .min = 1,
+     .max = 100,
+     .help = "Part of the user name, the address or the name"},
+};
+#undef AT
+static const struct schema list_schema = SCHEMA("UserQuery", struct list_in, list_fields);
+
+/* Nobody makes or changes somebody who may do more than he himself: with a key that has but a few
+ * scopes one could otherwise make oneself an administrator. */
+static enum status need_power_over(struct req *r, enum role role)
 {
-    if (!uuid_is_nil(&r->who->api_key_id))
-        return req_fail(r, ST_FORBIDDEN, "TOKEN_REQUIRED",
-                        "Not enough permissions: sign in with a password for this");
+    if ((role_scopes(role) & ~r->who->scopes) || role > r->who->role)
+        return req_fail(r, ST_FORBIDDEN, "ROLE_TOO_HIGH",
+                        "Not enough permissions: the role %s may do more than you",
+                        role_name(role));
     return ST_OK;
 }
 
-static enum status get_me(struct req *r)
+static enum role role_of(const struct in_str *in)
 {
-    struct user user;
-    TRY(user_get(req_ctx(r)->db, &r->who->user_id, r->arena, &user));
-    reply_object(r, 200, &user_reply_schema, &user);
-    return ST_OK;
+    enum role role = ROLE_VIEWER;
+    return in->set && role_parse(in->v, &role) == ST_OK ? role : ROLE_VIEWER;
 }
 
-static enum status patch_me(struct req *r)
+static enum status not_found(struct req *r)
 {
-    TRY(need_person(r));
-    const struct profile_in *in = r->in;
-    struct user user;
-    const enum status st = user_update_profile(req_ctx(r)->db, &r->who->user_id, in->username.v,
-                                               in->email.v, r->arena, &user);
+    return req_fail(r, ST_NOT_FOUND, "USER_NOT_FOUND", "User '%s' not found", r->param[0]);
+}
+
+/* The user of the path, of the caller's organisation. */
+static enum status find(struct req *r, struct user *out)
+{
+    struct uuid id;
+    enum status st = uuid_parse(r->param[0], &id);
+    if (st == ST_OK)
+        st = user_get_of(req_ctx(r)->db, &r->who->org_id, &id, r->arena, out);
+    return st == ST_INVALID || st == ST_NOT_FOUND ? not_found(r) : st;
+}
+
+static enum status outcome(struct req *r, enum status st)
+{
     if (st == ST_CONFLICT)
         return req_fail(r, st, "USER_EXISTS", "The user name or address is taken");
-    TRY(st);
+    if (st == ST_FORBIDDEN)
+        return req_fail(r, ST_CONFLICT, "LAST_OWNER",
+                        "An organisation keeps one active owner at least");
+    return st == ST_NOT_FOUND ? not_found(r) : st;
+}
+
+static enum status list(struct req *r)
+{
+    static const char *const sorts[] = {"created_at", NULL};
+    const struct list_in *in = r->query_in;
+    const struct user_filter filter = {.text = in->search.v,
+                                       .role = in->role.v,
+                                       .has_active = in->is_active.set,
+                                       .active = in->is_active.v};
+    struct page page;
+    TRY(page_begin(r, &in->page, sorts, 20, &page));
+    struct user *rows = NULL;
+    size_t count = 0;
+    TRY(user_page(req_ctx(r)->db, &r->who->org_id, &filter, r->arena, &page, &rows, &count));
+    reply_page(r, "users", &user_reply_schema, rows, count, &page);
+    return ST_OK;
+}
+
+static enum status get(struct req *r)
+{
+    struct user user;
+    TRY(find(r, &user));
     reply_object(r, 200, &user_reply_schema, &user);
     return ST_OK;
 }
 
-static enum status change_password(struct req *r)
+static enum status create(struct req *r)
 {
-    TRY(need_person(r));
     const struct api_ctx *ctx = req_ctx(r);
-    const struct password_in *in = r->in;
-    struct user user;
-    TRY(user_get(ctx->db, &r->who->user_id, r->arena, &user));
-
-    /* A stolen session must not be a way to guess the password. */
-    const struct login_attempt attempt = {
-        .account = user.email, .address = rate_key_of_address(&r->peer), .now_us = clock_mono_us()};
-    if (login_guard_wait_s(ctx->api->login_guard, &attempt) > 0)
-        return req_fail(r, ST_RATE_LIMITED, "LOGIN_DELAYED", "Too many failed attempts");
-    const enum status st = login_guard_verify(ctx->api->login_guard, user.password_hash,
-                                              in->current_password.v);
-    if (st == ST_OK || st == ST_UNAUTHENTICATED)
-        login_guard_note(ctx->api->login_guard, &attempt, st == ST_OK);
-    if (st == ST_UNAUTHENTICATED)
-        return req_invalid_field(r, "current_password", "value_error", "the password is wrong");
-    TRY(st);
-
+    const struct user_in *in = r->in;
     char hash[PASSWORD_HASH_BYTES];
-    TRY(login_guard_hash(ctx->api->login_guard, in->new_password.v, hash));
-    TRY(user_set_password(ctx->db, &user.id, hash, r->arena));
+    struct user made = {.id = uuid_new(),
+                        .org_id = r->who->org_id,
+                        .email = in->email.v,
+                        .username = in->username.v,
+                        .display_name = in->name.v,
+                        .password_hash = hash,
+                        .role = role_of(&in->role)};
+    if (!made.username)
+        made.username = arena_strndup(r->arena, made.email, strcspn(made.email, "@"));
+    TRY(need_power_over(r, made.role));
+    TRY(need_good_password(r, "password", in->password.v, made.username, made.email));
+    TRY(login_guard_hash(ctx->api->login_guard, in->password.v, hash));
+    const enum status st = user_insert(ctx->db, &made, r->arena);
+    if (st != ST_OK)
+        return outcome(r, st);
+    struct user user;
+    TRY(user_get(ctx->db, &made.id, r->arena, &user));
+    reply_object(r, 201, &user_reply_schema, &user);
+    return ST_OK;
+}
+
+static enum status change(struct req *r)
+{
+    const struct api_ctx *ctx = req_ctx(r);
+    const struct user_in *in = r->in;
+    struct user user;
+    char hash[PASSWORD_HASH_BYTES];
+    TRY(find(r, &user));
+    TRY(need_power_over(r, user.role));
+    if (in->role.set)
+        TRY(need_power_over(r, role_of(&in->role)));
+    struct user_change change = {.username = in->username.v,
+                                 .email = in->email.v,
+                                 .display_name = in->name.v,
+                                 .role = in->role.v,
+                                 .is_active = in->is_active.set ? &in->is_active.v : NULL};
+    if (in->password.set) {
+        if (user.is_external)
+            return req_fail(r, ST_CONFLICT, "USER_EXTERNAL",
+                            "This user is signed in by a proxy and has no password here");
+        TRY(need_good_password(r, "password", in->password.v, user.username, user.email));
+        TRY(login_guard_hash(ctx->api->login_guard, in->password.v, hash));
+        change.password_hash = hash;
+    }
+    const enum status st = user_change(ctx->db, &r->who->org_id, &user.id, &change, r->arena,
+                                       &user);
     auth_cache_forget(ctx->api->auth_cache, &user.id);
+    if (st != ST_OK)
+        return outcome(r, st);
+    reply_object(r, 200, &user_reply_schema, &user);
+    return ST_OK;
+}
+
+static enum status remove_user(struct req *r)
+{
+    const struct api_ctx *ctx = req_ctx(r);
+    struct user user;
+    TRY(find(r, &user));
+    TRY(need_power_over(r, user.role));
+    const enum status st = user_remove(ctx->db, &r->who->org_id, &user.id, r->arena);
+    auth_cache_forget(ctx->api->auth_cache, &user.id);
+    if (st != ST_OK)
+        return outcome(r, st);
+    reply_empty(r, 204);
+    return ST_OK;
+}
+
+/* For somebody who lost his app and his recovery codes. */
+static enum status reset_totp(struct req *r)
+{
+    struct user user;
+    TRY(find(r, &user));
+    TRY(need_power_over(r, user.role));
+    const enum status st = user_totp_remove(req_ctx(r)->db, &user.id, r->arena);
+    if (st == ST_NOT_FOUND)
+        return req_fail(r, ST_CONFLICT, "TOTP_NOT_ENABLED", "There is no second factor");
+    TRY(st);
+    TRY(sign_in_record(r, &user, "user.totp_reset", false, NULL));
     reply_empty(r, 204);
     return ST_OK;
 }
 
 static const struct route routes[] = {
     {.method = M_GET,
-     .path = "/api/v1/users/me",
-     .summary = "The caller's account",
-     .scope = SCOPE_SELF,
+     .path = "/api/v1/users",
+     .summary = "List the users of the organisation",
+     .scope = SCOPE_USERS_READ,
+     .query = &list_schema,
      .reply = &user_reply_schema,
+     .list = "users",
      .tag = "Users",
-     .handler = get_me},
-    {.method = M_PATCH,
-     .path = "/api/v1/users/me",
-     .summary = "Change the caller's account",
-     .scope = SCOPE_SELF,
-     .body = &profile_schema,
-     .reply = &user_reply_schema,
-     .tag = "Users",
-     .errors = ERRORS("TOKEN_REQUIRED", "USER_EXISTS"),
-     .handler = patch_me},
+     .handler = list},
     {.method = M_POST,
-     .path = "/api/v1/users/me/password",
-     .summary = "Change the caller's password; all sessions end",
-     .scope = SCOPE_SELF,
-     .body = &password_schema,
+     .path = "/api/v1/users",
+     .summary = "Create a user",
+     .scope = SCOPE_USERS_WRITE,
+     .body = &create_schema,
+     .reply = &user_reply_schema,
+     .tag = "Users",
+     .ok = 201,
+     .errors = ERRORS("USER_EXISTS", "ROLE_TOO_HIGH"),
+     .flags = ROUTE_ATOMIC,
+     .handler = create},
+    {.method = M_GET,
+     .path = "/api/v1/users/{id}",
+     .summary = "Get a user",
+     .scope = SCOPE_USERS_READ,
+     .reply = &user_reply_schema,
+     .tag = "Users",
+     .errors = ERRORS("USER_NOT_FOUND"),
+     .handler = get},
+    {.method = M_PATCH,
+     .path = "/api/v1/users/{id}",
+     .summary = "Change a user",
+     .scope = SCOPE_USERS_WRITE,
+     .body = &change_schema,
+     .reply = &user_reply_schema,
+     .tag = "Users",
+     .errors = ERRORS("USER_NOT_FOUND", "USER_EXISTS", "ROLE_TOO_HIGH", "LAST_OWNER",
+                      "USER_EXTERNAL"),
+     .handler = change},
+    {.method = M_DELETE,
+     .path = "/api/v1/users/{id}",
+     .summary = "Remove a user with his sessions and API keys",
+     .scope = SCOPE_USERS_WRITE,
      .tag = "Users",
      .ok = 204,
-     .errors = ERRORS("TOKEN_REQUIRED", "LOGIN_DELAYED"),
-     .handler = change_password},
+     .errors = ERRORS("USER_NOT_FOUND", "ROLE_TOO_HIGH", "LAST_OWNER"),
+     .handler = remove_user},
+    {.method = M_DELETE,
+     .path = "/api/v1/users/{id}/totp",
+     .summary = "Remove the second factor of a user who lost it",
+     .scope = SCOPE_USERS_WRITE,
+     .tag = "Users",
+     .ok = 204,
+     .errors = ERRORS("USER_NOT_FOUND", "ROLE_TOO_HIGH", "TOTP_NOT_ENABLED"),
+     .handler = reset_totp},
 };
 const struct route_set users_routes = {routes, ARRAY_LEN(routes)};

@@ -60,7 +60,15 @@ static void every_way_to_sign_in(void **state)
         {"/api/v1/auth/token",
          "grant_type=password&username=ann%40example.test&password=correct+horse+battery&scope=", 1,
          200},
-        {"/api/v1/auth/token", "grant_type=magic&username=ann&password=x", 1, 422},
+        {"/api/v1/auth/token", "grant_type=magic&username=ann&password=x", 1, 400},
+        {"/api/v1/auth/token", "username=ann&password=x", 1, 400},
+        {"/api/v1/auth/token", "password=x", 1, 400},
+        {"/api/v1/auth/token", "username=ann&password=", 1, 400},
+        {"/api/v1/auth/token", "{\"username\":\"ann\",\"password\":\"wrong\"}", 0, 401},
+        {"/api/v1/auth/token", "{\"grant_type\":\"magic\",\"username\":\"ann\"}", 0, 422},
+        {"/api/v1/auth/token", "{\"username\":\"ann\"}", 0, 422},
+        {"/api/v1/auth/login", "username=ann&password=correct+horse+battery", 1, 200},
+        {"/api/v1/auth/login", "username=ann&password=wrong", 1, 401},
         {"/api/v1/auth/login", "{\"username\":\"ann\",\"password\":\"wrong\"}", 0, 401},
         {"/api/v1/auth/login", "{\"username\":\"nobody\",\"password\":\"wrong\"}", 0, 401},
         {"/api/v1/auth/login", "{\"username\":\"ann\"}", 0, 422},
@@ -198,8 +206,13 @@ static void signing_out_ends_one_session_or_all(void **state)
     assert_int_equal(kit_status(i, "POST", "/api/v1/auth/logout", b.access, body), 200);
     assert_int_equal(me(i, a.access), 401);
     assert_int_equal(me(i, b.access), 200);
+    /* the session of the access token itself */
     assert_int_equal(kit_status(i, "POST", "/api/v1/auth/logout", b.access, NULL), 200);
     assert_int_equal(me(i, b.access), 401);
+    assert_int_equal(me(i, c.access), 200);
+    const struct kit_tokens d = kit_sign_in(i, "otto");
+    assert_int_equal(kit_status(i, "POST", "/api/v1/auth/logout", d.access, "{\"all\":true}"), 200);
+    assert_int_equal(me(i, d.access), 401);
     assert_int_equal(me(i, c.access), 401);
     struct kit_reply r = refresh(i, c.refresh);
     assert_int_equal(r.status, 401);
@@ -255,6 +268,91 @@ static void guessing_gets_slower(void **state)
     kit_api_stop(i);
 }
 
+/* What RFC 6749, 5.2 wants of the token endpoint, when it is asked as that has it. */
+static void oauth_clients_understand_failures(void **state)
+{
+    static const struct {
+        const char *form, *error, *code;
+    } rows[] = {
+        {"grant_type=password&username=nobody&password=x", "invalid_grant", "INVALID_CREDENTIALS"},
+        {"grant_type=implicit", "unsupported_grant_type", "VALIDATION_ERROR"},
+        {"grant_type=password&username=nobody", "invalid_request", "VALIDATION_ERROR"},
+        {"grant_type=refresh_token", "invalid_request", "VALIDATION_ERROR"},
+        {"grant_type=refresh_token&refresh_token=tcr_x", "invalid_grant", "INVALID_TOKEN"},
+    };
+    kit_api_user(db, &org, "oona", "viewer");
+    struct kit_api *i = start();
+    for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+        const struct kit_request q = {.port = i->port,
+                                      .method = "POST",
+                                      .path = "/api/v1/auth/token",
+                                      .body = rows[k].form,
+                                      .form = 1};
+        struct kit_reply r = kit_http(&q);
+        if (r.status != 400 || !str_eq(kit_reply_text(&r, "error"), rows[k].error) ||
+            !str_eq(kit_reply_text(&r, "code"), rows[k].code))
+            fail_msg("%s: %d %s", rows[k].form, r.status, kit_reply_text(&r, "error"));
+        assert_true(kit_reply_text(&r, "error_description")[0] != '\0');
+        assert_string_equal(kit_reply_header(&r, "Cache-Control"), "no-store");
+        assert_string_equal(kit_reply_header(&r, "Content-Type"), "application/json");
+        kit_reply_done(&r);
+    }
+    char form[256];
+    const struct kit_tokens t = kit_sign_in(i, "oona");
+    (void)snprintf(form, sizeof(form), "grant_type=refresh_token&refresh_token=%s", t.refresh);
+    const struct kit_request q = {
+        .port = i->port, .method = "POST", .path = "/api/v1/auth/token", .body = form, .form = 1};
+    assert_int_equal(me(i, kit_tokens_of(kit_http(&q)).access), 200);
+    kit_api_stop(i);
+}
+
+static void sessions_are_listed_and_ended(void **state)
+{
+    kit_api_user(db, &org, "sina", "viewer");
+    kit_api_user(db, &org, "sven", "viewer");
+    struct kit_api *i = start();
+    const struct kit_tokens a = kit_sign_in(i, "sina"), b = kit_sign_in(i, "sina"),
+                            other = kit_sign_in(i, "sven");
+    struct kit_reply r = kit_call(i, "GET", "/api/v1/auth/sessions", b.access, NULL);
+    assert_int_equal(r.status, 200);
+    const json_t *list = json_object_get(r.json, "sessions");
+    assert_int_equal(json_array_size(list), 2);
+    const json_t *newest = json_array_get(list, 0), *oldest = json_array_get(list, 1);
+    assert_true(json_is_true(json_object_get(newest, "is_current")));
+    assert_true(json_is_false(json_object_get(oldest, "is_current")));
+    assert_string_equal(json_string_value(json_object_get(newest, "address")), "127.0.0.1");
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/api/v1/auth/sessions/%s",
+                   json_string_value(json_object_get(oldest, "id")));
+    kit_reply_done(&r);
+    assert_int_equal(kit_status(i, "DELETE", path, other.access, NULL), 404);
+    assert_int_equal(kit_status(i, "DELETE", path, b.access, NULL), 204);
+    assert_int_equal(kit_status(i, "DELETE", path, b.access, NULL), 404);
+    assert_int_equal(kit_status(i, "DELETE", "/api/v1/auth/sessions/x", b.access, NULL), 404);
+    assert_int_equal(me(i, a.access), 401);
+    assert_int_equal(me(i, b.access), 200);
+    kit_api_stop(i);
+}
+
+/* Failures are counted for all processes, and are still there after a restart. */
+static void guessing_is_slow_everywhere(void **state)
+{
+    static const char wrong[] = "{\"username\":\"greta\",\"password\":\"wrong\"}";
+    kit_api_user(db, &org, "greta", "viewer");
+    struct kit_api *a = start(), *b = start();
+    for (int k = 0; k < 5; k++)
+        assert_int_equal(kit_status(k % 2 ? a : b, "POST", "/api/v1/auth/login", NULL, wrong), 401);
+    assert_int_equal(kit_status(a, "POST", "/api/v1/auth/login", NULL, wrong), 429);
+    assert_int_equal(kit_status(b, "POST", "/api/v1/auth/login", NULL, wrong), 429);
+    kit_api_stop(a);
+    kit_api_stop(b);
+    kit_sql(db, "UPDATE login_failures SET failures = 10");
+    a = start();
+    assert_int_equal(kit_status(a, "POST", "/api/v1/auth/login", NULL, wrong), 429);
+    kit_sql(db, "DELETE FROM login_failures");
+    kit_api_stop(a);
+}
+
 static void without_keys_it_does_not_start(void **state)
 {
     static const struct {
@@ -265,6 +363,7 @@ static void without_keys_it_does_not_start(void **state)
         {KIT_JWT_SECRET, "", "jwt", "TOCSIN_SECRET_KEY"},
         {KIT_JWT_SECRET, "abc", "jwt", "TOCSIN_SECRET_KEY"},
         {KIT_JWT_SECRET, KIT_SECRET_KEY, "maybe", "TOCSIN_AUTH"},
+        {KIT_JWT_SECRET, KIT_SECRET_KEY, "forward", "TOCSIN_TRUSTED_PROXIES"},
     };
     for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
         struct daemon d = {.name = "api"};
@@ -291,6 +390,9 @@ int main(void)
         cmocka_unit_test(signing_out_ends_one_session_or_all),
         cmocka_unit_test(changing_the_password_ends_all_sessions),
         cmocka_unit_test(guessing_gets_slower),
+        cmocka_unit_test(guessing_is_slow_everywhere),
+        cmocka_unit_test(oauth_clients_understand_failures),
+        cmocka_unit_test(sessions_are_listed_and_ended),
         cmocka_unit_test(without_keys_it_does_not_start),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
