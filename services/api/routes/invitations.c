@@ -9,23 +9,24 @@
 #include "services/api/routes/user_reply.h"
 
 #define AT(member) offsetof(struct invitation, member)
-#define INVITATION_FIELDS                                                                   \
-    {.name = "id", .type = FT_UUID, .offset = AT(id)},                                      \
-        {.name = "email",                                                                   \
-         .type = FT_STRING, .flags = F_NULLABLE,                                                                 \
-         .offset = AT(email),                                                               \
-         .help = "The only address that it is good for, or null"},                          \
-        {.name = "role", .type = FT_STRING, .offset = AT(role), .example = "\"operator\""}, \
-        {.name = "status",                                                                  \
-         .type = FT_STRING,                                                                 \
-         .offset = AT(status),                                                              \
-         .help = "pending, accepted, revoked or expired"},                                  \
-        {.name = "created_by", .type = FT_UUID, .flags = F_NULLABLE, .offset = AT(created_by)},                  \
-        {.name = "created_at", .type = FT_TIME, .offset = AT(created_at)},                  \
-        {.name = "expires_at", .type = FT_TIME, .offset = AT(expires_at)},                  \
-        {.name = "accepted_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(accepted_at)},                \
-    {                                                                                       \
-        .name = "accepted_by", .type = FT_UUID, .offset = AT(accepted_by)                   \
+#define INVITATION_FIELDS                                                                         \
+    {.name = "id", .type = FT_UUID, .offset = AT(id)},                                            \
+        {.name = "email",                                                                         \
+         .type = FT_STRING,                                                                       \
+         .flags = F_NULLABLE,                                                                     \
+         .offset = AT(email),                                                                     \
+         .help = "The only address that it is good for, or null"},                                \
+        {.name = "role", .type = FT_STRING, .offset = AT(role), .example = "\"operator\""},       \
+        {.name = "status",                                                                        \
+         .type = FT_STRING,                                                                       \
+         .offset = AT(status),                                                                    \
+         .help = "pending, accepted, revoked or expired"},                                        \
+        {.name = "created_by", .type = FT_UUID, .flags = F_NULLABLE, .offset = AT(created_by)},   \
+        {.name = "created_at", .type = FT_TIME, .offset = AT(created_at)},                        \
+        {.name = "expires_at", .type = FT_TIME, .offset = AT(expires_at)},                        \
+        {.name = "accepted_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(accepted_at)}, \
+    {                                                                                             \
+        .name = "accepted_by", .type = FT_UUID, .flags = F_NULLABLE, .offset = AT(accepted_by)    \
     }
 static const struct field invitation_fields[] = {INVITATION_FIELDS};
 static const struct schema invitation_schema = SCHEMA("Invitation", struct invitation,
