@@ -16,12 +16,7 @@
 #include "services/api/watch.h"
 #include "store/key_uses.h"
 
-enum {
-    CACHE_ENTRIES = 4096,
-    RATE_BUCKETS = 16384,
-    RATE_LEASES = 4096,
-    PARKED_MAX = 4096
-};
+enum { CACHE_ENTRIES = 4096, RATE_BUCKETS = 16384, RATE_LEASES = 4096, PARKED_MAX = 4096 };
 
 static void context_free(void *arg)
 {

@@ -16,12 +16,12 @@
 #include "redis/redis.h"
 
 struct auth_cache;  /* auth/cache.h */
-struct rate_limit;  /* services/api/rate_limit.h */
-struct rate_shared; /* services/api/rate_shared.h */
-struct login_guard; /* services/api/login_guard.h */
-struct cache;       /* services/api/cache.h */
-struct api_watch;   /* services/api/watch.h */
-struct waiter;      /* services/api/waiter.h */
+struct rate_limit;    /* services/api/rate_limit.h */
+struct rate_shared;   /* services/api/rate_shared.h */
+struct login_guard;   /* services/api/login_guard.h */
+struct cache;         /* services/api/cache.h */
+struct api_watch;     /* services/api/watch.h */
+struct waiter;        /* services/api/waiter.h */
 struct forward_roles; /* services/api/forward.h */
 struct key_uses;      /* store/key_uses.h */
 
@@ -36,11 +36,11 @@ struct api {
     struct rate_shared *rate_shared;
     struct login_guard *login_guard;
     struct cache *cache;
-    struct api_watch *watch; /* keeps the health of the stores up to date */
-    struct waiter *waiter;   /* wakes the requests that wait for a job */
-    bool is_auth_off;        /* TOCSIN_AUTH=none */
-    bool is_loopback;        /* bound to loopback only: with is_auth_off everybody is the owner */
-    struct key_uses *key_uses;           /* when API keys were used last */
+    struct api_watch *watch;   /* keeps the health of the stores up to date */
+    struct waiter *waiter;     /* wakes the requests that wait for a job */
+    bool is_auth_off;          /* TOCSIN_AUTH=none */
+    bool is_loopback;          /* bound to loopback only: with is_auth_off everybody is the owner */
+    struct key_uses *key_uses; /* when API keys were used last */
     struct forward_roles *forward_roles; /* TOCSIN_AUTH=forward; else NULL */
 };
 
