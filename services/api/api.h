@@ -15,7 +15,7 @@
 #include "obs/health.h"
 #include "redis/redis.h"
 
-struct auth_cache;  /* auth/cache.h */
+struct auth_cache;    /* auth/cache.h */
 struct rate_limit;    /* services/api/rate_limit.h */
 struct rate_shared;   /* services/api/rate_shared.h */
 struct login_guard;   /* services/api/login_guard.h */
