@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/rand.h"
 #include "base/str.h"
@@ -156,7 +157,14 @@ enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer
     rargs_str(&args, or_empty(job->tenant));
     rargs_i64(&args, job->enqueued_at_ms);
     AUTO_REPLY reply = NULL;
-    TRY(queue_script(q, r, &SCRIPT_FINISH, &args, &reply));
+    enum status st = queue_script(q, r, &SCRIPT_FINISH, &args, &reply);
+    if (st == ST_CORRUPT) {
+        /* No place for its dead letter. It stays in flight until somebody mends the key. */
+        log_error("job_not_ended", kv_str("stream", job->stream), kv_str("entry", job->entry),
+                  kv_str("error", redis_error(r)));
+        return ST_CONFLICT;
+    }
+    TRY(st);
     if (reply->integer != 1)
         return ST_CONFLICT;
     queue_count_end(job->task, o->state);
@@ -171,9 +179,16 @@ enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer
 enum status queue_follow_up(struct redis *r, const struct job *job,
                             const struct job_outcome *outcome)
 {
+    enum status st = ST_OK;
     if (job->chain && outcome->state == JOB_SUCCEEDED)
-        TRY(job_chain_next(r, job));
-    return job->group ? job_group_done(r, job, outcome) : ST_OK;
+        st = job_chain_next(r, job);
+    if (st == ST_OK && job->group)
+        st = job_group_done(r, job, outcome);
+    if (st != ST_CORRUPT)
+        return st;
+    /* Somebody else's keys in its way: the job itself has ended all the same. */
+    log_error("job_not_followed", kv_uuid("job", job->id), kv_str("error", redis_error(r)));
+    return ST_OK;
 }
 
 enum status queue_end_one(struct queue *q, struct redis *r, const char *consumer,
@@ -206,6 +221,19 @@ enum status queue_finish(struct queue *q, struct redis *r, const char *consumer,
 
 /* --- again --- */
 
+/* The key of the delayed jobs holds something else: a dead letter can be requeued later. */
+static enum status cannot_wait(struct queue *q, struct redis *r, const char *consumer,
+                               const struct job *job, const struct delay *d)
+{
+    char reason[QUEUE_TEXT_MAX];
+    (void)snprintf(reason, sizeof(reason),
+                   "it cannot wait, the key of delayed jobs is broken: %.150s",
+                   or_empty(d->reason));
+    const struct job_outcome dead = {
+        .state = JOB_DEAD, .error = reason, .finished_at_ms = clock_wall_ms()};
+    return queue_end_one(q, r, consumer, job, &dead);
+}
+
 enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,
                         const struct job *job, const struct delay *d)
 {
@@ -224,7 +252,10 @@ enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,
     rargs_str(&args, d->waits_for_key ? "1" : "0");
     rargs_i64(&args, d->key_granted_ms);
     AUTO_REPLY reply = NULL;
-    TRY(queue_script(q, r, &SCRIPT_RETRY, &args, &reply));
+    enum status st = queue_script(q, r, &SCRIPT_RETRY, &args, &reply);
+    if (st == ST_CORRUPT)
+        return cannot_wait(q, r, consumer, job, d);
+    TRY(st);
     return reply->integer == 1 ? ST_OK : ST_CONFLICT;
 }
 

@@ -291,6 +291,16 @@ static enum status read_blocking(const struct fetch *f, int64_t block_ms)
     return st;
 }
 
+static enum status pump(const struct fetch *f)
+{
+    const enum status st = queue_pump(f->q, f->r, f->max);
+    if (st != ST_CORRUPT)
+        return st;
+    /* Lines that are none move nothing; the streams go on. */
+    f->q->seen.has_lines = false;
+    return ST_OK;
+}
+
 static enum status fetch_once(const struct fetch *f, int64_t block_ms)
 {
     size_t share[QUEUE_PRIORITIES];
@@ -307,7 +317,7 @@ static enum status fetch_once(const struct fetch *f, int64_t block_ms)
         return read_blocking(f, block_ms);
     }
     if (f->q->seen.has_lines)
-        TRY(queue_pump(f->q, f->r, f->max));
+        TRY(pump(f));
     shares_of(f->q, f->max, share);
     TRY(read_round(f, READ_NEW, share, has_more));
     TRY(read_rest(f, has_more));
@@ -322,7 +332,9 @@ enum status queue_make_groups(struct queue *q, struct redis *r)
         /* From 0: what was added before the group is work as well. */
         enum status st = redis_do(r, NULL, "XGROUP", "CREATE", q->stream[p], QUEUE_GROUP, "0",
                                   "MKSTREAM");
-        if (st != ST_OK && st != ST_CONFLICT)
+        if (st == ST_CORRUPT)
+            stream_broken(q, p);
+        else if (st != ST_OK && st != ST_CONFLICT)
             return st;
     }
     return ST_OK;

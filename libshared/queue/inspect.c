@@ -132,7 +132,12 @@ enum status queue_workers_list(struct queue *q, struct redis *r, struct arena *a
                                struct worker_view **out, size_t *count)
 {
     AUTO_REPLY members = NULL;
-    TRY(redis_do(r, &members, "SMEMBERS", q->consumers));
+    *out = NULL;
+    *count = 0;
+    enum status st = redis_do(r, &members, "SMEMBERS", q->consumers);
+    if (st == ST_CORRUPT)
+        return ST_OK; /* queue_info.broken says so */
+    TRY(st);
     struct worker_view *list = arena_array(arena, members->elements, sizeof(*list));
     if (!list)
         return ST_NO_MEMORY;
@@ -140,10 +145,13 @@ enum status queue_workers_list(struct queue *q, struct redis *r, struct arena *a
         char key[QUEUE_KEY_BYTES + QUEUE_CONSUMER_BYTES];
         TRY(queue_heartbeat_key(q, members->element[i]->str, key, sizeof(key)));
         AUTO_REPLY info = NULL;
-        TRY(redis_do(r, &info, "GET", key));
+        st = redis_do(r, &info, "GET", key);
+        if (st != ST_CORRUPT)
+            TRY(st);
         list[i].consumer = arena_strdup(arena, members->element[i]->str);
-        list[i].info = arena_strdup(arena, info->str);
-        if (!list[i].consumer || (info->str && !list[i].info))
+        const char *text = info ? info->str : NULL;
+        list[i].info = arena_strdup(arena, text);
+        if (!list[i].consumer || (text && !list[i].info))
             return ST_NO_MEMORY;
     }
     *out = list;

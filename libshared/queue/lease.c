@@ -25,6 +25,13 @@ enum status queue_heartbeat_key(const struct queue *q, const char *consumer, cha
     return n > 0 && (size_t)n < cap ? ST_OK : ST_INVALID;
 }
 
+/* Where a key holds something else there is nothing to do, and everything else goes on; the numbers
+ * of the queue say what is broken. */
+static enum status unless_corrupt(enum status st)
+{
+    return st == ST_CORRUPT ? ST_OK : st;
+}
+
 enum status queue_heartbeat(struct queue *q, struct redis *r, const char *consumer,
                             const char *info_json, int64_t lease_ms)
 {
@@ -40,7 +47,7 @@ enum status queue_heartbeat(struct queue *q, struct redis *r, const char *consum
     rargs_str(&add, q->consumers);
     rargs_str(&add, consumer);
     TRY(redis_call(r, &set, NULL));
-    TRY(redis_call(r, &add, NULL));
+    TRY(unless_corrupt(redis_call(r, &add, NULL)));
     return queue_remember(q, r);
 }
 
@@ -61,8 +68,8 @@ static enum status reap_stream(struct queue *q, struct redis *r, const char *str
         rargs_i64(&args, idle_ms);
         AUTO_REPLY reply = NULL;
         enum status st = redis_script(r, &SCRIPT_REAP, keys, ARRAY_LEN(keys), &args, &reply);
-        if (st == ST_CONFLICT)
-            return ST_OK; /* no group, nothing held */
+        if (st == ST_CONFLICT || st == ST_CORRUPT)
+            return ST_OK; /* no group or no stream, nothing held */
         TRY(st);
         *moved += (size_t)reply->integer;
         if (reply->integer < QUEUE_SCRIPT_BATCH)
@@ -84,7 +91,7 @@ enum status queue_leave(struct queue *q, struct redis *r, const char *consumer)
     char key[QUEUE_KEY_BYTES + QUEUE_CONSUMER_BYTES];
     TRY(queue_heartbeat_key(q, consumer, key, sizeof(key)));
     TRY(redis_do(r, NULL, "DEL", key));
-    TRY(redis_do(r, NULL, "SREM", q->consumers, consumer));
+    TRY(unless_corrupt(redis_do(r, NULL, "SREM", q->consumers, consumer)));
     size_t moved = 0;
     for (int p = 0; p < QUEUE_PRIORITIES; p++)
         TRY(reap_stream(q, r, q->stream[p], key, consumer, 0, &moved));
@@ -114,7 +121,7 @@ static enum status reap_if_dead(struct queue *q, struct redis *r, const char *st
         return ST_OK;
     size_t n = 0;
     TRY(reap_stream(q, r, stream, key, consumer, REAP_IDLE_MS, &n));
-    TRY(redis_do(r, NULL, "SREM", q->consumers, consumer));
+    TRY(unless_corrupt(redis_do(r, NULL, "SREM", q->consumers, consumer)));
     reaped(consumer, n);
     *moved += n;
     return ST_OK;
@@ -126,7 +133,8 @@ static enum status reap_priority(struct queue *q, struct redis *r, int priority,
     AUTO_REPLY consumers = NULL;
     /* The group knows who holds entries, even when the set of consumers was lost. */
     enum status st = redis_do(r, &consumers, "XINFO", "CONSUMERS", stream, QUEUE_GROUP);
-    if (st == ST_CONFLICT || (st == ST_INTERNAL && strstr(redis_error(r), "no such key")))
+    if (st == ST_CONFLICT || st == ST_CORRUPT ||
+        (st == ST_INTERNAL && strstr(redis_error(r), "no such key")))
         return ST_OK;
     TRY(st);
     for (size_t i = 0; i < consumers->elements; i++) {
@@ -156,8 +164,8 @@ static enum status free_overdue(struct queue *q, struct redis *r, size_t *moved)
         rargs_i64(&args, OVERDUE_MS);
         AUTO_REPLY reply = NULL;
         enum status st = redis_script(r, &SCRIPT_OVERDUE, keys, ARRAY_LEN(keys), &args, &reply);
-        if (st == ST_CONFLICT)
-            continue; /* no group, nothing held */
+        if (st == ST_CONFLICT || st == ST_CORRUPT)
+            continue; /* no group or no stream, nothing held */
         TRY(st);
         *moved += (size_t)reply->integer;
         if (reply->integer > 0)
@@ -210,7 +218,7 @@ enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms, siz
 {
     size_t n = 0;
     bool ours = false;
-    TRY(promote(q, r, now_ms, &n));
+    TRY(unless_corrupt(promote(q, r, now_ms, &n)));
     TRY(take_turn(r, q->reaper, REAP_EVERY_MS, &ours));
     if (ours)
         TRY(reap_all(q, r, &n));

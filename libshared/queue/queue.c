@@ -77,7 +77,10 @@ enum status queue_remember(struct queue *q, struct redis *r)
     uint64_t now = redis_generation(r);
     if (now != 0 && q->remembered == now)
         return ST_OK;
-    TRY(redis_do(r, NULL, "SADD", QUEUE_NAMES_KEY, q->name));
+    const enum status st = redis_do(r, NULL, "SADD", QUEUE_NAMES_KEY, q->name);
+    /* Somebody else's key: the queue works without being listed. */
+    if (st != ST_CORRUPT)
+        TRY(st);
     q->remembered = redis_generation(r);
     return ST_OK;
 }

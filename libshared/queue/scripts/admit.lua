@@ -10,13 +10,18 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local member = ARGV[1] .. ' ' .. ARGV[2]
 local running = q .. 'running:' .. key
-if key ~= '' and tonumber(ARGV[9]) > 0 and redis.call('ZCARD', running) >= tonumber(ARGV[9]) and
+-- None, where the key holds something else.
+local function running_now()
+    local n = redis.pcall('ZCARD', running)
+    return type(n) == 'number' and n or 0
+end
+if key ~= '' and tonumber(ARGV[9]) > 0 and running_now() >= tonumber(ARGV[9]) and
    not redis.call('ZSCORE', running, member) then
     -- Those of workers whose lease ended run no more.
     for _, m in ipairs(redis.call('ZRANGE', running, 0, -1)) do
         if redis.call('EXISTS', q .. 'worker:' .. string.sub(m, 38)) == 0 then redis.call('ZREM', running, m) end
     end
-    if redis.call('ZCARD', running) >= tonumber(ARGV[9]) then return {'key'} end
+    if running_now() >= tonumber(ARGV[9]) then return {'key'} end
 end
 
 -- A grant is good for a second: jobs that waited longer for a worker must not all start together.
@@ -33,11 +38,15 @@ local function rule_in(hash, field)
     local text = redis.pcall('HGET', q .. hash, field)
     return type(text) == 'string' and rule_of(text) or nil
 end
+local function number_at(bucket)
+    local text = redis.pcall('GET', bucket)
+    return type(text) == 'string' and tonumber(text) or 0
+end
 -- The bucket's next start; it is taken.
 local function take(bucket, rule)
     local step = rule.period / rule.count
     local spare = step * math.max(rule.burst - 1, 0)
-    local next_at = tonumber(redis.call('GET', bucket) or '0') or 0
+    local next_at = number_at(bucket)
     local at = math.max(next_at, now - spare)
     local after = at + step
     redis.call('SET', bucket, string.format('%.3f', after), 'PX', math.ceil(after - now + spare + 1000))
@@ -75,7 +84,7 @@ if rule and rule.count > 0 and not is_granted(tonumber(ARGV[7])) then
         if not key_rule or key_rule.count == 0 then return {'rate', when, '0'} end
         -- The key's place moves along with the job.
         local step = key_rule.period / key_rule.count
-        local next_at = tonumber(redis.call('GET', key_bucket) or '0') or 0
+        local next_at = number_at(key_bucket)
         if at + step > next_at then
             redis.call('SET', key_bucket, string.format('%.3f', at + step), 'PX',
                        math.ceil(at + step - now + step * math.max(key_rule.burst, 1) + 1000))
@@ -83,5 +92,5 @@ if rule and rule.count > 0 and not is_granted(tonumber(ARGV[7])) then
         return {'rate', when, when}
     end
 end
-if key ~= '' and tonumber(ARGV[9]) > 0 then redis.call('ZADD', running, now, member) end
+if key ~= '' and tonumber(ARGV[9]) > 0 then redis.pcall('ZADD', running, now, member) end
 return {'go'}

@@ -2,19 +2,20 @@
 -- KEYS: 1 prefix of the queue   ARGV: 1 job id, 2 now in ms, 3 how long the wish is kept in ms
 -- Returns {'cancelled', fields of the job}, {'wanted'} or {'ended'}.
 local q, id, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
-local packed = redis.call('HGET', q .. 'jobs', id)
-if redis.call('ZREM', q .. 'delayed', id) == 1 then
-    redis.call('HDEL', q .. 'jobs', id)
+local packed = redis.pcall('HGET', q .. 'jobs', id)
+packed = type(packed) == 'string' and packed or nil
+if redis.pcall('ZREM', q .. 'delayed', id) == 1 then
+    redis.pcall('HDEL', q .. 'jobs', id)
     local is_good, fields = pcall(cmsgpack.unpack, packed or '')
-    redis.call('HINCRBY', q .. 'stats', 'cancelled', 1)
-    redis.call('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'cancelled', 'id', id)
+    redis.pcall('HINCRBY', q .. 'stats', 'cancelled', 1)
+    redis.pcall('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'cancelled', 'id', id)
     if not is_good or type(fields) ~= 'table' then return {'cancelled'} end
     for i = 1, #fields, 2 do
         if fields[i] == 'j' then
             local is_read, job = pcall(cmsgpack.unpack, fields[i + 1])
             if not is_read or type(job) ~= 'table' then return {'cancelled'} end
             local unique, ttl = job[13], tonumber(job[14]) or 0
-            if unique and redis.call('GET', q .. 'unique:' .. unique) == id then
+            if unique and redis.pcall('GET', q .. 'unique:' .. unique) == id then
                 redis.call('DEL', q .. 'unique:' .. unique)
             end
             if ttl > 0 then

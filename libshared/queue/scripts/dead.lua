@@ -13,9 +13,10 @@ if ARGV[2] == 'requeue' then
     if not is_good or type(job) ~= 'table' then return -1 end
     local priority = tonumber(job[5])
     if not priority or priority < 0 or priority > 3 then return -1 end
+    if type(job[2]) ~= 'string' or #job[2] ~= 16 then return -1 end
     if ARGV[3] ~= '' and job[3] ~= ARGV[3] then return -2 end
     redis.call('XADD', q .. 'p' .. string.format('%d', priority), '*', 'j', envelope)
-    redis.call('HINCRBY', q .. 'stats', 'enqueued', 1)
+    redis.pcall('HINCRBY', q .. 'stats', 'enqueued', 1)
     -- It has not ended after all.
     local hex = string.gsub(job[2], '.', function(c) return string.format('%02x', string.byte(c)) end)
     redis.call('DEL', q .. 'result:' .. string.sub(hex, 1, 8) .. '-' .. string.sub(hex, 9, 12) .. '-' ..

@@ -6,14 +6,23 @@ local q, limit, room, added = KEYS[1], tonumber(ARGV[1]), {}, 0
 local tail = redis.call('EXISTS', q .. 'tail') == 1
 for i = 2, #ARGV, 2 do
     local stream = q .. 'p' .. ARGV[i]
-    local left = room[stream] or limit - redis.call('XLEN', stream)
+    if not room[stream] then
+        local length = redis.pcall('XLEN', stream)
+        -- Somebody else's key: an error that says so, unless some were added before.
+        if type(length) == 'table' then
+            if added == 0 then return length end
+            break
+        end
+        room[stream] = limit - length
+    end
+    local left = room[stream]
     if left <= 0 then break end
     redis.call('XADD', stream, '*', 'j', ARGV[i + 1])
     room[stream] = left - 1
     added = added + 1
     if tail then
-        redis.call('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'enqueued', 'j', ARGV[i + 1])
+        redis.pcall('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'enqueued', 'j', ARGV[i + 1])
     end
 end
-if added > 0 then redis.call('HINCRBY', q .. 'stats', 'enqueued', added) end
+if added > 0 then redis.pcall('HINCRBY', q .. 'stats', 'enqueued', added) end
 return added

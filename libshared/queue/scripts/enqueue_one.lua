@@ -6,8 +6,8 @@ local q, call = KEYS[1], redis.call
 local stream = q .. 'p' .. ARGV[2]
 if call('XLEN', stream) >= tonumber(ARGV[1]) then return 0 end
 call('XADD', stream, '*', 'j', ARGV[3])
-call('HINCRBY', q .. 'stats', 'enqueued', 1)
+redis.pcall('HINCRBY', q .. 'stats', 'enqueued', 1)
 if call('EXISTS', q .. 'tail') == 1 then
-    call('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'enqueued', 'j', ARGV[3])
+    redis.pcall('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'enqueued', 'j', ARGV[3])
 end
 return 1

@@ -5,13 +5,14 @@
 -- Returns {'result', fields}, {'delayed', due, fields}, {'entry', id, fields, consumer, idle},
 --         {'more', entry} or {'none'}, and whether a cancel is wanted as the last element of all.
 local q, id = KEYS[1], ARGV[2]
-local wanted = redis.call('ZSCORE', q .. 'cancelled', id) and '1' or '0'
+local wanted = type(redis.pcall('ZSCORE', q .. 'cancelled', id)) == 'string' and '1' or '0'
 if ARGV[4] == '' then
-    local result = redis.call('HGETALL', q .. 'result:' .. id)
+    local result = redis.pcall('HGETALL', q .. 'result:' .. id)
     if #result > 0 then return {'result', result, wanted} end
-    local due = redis.call('ZSCORE', q .. 'delayed', id)
-    if due then
-        local is_good, fields = pcall(cmsgpack.unpack, redis.call('HGET', q .. 'jobs', id) or '')
+    local due = redis.pcall('ZSCORE', q .. 'delayed', id)
+    if type(due) == 'string' then
+        local packed = redis.pcall('HGET', q .. 'jobs', id)
+        local is_good, fields = pcall(cmsgpack.unpack, type(packed) == 'string' and packed or '')
         return {'delayed', due, is_good and type(fields) == 'table' and fields or {}, wanted}
     end
     return {'none', wanted}
@@ -37,7 +38,8 @@ if string.sub(ARGV[4], 1, 1) == 'l' then
     return {'more', i .. '.' .. j, wanted}
 end
 local stream = q .. ARGV[4]
-local entries = redis.call('XRANGE', stream, ARGV[5], '+', 'COUNT', ARGV[6])
+local entries = redis.pcall('XRANGE', stream, ARGV[5], '+', 'COUNT', ARGV[6])
+if entries.err then return {'none', wanted} end
 for _, e in ipairs(entries) do
     for i = 1, #e[2], 2 do
         if e[2][i] == 'j' and is_it(e[2][i + 1]) then

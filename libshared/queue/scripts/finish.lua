@@ -3,11 +3,12 @@
 -- ARGV: 1 group, 2 consumer, 3 priority, 4 entry id, 5 job id ('' when it could not be read), 6 state,
 --       7 error, 8 result, 9 started at ms, 10 finished at ms, 11 attempt, 12 task, 13 result's time to live
 --       in ms, 14 uniqueness key, 15 concurrency key, 16 dead letters kept, 17 tenant, 18 enqueued at ms
--- Returns 1, or 0 when the entry is not this consumer's any more: then nothing is done.
+-- Returns 1, or 0 when the entry is not this consumer's any more: then nothing is done. What only counts or
+-- tells goes on where a key holds something else; the first that must not is written first.
 local q, id, state = KEYS[1], ARGV[5], ARGV[6]
 local stream, entry_id = q .. 'p' .. ARGV[3], ARGV[4]
-local mine = redis.call('XPENDING', stream, ARGV[1], entry_id, entry_id, 1, ARGV[2])
-if #mine == 0 then return 0 end
+local mine = redis.pcall('XPENDING', stream, ARGV[1], entry_id, entry_id, 1, ARGV[2])
+if mine.err or #mine == 0 then return 0 end
 
 if state == 'dead' then
     local entry = redis.call('XRANGE', stream, entry_id, entry_id)
@@ -27,27 +28,27 @@ if state == 'dead' then
 end
 if id ~= '' and tonumber(ARGV[13]) > 0 then
     local key = q .. 'result:' .. id
-    redis.call('HSET', key, 'state', state, 'task', ARGV[12], 'result', ARGV[8], 'error', ARGV[7],
+    redis.pcall('HSET', key, 'state', state, 'task', ARGV[12], 'result', ARGV[8], 'error', ARGV[7],
                'started', ARGV[9], 'finished', ARGV[10], 'attempt', ARGV[11], 'tenant', ARGV[17], 'enqueued', ARGV[18])
     redis.call('PEXPIRE', key, ARGV[13])
     redis.call('PUBLISH', q .. 'done', id .. ' ' .. state)
 end
-if ARGV[14] ~= '' and redis.call('GET', q .. 'unique:' .. ARGV[14]) == id then
+if ARGV[14] ~= '' and redis.pcall('GET', q .. 'unique:' .. ARGV[14]) == id then
     redis.call('DEL', q .. 'unique:' .. ARGV[14])
 end
 if ARGV[15] ~= '' then
-    redis.call('ZREM', q .. 'running:' .. ARGV[15], id .. ' ' .. ARGV[2])
+    redis.pcall('ZREM', q .. 'running:' .. ARGV[15], id .. ' ' .. ARGV[2])
     -- The next that waits for the key need not wait for its time. Some went another way meanwhile.
     for _ = 1, 8 do
-        local next_id = redis.call('ZPOPMIN', q .. 'wait:' .. ARGV[15])[1]
+        local next_id = redis.pcall('ZPOPMIN', q .. 'wait:' .. ARGV[15])[1]
         if not next_id then break end
-        if redis.call('ZADD', q .. 'delayed', 'XX', 'CH', 0, next_id) == 1 then break end
+        if redis.pcall('ZADD', q .. 'delayed', 'XX', 'CH', 0, next_id) == 1 then break end
     end
 end
-if id ~= '' then redis.call('ZREM', q .. 'cancelled', id) end
-redis.call('HINCRBY', q .. 'stats', state, 1)
+if id ~= '' then redis.pcall('ZREM', q .. 'cancelled', id) end
+redis.pcall('HINCRBY', q .. 'stats', state, 1)
 if state ~= 'succeeded' or redis.call('EXISTS', q .. 'tail') == 1 then
-    redis.call('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', state, 'id', id, 'task', ARGV[12],
+    redis.pcall('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', state, 'id', id, 'task', ARGV[12],
                'attempt', ARGV[11], 'reason', ARGV[7])
 end
 redis.call('XACK', stream, ARGV[1], entry_id)

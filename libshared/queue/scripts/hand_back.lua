@@ -3,11 +3,11 @@
 -- Returns 1, or 0 when the entry is not this consumer's any more.
 local q = KEYS[1]
 local stream = q .. 'p' .. ARGV[3]
-local mine = redis.call('XPENDING', stream, ARGV[1], ARGV[4], ARGV[4], 1, ARGV[2])
-if #mine == 0 then return 0 end
+local mine = redis.pcall('XPENDING', stream, ARGV[1], ARGV[4], ARGV[4], 1, ARGV[2])
+if mine.err or #mine == 0 then return 0 end
 local entry = redis.call('XRANGE', stream, ARGV[4], ARGV[4])
 if #entry > 0 then redis.call('XADD', stream, '*', unpack(entry[1][2])) end
 redis.call('XACK', stream, ARGV[1], ARGV[4])
 redis.call('XDEL', stream, ARGV[4])
-if ARGV[6] ~= '' then redis.call('ZREM', q .. 'running:' .. ARGV[6], ARGV[5] .. ' ' .. ARGV[2]) end
+if ARGV[6] ~= '' then redis.pcall('ZREM', q .. 'running:' .. ARGV[6], ARGV[5] .. ' ' .. ARGV[2]) end
 return 1

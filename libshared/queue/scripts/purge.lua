@@ -16,10 +16,11 @@ end
 if ARGV[1] == 'delayed' then
     local ids = redis.call('ZRANGE', q .. 'delayed', 0, most - 1)
     for _, id in ipairs(ids) do
-        local is_good, fields = pcall(cmsgpack.unpack, redis.call('HGET', q .. 'jobs', id) or '')
+        local packed = redis.pcall('HGET', q .. 'jobs', id)
+        local is_good, fields = pcall(cmsgpack.unpack, type(packed) == 'string' and packed or '')
         if is_good and type(fields) == 'table' then forget(envelope_of(fields)) end
         redis.call('ZREM', q .. 'delayed', id)
-        redis.call('HDEL', q .. 'jobs', id)
+        redis.pcall('HDEL', q .. 'jobs', id)
     end
     return #ids
 end
@@ -40,7 +41,8 @@ for p = 0, 3 do
             if info['name'] == ARGV[3] then after = '(' .. info['last-delivered-id'] end
         end
     end
-    for _, e in ipairs(redis.call('XRANGE', stream, after, '+', 'COUNT', most - removed)) do
+    local entries = redis.pcall('XRANGE', stream, after, '+', 'COUNT', most - removed)
+    for _, e in ipairs(entries.err and {} or entries) do
         forget(envelope_of(e[2]))
         redis.call('XDEL', stream, e[1])
         removed = removed + 1

@@ -27,7 +27,7 @@ for _, p in ipairs(pending) do
     redis.call('XACK', KEYS[1], ARGV[1], p[1])
     redis.call('XDEL', KEYS[1], p[1])
 end
-if #pending > 0 then redis.call('HINCRBY', KEYS[3], 'redelivered', #pending) end
+if #pending > 0 then redis.pcall('HINCRBY', KEYS[3], 'redelivered', #pending) end
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 end

@@ -7,8 +7,8 @@
 -- Returns 1, or 0 when the entry is not this consumer's any more: then nothing is done.
 local q = KEYS[1]
 local stream, entry_id, id = q .. 'p' .. ARGV[3], ARGV[4], ARGV[7]
-local mine = redis.call('XPENDING', stream, ARGV[1], entry_id, entry_id, 1, ARGV[2])
-if #mine == 0 then return 0 end
+local mine = redis.pcall('XPENDING', stream, ARGV[1], entry_id, entry_id, 1, ARGV[2])
+if mine.err or #mine == 0 then return 0 end
 local entry = redis.call('XRANGE', stream, entry_id, entry_id)
 if #entry > 0 then
     local fields, given, attempt, reason = {}, entry[1][2], 1, ARGV[6]
@@ -32,18 +32,18 @@ if #entry > 0 then
             fields[#fields + 1] = f[2]
         end
     end
-    redis.call('ZADD', q .. 'delayed', ARGV[5], id)
     redis.call('HSET', q .. 'jobs', id, cmsgpack.pack(fields))
-    if ARGV[11] == '1' then redis.call('ZADD', q .. 'wait:' .. ARGV[10], 'NX', ARGV[5], id) end
+    redis.call('ZADD', q .. 'delayed', ARGV[5], id)
+    if ARGV[11] == '1' then redis.pcall('ZADD', q .. 'wait:' .. ARGV[10], 'NX', ARGV[5], id) end
     if ARGV[8] == 'retried' then
-        redis.call('HINCRBY', q .. 'stats', 'retried', 1)
-        redis.call('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'retried', 'id', id,
+        redis.pcall('HINCRBY', q .. 'stats', 'retried', 1)
+        redis.pcall('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'retried', 'id', id,
                    'attempt', attempt, 'reason', reason)
     end
 end
 redis.call('XACK', stream, ARGV[1], entry_id)
 redis.call('XDEL', stream, entry_id)
 if ARGV[10] ~= '' and ARGV[11] ~= '1' then
-    redis.call('ZREM', q .. 'running:' .. ARGV[10], id .. ' ' .. ARGV[2])
+    redis.pcall('ZREM', q .. 'running:' .. ARGV[10], id .. ' ' .. ARGV[2])
 end
 return 1

@@ -12,8 +12,8 @@ if there then return {'taken', there} end
 
 if due ~= '0' then
     if redis.call('ZCARD', q .. 'delayed') >= limit then return {'full', id} end
-    redis.call('ZADD', q .. 'delayed', due, id)
     redis.call('HSET', q .. 'jobs', id, cmsgpack.pack({'j', ARGV[5]}))
+    redis.call('ZADD', q .. 'delayed', due, id)
 elseif ARGV[10] ~= '' then
     local length, lines = redis.call('XLEN', stream), tonumber(redis.call('HGET', q .. 'lines', ARGV[3]) or '0')
     if length + lines >= limit then return {'full', id} end
@@ -22,10 +22,11 @@ elseif ARGV[10] ~= '' then
     if lines == 0 and length - (pending.err and 0 or pending[1]) < 16 then
         redis.call('XADD', stream, '*', 'j', ARGV[5])
     else
+        -- Counted first: a line that is not counted would never be looked at.
+        redis.call('HINCRBY', q .. 'lines', ARGV[3], 1)
         if redis.call('RPUSH', q .. 'line:' .. ARGV[3] .. ':' .. ARGV[10], ARGV[5]) == 1 then
             redis.call('RPUSH', q .. 'ring:' .. ARGV[3], ARGV[10])
         end
-        redis.call('HINCRBY', q .. 'lines', ARGV[3], 1)
     end
 else
     if redis.call('XLEN', stream) >= limit then return {'full', id} end
@@ -33,8 +34,8 @@ else
 end
 if ARGV[6] ~= '' then redis.call('SET', unique, id, 'PX', ARGV[7]) end
 if ARGV[8] ~= '' then redis.call('SET', idem, id, 'PX', ARGV[9]) end
-redis.call('HINCRBY', q .. 'stats', 'enqueued', 1)
+redis.pcall('HINCRBY', q .. 'stats', 'enqueued', 1)
 if redis.call('EXISTS', q .. 'tail') == 1 then
-    redis.call('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'enqueued', 'j', ARGV[5])
+    redis.pcall('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'enqueued', 'j', ARGV[5])
 end
 return {'ok', id}

@@ -24,7 +24,8 @@ static inline void queue_freep(struct queue **q)
 NODISCARD enum status jobs_access(struct req *r, bool *is_first, bool *is_operator);
 /* 403 unless he is. */
 NODISCARD enum status jobs_need_operator(struct req *r);
-/* Passes a status of the queue on; when Redis did not do its work, with 503 QUEUE_UNAVAILABLE. */
+/* Passes a status of the queue on; when Redis did not do its work, with 503 QUEUE_UNAVAILABLE; when
+ * a key of the queue is not the queue's, with 500 QUEUE_BROKEN. */
 enum status queue_said(struct req *r, enum status st);
 /* The queue of that name, the caller's to free; 404 QUEUE_NOT_FOUND when nothing ever went to it
  * and no task of the table does. */

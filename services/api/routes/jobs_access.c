@@ -30,6 +30,10 @@ enum status queue_said(struct req *r, enum status st)
 {
     if (st == ST_UNAVAILABLE || st == ST_IO || st == ST_OVERLOADED)
         return req_fail(r, ST_UNAVAILABLE, "QUEUE_UNAVAILABLE", "The job queue cannot be reached");
+    if (st == ST_CORRUPT)
+        return req_fail(
+            r, st, "QUEUE_BROKEN",
+            "A key of the queue in Redis holds something else: see broken in GET /queues");
     return st;
 }
 

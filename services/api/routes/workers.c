@@ -209,7 +209,7 @@ static const struct route routes[] = {
      .reply = &worker_schema,
      .list = "workers",
      .shape = REPLY_ITEMS,
-     .errors = ERRORS("WORKERS_DENIED", "QUEUE_UNAVAILABLE"),
+     .errors = ERRORS("WORKERS_DENIED", "QUEUE_UNAVAILABLE", "QUEUE_BROKEN"),
      .tag = "Jobs",
      .handler = worker_list},
 };

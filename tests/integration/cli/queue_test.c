@@ -465,6 +465,21 @@ static void test_bad_arguments(void **state)
     (void)state;
 }
 
+static void test_broken(void **state)
+{
+    struct queue_fixture *f = *state;
+    assert_ok(redis_do(f->r, NULL, "SADD", "{q:default:0}:p1", "x"));
+    must(0, "queue list");
+    says("p1 is a set");
+    must(0, "queue show default");
+    says("broken     p1 is a set");
+    must(0, "top --once");
+    says("p1 is a set");
+    must(0, "job list");
+    must(0, "worker list");
+    must(0, "dead list");
+}
+
 static void test_rates(void **state)
 {
     must(0, "rate set default 10/1m --task queue.noop --burst 3");
@@ -505,7 +520,7 @@ int main(void)
         QUEUE_CASE(test_tail),    QUEUE_CASE(test_tail_ends_on_a_signal),
         QUEUE_CASE(test_top),     QUEUE_CASE(test_top_on_a_terminal),
         QUEUE_CASE(test_enqueue), QUEUE_CASE(test_bad_arguments),
-        QUEUE_CASE(test_rates),
+        QUEUE_CASE(test_rates),   QUEUE_CASE(test_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -435,6 +435,25 @@ static void queues_are_controlled_by_admins_of_the_first(void **state)
     assert_int_equal(listed(&viewer, "/api/v1/queues", "queues"), 2);
 }
 
+static void a_broken_key_is_said(void **state)
+{
+    (void)enqueue(NULL, false);
+    assert_ok(redis_do(redis, NULL, "SET", "{q:default:0}:delayed", "somebody else's"));
+    assert_ok(redis_do(redis, NULL, "SET", "{q:default:0}:p0", "somebody else's"));
+    struct kit_reply r = kit_call(api, "GET", "/api/v1/queues/default", viewer.access, NULL);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(kit_reply_text(&r, "broken"), "delayed is a string, p0 is a string");
+    assert_int_equal(json_integer_value(json_object_get(r.json, "depth")), 1);
+    kit_reply_done(&r);
+    assert_int_equal(listed(&admin, "/api/v1/queues", "queues"), 2);
+    assert_int_equal(listed(&admin, "/api/v1/jobs", "jobs"), 1);
+    assert_int_equal(listed(&admin, "/api/v1/jobs?state=delayed", "jobs"), 0);
+    must(&admin, "GET", "/api/v1/jobs/" NOBODY, NULL, 404, "JOB_NOT_FOUND");
+    must(&admin, "POST", "/api/v1/queues/default/purge", "{\"state\":\"delayed\"}", 500,
+         "QUEUE_BROKEN");
+    must(&admin, "POST", "/api/v1/queues/default/purge", "{\"state\":\"queued\"}", 200, NULL);
+}
+
 static void workers_are_shown_to_the_first_organisation(void **state)
 {
     AUTO_ARENA arena = arena_new(1 << 20);
@@ -525,6 +544,7 @@ int main(void)
         CASE(each_organisation_sees_its_own),
         CASE(an_outcome_says_whose_it_was),
         CASE(queues_are_controlled_by_admins_of_the_first),
+        CASE(a_broken_key_is_said),
         CASE(workers_are_shown_to_the_first_organisation),
         CASE(bad_input_is_named),
         CASE(redis_down_is_said),
