@@ -108,7 +108,7 @@ static const struct task tasks[] = {
      .retry_cap_ms = 60000,
      .time_limit_ms = 60000,
      .result_ttl_ms = RESULT_MS,
-     .audience = TASK_USER,
+     .audience = TASK_SYSTEM,
      .args = &any_args},
     /* Takes its time: for limits, cancelling, drains. */
     {.name = "queue.sleep",
@@ -120,7 +120,7 @@ static const struct task tasks[] = {
      .time_limit_ms = 3600000,
      .soft_limit_ms = 3590000,
      .result_ttl_ms = RESULT_MS,
-     .audience = TASK_USER,
+     .audience = TASK_SYSTEM,
      .args = &sleep_args},
     /* Fails: for retries, dead letters, and what watches them. */
     {.name = "queue.fail",
@@ -131,7 +131,7 @@ static const struct task tasks[] = {
      .retry_cap_ms = 60000,
      .time_limit_ms = 60000,
      .result_ttl_ms = RESULT_MS,
-     .audience = TASK_USER,
+     .audience = TASK_SYSTEM,
      .args = &fail_args},
     /* Housekeeping (store/housekeeping.h): by schedules of the installation. */
     HOUSE_TASK("system.partitions"),

@@ -686,6 +686,61 @@ static void a_killed_worker_takes_its_executors_along(void **state)
     }
 }
 
+/* A second TERM waits for nobody. */
+static void a_second_term_ends_all_at_once(void **state)
+{
+    static const char *const settings[] = {"DRAIN_GRACE=1m", NULL};
+    pid_t pids[8];
+    spawn(settings);
+    struct job deaf = make("test.hang", "{}");
+    deaf.time_limit_ms = 60000;
+    assert_ok(queue_enqueue(q, redis, &deaf));
+    assert_true(kit_wait(is_in(&deaf.id, JOB_RUNNING) && executors(pids) == 1, WAIT_MS));
+    const pid_t pid = worker;
+    const int64_t began = kit_real_mono_ms();
+    /* Until the first one is taken note of, a second is the same one. */
+    assert_true(kit_wait((kill(pid, SIGTERM), is_dead(pid)), WAIT_MS));
+    const int status = reap();
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
+    assert_true(kit_real_mono_ms() - began < 5000);
+    assert_true(kit_wait(is_dead(pids[0]), WAIT_MS));
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Executors that cannot start cost no job an attempt: jobs wait, and go on when they can. */
+static void executors_that_do_not_start_cost_no_attempt(void **state)
+{
+    char path[256], setting[320];
+    const char *const settings[] = {setting, NULL};
+    (void)snprintf(path, sizeof(path), "%s/location", kit_dir());
+    (void)snprintf(setting, sizeof(setting), "LOCATION_FILE=%s", path);
+    write_text(path, "here");
+    spawn(settings);
+    /* With a lease it has read its settings. */
+    assert_true(kit_wait(({
+                             struct worker_view *views = NULL;
+                             size_t count = 0;
+                             arena_reset(arena);
+                             assert_ok(queue_workers_list(q, redis, arena, &views, &count));
+                             count == 1 && views[0].info;
+                         }),
+                         WAIT_MS));
+    assert_int_equal(unlink(path), 0);
+    const struct uuid id = put("queue.echo", "{}");
+    (void)kit_wait(false, 700);
+    assert_true(is_in(&id, JOB_QUEUED) || is_in(&id, JOB_RUNNING));
+    write_text(path, "here");
+    must_end("late start", &id, JOB_SUCCEEDED, NULL, "\"attempt\":1,");
+    stop(SIGTERM);
+}
+
 /* What ran when its worker was killed runs again, on another one. */
 static void orphaned_jobs_run_again(void **state)
 {
@@ -772,6 +827,8 @@ int main(int argc, char **argv)
         CASE(queues_do_not_shut_each_other_out),
         CASE(a_stop_gives_back_what_runs),
         CASE(a_killed_worker_takes_its_executors_along),
+        CASE(a_second_term_ends_all_at_once),
+        CASE(executors_that_do_not_start_cost_no_attempt),
         CASE(orphaned_jobs_run_again),
         CASE(workers_say_what_they_do),
     };

@@ -12,6 +12,8 @@
 #include "auth/seal_json.h"
 #include "base/str.h"
 #include "json/parse.h"
+#include "queue/control.h"
+#include "queue/inspect.h"
 #include "queue/inspect.h"
 #include "store/checks.h"
 #include "tests/kit/kit.h"
@@ -427,6 +429,56 @@ static void a_run_ad_hoc_opens_its_own_secret(void **state)
     }
 }
 
+/* Probes that run end, what waits of the job is not begun, nothing is stored. */
+static void a_running_job_of_checks_is_cancelled(void **state)
+{
+    struct uuid checks[8];
+    enum job_state now = JOB_QUEUED;
+    struct check_scheduled in = {.count = ARRAY_LEN(checks)};
+    AUTO_BUF args;
+    AUTO_ARENA arena = arena_new(1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        checks[i] = make_check("/silent", ",\"timeout\":60");
+        in.due[i] = (struct check_due){.check_id = checks[i], .slot_ms = slot_now_ms()};
+    }
+    buf_init(&args, LIMIT_JOB_ARGS_BYTES);
+    check_scheduled_encode(&in, &args);
+    struct job job;
+    assert_ok(job_init(&job, "check.scheduled", buf_cstr(&args), clock_wall_ms()));
+    job.result_ttl_ms = 60000;
+    job.reply = CHECK_DONE_CHANNEL;
+    assert_ok(queue_enqueue(queue, redis, &job));
+    assert_true(kit_wait(stats().pending == 1, WAIT_MS));
+    assert_ok(queue_cancel(queue, redis, &job.id, clock_wall_ms(), &now));
+    AUTO_JSON reply = wait_reply(&job.id);
+    assert_string_equal(json_string_value(json_object_get(reply, "error")),
+                        "The job was cancelled");
+    struct job_view view;
+    assert_true(kit_wait(queue_result_get(queue, redis, &job.id, arena, &view) == ST_OK, WAIT_MS));
+    assert_int_equal(view.state, JOB_CANCELLED);
+    assert_true(kit_wait(is_quiet(), WAIT_MS));
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++)
+        assert_int_equal(results_of(&checks[i]), 0);
+}
+
+static void a_job_of_a_check_keeps_its_result(void **state)
+{
+    struct uuid check = make_check("/ok", "");
+    AUTO_BUF args;
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct job job;
+    struct job_view view;
+    buf_init(&args, LIMIT_JOB_ARGS_BYTES);
+    check_run_encode(&(struct check_run){.check_id = check, .slot_us = clock_wall_us()}, &args);
+    assert_ok(job_init(&job, "check.run", buf_cstr(&args), clock_wall_ms()));
+    job.result_ttl_ms = 60000;
+    assert_ok(queue_enqueue(queue, redis, &job));
+    assert_true(kit_wait(queue_result_get(queue, redis, &job.id, arena, &view) == ST_OK, WAIT_MS));
+    assert_int_equal(view.state, JOB_SUCCEEDED);
+    assert_non_null(strstr(view.result, "{\"result_id\":\""));
+    assert_true(view.started_at_ms > 0 && view.started_at_ms <= view.finished_at_ms);
+}
+
 static void nonsense_goes_to_the_dead_letters(void **state)
 {
     int64_t before = stats().dead;
@@ -589,6 +641,8 @@ int main(void)
         CASE(a_run_ad_hoc_answers_and_leaves_nothing),
         CASE(secrets_are_opened_for_the_probe_alone),
         CASE(a_run_ad_hoc_opens_its_own_secret),
+        CASE(a_running_job_of_checks_is_cancelled),
+        CASE(a_job_of_a_check_keeps_its_result),
         CASE(nonsense_goes_to_the_dead_letters),
         CASE(a_soft_state_is_tried_again_soon),
         CASE(a_lost_database_connection_stores_once),
