@@ -2,8 +2,9 @@
 
     load       from starting a scheduler until every check is in its memory and it is ready
     lag        from a slot's time to its entry in the stream, by Redis's clock
-    takeover   two schedulers share the shards; one is killed (SIGKILL) again and again, and
-               replaced a moment later: the longest silence of any shard is the gap
+    takeover   three schedulers share the shards; one is killed (SIGKILL) again and again, and
+               replaced when the others have taken over: the longest silence of any shard is the gap
+    hand-over  the same when the newcomer is given its share, and when one leaves by SIGTERM
     ledger     every slot of every check, read from the stream by a consumer that drains it:
                missed and doubled slots over the whole run, kills included
 
@@ -27,6 +28,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKS = int(os.environ.get("BENCH_CHECKS", "1000000"))
 STEADY = int(os.environ.get("BENCH_STEADY", "30"))
 KILLS = int(os.environ.get("BENCH_KILLS", "20"))
+SCHEDULERS = 3
+SHARDS = 16
 MAINTENANCE = os.environ["TOCSIN_TEST_DATABASE_URL"]
 DATABASE = MAINTENANCE.replace("/postgres?", "/bench?")
 REDIS = os.environ["TOCSIN_TEST_REDIS_URL"]
@@ -39,6 +42,7 @@ ENV = {
     "TOCSIN_MISSED_GRACE": "1h",
     "TOCSIN_LOG_FORMAT": "json",
 }
+OWED_S = 35  # what was overslept while the checks were inserted has run by then
 SETTLE_S = 62  # a minute, so that the ledger has seen every check
 
 
@@ -125,7 +129,7 @@ def load(scheduler):
 
 
 def steady(scheduler, ledger):
-    time.sleep(2)
+    time.sleep(OWED_S)
     ledger.mark()
     cpu, began = scheduler.group.cpu_ns(), time.monotonic()
     time.sleep(STEADY)
@@ -136,50 +140,46 @@ def steady(scheduler, ledger):
     return seen
 
 
-def shares(one, other):
-    """Both own shards, and between them all are loaded."""
-    return lambda: one.shards() == other.shards() == 8 and one.checks() + other.checks() >= CHECKS
+def owned_by(fleet):
+    """All shards run, and each scheduler has at least the least share that all others leave."""
+    least = SHARDS - (len(fleet) - 1) * -(-SHARDS // len(fleet))
+    return lambda: (sum(s.shards() for s in fleet) == SHARDS and min(s.shards() for s in fleet) >= least
+                    and sum(s.checks() for s in fleet) >= CHECKS)
+
+
+def silence(fleet, ledger, what):
+    """Waits until the fleet owns everything; what the ledger saw since the last mark."""
+    if not kit.wait_until(owned_by(fleet), 60, 0.02):
+        raise RuntimeError(f"{what}: the shards are not owned: {[s.shards() for s in fleet]}")
+    time.sleep(0.3)  # what is published now ends the silence
+    seen = ledger.show()
+    ledger.mark()
+    return seen
 
 
 def kill_owners(first, ledger):
     """One owner after the other; the gap of each kill is the longest silence of a shard."""
-    pair = [first, Scheduler()]
-    gaps, lags, hand_over = [], [], None
-    for kill in range(KILLS + 1):
-        if kill == 0:
-            ledger.mark()
-        if not kit.wait_until(shares(*pair), 60, 0.05):
-            raise RuntimeError("the schedulers do not share the shards")
-        time.sleep(random.uniform(0.2, 1.5))
-        seen = ledger.show()
+    fleet = [first] + [Scheduler() for _ in range(SCHEDULERS - 1)]
+    gaps, lags, shared = [], [], []
+    silence(fleet, ledger, "start")
+    for kill in range(KILLS):
+        time.sleep(random.uniform(0.2, 1.0))
         ledger.mark()
-        if kill == 0:
-            hand_over = seen["silence_ms"]
-        else:
-            gaps.append(seen["silence_ms"])
-            lags.append(seen["lag_max_ms"])
-        if kill == KILLS:
-            break
-        victim = pair.pop(random.randrange(2))
-        victim.kill()
-        # The survivor takes all of it before there is somebody to share with.
-        if not kit.wait_until(lambda: pair[0].shards() == 16 and pair[0].checks() >= CHECKS, 60, 0.02):
-            raise RuntimeError("the survivor did not take over")
-        time.sleep(0.5)  # what it publishes now ends the silence
-        taken = ledger.show()
-        print(f"kill {kill + 1:>3}  silence {taken['silence_ms']:>6,} ms, lag max {taken['lag_max_ms']:>6,} ms, "
-              f"missed {taken['missed']}, doubled {taken['doubled']}", flush=True)
-        pair.append(Scheduler())
-    return {"gaps": gaps, "lags": lags, "hand_over_ms": hand_over}
+        fleet.pop(random.randrange(len(fleet))).kill()
+        taken = silence(fleet, ledger, "takeover")
+        gaps.append(taken["silence_ms"])
+        lags.append(taken["lag_max_ms"])
+        fleet.append(Scheduler())
+        shared.append(silence(fleet, ledger, "newcomer")["silence_ms"])
+        print(f"kill {kill + 1:>3}  silence {gaps[-1]:>6,} ms, lag max {lags[-1]:>6,} ms, newcomer "
+              f"{shared[-1]:>5,} ms, missed {taken['missed']}, doubled {taken['doubled']}", flush=True)
+    rss = max(s.rss_mb() for s in fleet)
+    fleet.pop().group.stop()
+    leave = silence(fleet, ledger, "leave")["silence_ms"]
+    return {"gaps": gaps, "lags": lags, "shared": shared, "leave_ms": leave, "rss_mb": rss}
 
 
-def main():
-    kit.begin()
-    kit.machine()
-    print(f"servers   {kit.output_of('redis-server', '--version').split()[2]}, AOF everysec; "
-          f"{kit.output_of('psql', '--version')}, fsync off, shared_buffers 64 MB; unix sockets")
-    prepare()
-    print(f"quiet     {100 * kit.wait_quiet():.0f} % of the processors idle before the start", flush=True)
+def run():
     ledger = Ledger()
     scheduler = Scheduler()
     cold = load(scheduler)
@@ -190,25 +190,38 @@ def main():
     print(f"lag       p50 {calm['lag_p50_ms']} ms, p99 {calm['lag_p99_ms']} ms, max {calm['lag_max_ms']} ms at "
           f"{calm['rate']:,.0f} checks/s over {STEADY} s; {calm['cpu_pct']:.1f} % of a core, "
           f"RSS {scheduler.rss_mb():.1f} MB", flush=True)
-    rss = max(rss, scheduler.rss_mb())
-    kills = kill_owners(scheduler, ledger) if KILLS > 0 else {"gaps": [], "lags": [], "hand_over_ms": None}
+    kills = kill_owners(scheduler, ledger)
     time.sleep(max(0, SETTLE_S - (time.monotonic() - began)))
     end = ledger.show()
-    print(f"takeover  silence of a shard: median {kit.median(kills['gaps']):,.0f} ms, "
-          f"max {max(kills['gaps'], default=0):,} ms through {KILLS} kills; sharing with a newcomer "
-          f"{kills['hand_over_ms']} ms")
+    ledger.stop()
+    gaps, shared = kills["gaps"], kills["shared"]
+    over = sum(1 for gap in gaps if gap >= 2000)
+    print(f"takeover  silence of a shard: median {kit.median(gaps):,.0f} ms, max {max(gaps, default=0):,} ms through "
+          f"{KILLS} kills of {SCHEDULERS} schedulers, {over} of 2 s and more; RSS {kills['rss_mb']:.1f} MB")
+    print(f"hand-over newcomer: median {kit.median(shared):,.0f} ms, max {max(shared, default=0):,} ms; one that "
+          f"leaves: {kills['leave_ms']} ms")
     print(f"ledger    {end['dispatched']:,} dispatched of {end['seen']:,} checks; missed {end['missed']}, "
           f"overdue {end['overdue']}, doubled {end['doubled']}, off their grid {end['odd']}\n")
-    ledger.stop()
     kit.finish({
         "bench": "scheduler", "checks": CHECKS, "cold_load_s": round(cold, 2), "rss_mb": round(rss, 1),
-        "rss_peak_mb": round(peak, 1), "rate_s": round(calm["rate"]), "lag_p50_ms": calm["lag_p50_ms"],
-        "lag_p99_ms": calm["lag_p99_ms"], "lag_max_ms": calm["lag_max_ms"],
-        "cpu_pct": round(calm["cpu_pct"], 1), "kills": KILLS,
-        "takeover_median_ms": kit.median(kills["gaps"]), "takeover_max_ms": max(kills["gaps"], default=None),
-        "hand_over_ms": kills["hand_over_ms"], "seen": end["seen"], "dispatched": end["dispatched"],
+        "rss_peak_mb": round(peak, 1), "rss_kills_mb": round(kills["rss_mb"], 1), "rate_s": round(calm["rate"]),
+        "lag_p50_ms": calm["lag_p50_ms"], "lag_p99_ms": calm["lag_p99_ms"], "lag_max_ms": calm["lag_max_ms"],
+        "cpu_pct": round(calm["cpu_pct"], 1), "kills": KILLS, "takeover_median_ms": kit.median(gaps),
+        "takeover_max_ms": max(gaps, default=None), "takeover_over_2s": over,
+        "hand_over_median_ms": kit.median(shared), "hand_over_max_ms": max(shared, default=None),
+        "leave_ms": kills["leave_ms"], "seen": end["seen"], "dispatched": end["dispatched"],
         "missed": end["missed"] + end["overdue"], "doubled": end["doubled"],
     })
+
+
+def main():
+    kit.begin()
+    kit.machine()
+    print(f"servers   {kit.output_of('redis-server', '--version').split()[2]}, AOF everysec; "
+          f"{kit.output_of('psql', '--version')}, fsync off, shared_buffers 64 MB; unix sockets")
+    prepare()
+    print(f"quiet     {100 * kit.wait_quiet():.0f} % of the processors idle before the start", flush=True)
+    run()
 
 
 if __name__ == "__main__":

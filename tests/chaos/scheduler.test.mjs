@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import {
-  appendFileSync, closeSync, openSync, readdirSync, readFileSync, statSync, truncateSync, writeSync,
+  appendFileSync, closeSync, copyFileSync, openSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync,
 } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
@@ -85,12 +85,34 @@ function clockFile(file) {
   return { set };
 }
 
+/** With CHAOS_KEEP=folder, what the daemons said and what befell them is there after a failure. */
+async function keep(tocsin) {
+  const folder = process.env.CHAOS_KEEP;
+  if (!folder) return;
+  for (const file of readdirSync(tocsin.dir)) {
+    if (/\.log$|^fate$/.test(file)) copyFileSync(path.join(tocsin.dir, file), path.join(folder, file));
+  }
+  const results = await tocsin.sql(`SELECT c.name, r.slot_at, r.status, r.executed_at FROM results r
+    JOIN checks c ON c.id = r.check_id ORDER BY r.slot_at`);
+  writeFileSync(path.join(folder, 'results'), results.map((row) => row.join(' ')).join('\n'));
+}
+
 /** What holds for the slots whatever happened. */
 async function compareSlots(tocsin) {
+  try {
+    await compare(tocsin);
+  } catch (error) {
+    await keep(tocsin);
+    throw error;
+  }
+}
+
+async function compare(tocsin) {
   assert.deepEqual(await tocsin.sql(ABSENT_SLOTS), [], 'slots without a result');
   assert.deepEqual(await tocsin.sql(DOUBLED_SLOTS), [], 'slots with two results');
   assert.deepEqual(await tocsin.sql(BROKEN_TRANSITIONS), [], 'gaps in the transitions');
   assert.deepEqual(await tocsin.sql(MISSED_SLOTS), [], 'missed slots');
+  assert.equal(await tocsin.redis('xlen', '{q:checks:0}:dead'), '0', 'dead letters');
 }
 
 /** The checks have all their results up to this moment, and are up again. */
@@ -119,14 +141,23 @@ class Fate {
     for (const name of [...SCHEDULERS, ...WORKERS]) {
       const daemon = this.tocsin.process(name);
       if (daemon.running) continue;
-      if (!this.back.has(name)) this.bury(name, 200);
+      if (!this.back.has(name)) {
+        daemon.env.TOCSIN_CRASH_AT = ''; // once: who dies of it five times would be taken for poisoned
+        this.bury(name, 200);
+      }
       if (Date.now() < this.back.get(name)) continue;
       this.back.delete(name);
       daemon.start();
+      this.say('born', name, daemon.pid, daemon.env.TOCSIN_CRASH_AT ?? '');
     }
   }
 
+  say(...words) {
+    appendFileSync(path.join(this.tocsin.dir, 'fate'), `${new Date().toISOString()} ${words.join(' ')}\n`);
+  }
+
   bury(name, ms) {
+    this.say('dead', name, this.tocsin.process(name).pid, ms);
     this.count.killed += 1;
     this.back.set(name, Date.now() + ms);
   }
@@ -149,6 +180,7 @@ class Fate {
     const { child, running } = this.tocsin.process(name);
     if (!running) return;
     child.kill('SIGSTOP');
+    this.say('frozen', name, child.pid, ms);
     this.count.frozen += 1;
     this.running.push(pause(ms).then(() => child.kill('SIGCONT')));
   }
@@ -157,6 +189,7 @@ class Fate {
   async restartRedis() {
     const [ms, cut] = [between(0, 400), between(0, 1) * between(1, TAIL_BYTES)];
     const redis = this.tocsin.process('redis');
+    this.say('redis', ms, cut);
     await redis.kill();
     if (cut > 0) {
       const dir = path.join(this.tocsin.dir, 'appendonlydir');
@@ -167,6 +200,7 @@ class Fate {
     await pause(ms);
     redis.start();
     await waitFor('Redis', async () => (await this.tocsin.redis('ping')) === 'PONG');
+    this.say('redis is back');
     this.count.restarted += 1;
   }
 
@@ -177,6 +211,7 @@ class Fate {
     else if (dice < 0.86) this.freeze(SCHEDULERS, SCHEDULER_LEASE_MS);
     else if (dice < 0.92) this.freeze(WORKERS, WORKER_LEASE_MS);
     else if (dice < 0.96) {
+      this.say('flush');
       assert.equal(await this.tocsin.redis('flushall'), 'OK');
       this.count.flushed += 1;
     } else await this.restartRedis();
