@@ -55,7 +55,12 @@ void field_errors_add(struct field_errors *errors, const char *root, const char 
     va_start(ap, fmt);
     (void)vsnprintf(msg, sizeof(msg), fmt, ap);
     va_end(ap);
-    json_t *loc = name ? json_pack("[s, s]", root, name) : json_pack("[s]", root);
+    json_t *loc = json_pack("[s]", root);
+    for (const char *at = name; at && *at;) {
+        size_t len = strcspn(at, ".");
+        (void)json_array_append_new(loc, json_stringn(at, len));
+        at += len + (at[len] == '.');
+    }
     add_error(errors, loc, type, msg);
 }
 

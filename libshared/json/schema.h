@@ -119,8 +119,8 @@ struct field_errors {
 };
 void field_errors_done(struct field_errors *errors);
 #define AUTO_FIELD_ERRORS CLEANUP(field_errors_done) struct field_errors
-/* Adds one. `root` is "body" or "query", `name` may be NULL. Beyond LIMIT_VALIDATION_ERRORS they
- * are dropped. */
+/* Adds one. `root` is "body" or "query"; `name` may be NULL, and "config.url" is a member of a
+ * member. Beyond LIMIT_VALIDATION_ERRORS they are dropped. */
 void field_errors_add(struct field_errors *errors, const char *root, const char *name,
                       const char *type, const char *fmt, ...) PRINTF_LIKE(5, 6);
 

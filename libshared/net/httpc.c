@@ -219,6 +219,14 @@ bool httpc_is_cancelled(struct httpc *c, const struct call *call)
     return asked;
 }
 
+bool httpc_is_stopping(struct httpc *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    bool is_stopping = c->is_stopping;
+    (void)pthread_mutex_unlock(&c->lock);
+    return is_stopping;
+}
+
 void httpc_forget(struct httpc *c, struct call *call)
 {
     (void)pthread_mutex_lock(&c->lock);
@@ -350,6 +358,7 @@ static void client_free(struct httpc *c)
     map_free(c->calls);
     free(c->user_agent);
     free(c->ca_file);
+    free(c->nameservers);
     (void)pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -363,6 +372,7 @@ static enum status client_fill(struct httpc *c, const struct httpc_config *confi
     (void)pthread_mutex_init(&c->lock, NULL);
     TRY(str_dup(config->user_agent, &c->user_agent));
     TRY(str_dup(config->ca_file, &c->ca_file));
+    TRY(str_dup(config->nameservers ? config->nameservers : "", &c->nameservers));
     c->calls = map_new(c->max_requests);
     return c->calls ? ST_OK : ST_NO_MEMORY;
 }
@@ -477,6 +487,11 @@ void httpc_cancel(struct httpc *c, uint64_t id)
     (void)pthread_mutex_unlock(&c->lock);
     if (call)
         (void)uv_async_send(&c->wake);
+}
+
+const struct egress *httpc_egress(const struct httpc *c)
+{
+    return c->egress;
 }
 
 size_t httpc_running(struct httpc *c)

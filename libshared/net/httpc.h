@@ -21,6 +21,7 @@ struct httpc_config {
     size_t max_requests;         /* in flight; more are refused */
     const char *user_agent;      /* "Tocsin/0.1" */
     const char *ca_file;         /* NULL: the system's */
+    const char *nameservers;     /* "192.0.2.53,192.0.2.54:5353"; NULL or "": the system's */
 };
 
 struct httpc_header {
@@ -86,6 +87,7 @@ struct httpc_reply {
 /* Called on the client's thread; must not block; the reply lives till it returns. */
 typedef void httpc_done_fn(const struct httpc_reply *reply, void *arg);
 
+/* ST_INVALID: a name server that is none (logged). */
 NODISCARD enum status httpc_start(const struct httpc_config *config, struct httpc **out);
 /* Copies what it needs of the request. done is called exactly once if this returned ST_OK, perhaps
  * before this returns. ST_INVALID: a method or header that would break the request;
@@ -96,6 +98,8 @@ NODISCARD enum status httpc_submit(struct httpc *c, const struct httpc_request *
 /* done comes with HTTPC_CANCELLED, unless it was called already. */
 void httpc_cancel(struct httpc *c, uint64_t id);
 size_t httpc_running(struct httpc *c);
+/* The guard it was started with. */
+const struct egress *httpc_egress(const struct httpc *c);
 /* Runs fn on the client's thread soon / after delay_ms: for retries without another thread. What
  * still waits when the client stops runs at that moment, so that it can free what it owns.
  * ST_STOPPED, ST_NO_MEMORY. */

@@ -139,6 +139,8 @@ enum status dns_open(struct httpc *c, struct errbuf *err)
                                    ARES_OPT_SOCK_STATE_CB);
     if (rc != ARES_SUCCESS)
         return err_set(err, ST_INTERNAL, "resolver: %s", ares_strerror(rc));
+    if (c->nameservers[0] && ares_set_servers_ports_csv(c->dns, c->nameservers) != ARES_SUCCESS)
+        return err_set(err, ST_INVALID, "name servers: \"%.100s\" are none", c->nameservers);
     return ST_OK;
 }
 

@@ -117,6 +117,7 @@ struct httpc {
     size_t max_requests;
     char *user_agent;
     char *ca_file;
+    char *nameservers; /* "" or those to ask */
     struct stage *stage;
     uv_loop_t loop;
     uv_async_t wake;
@@ -126,6 +127,7 @@ struct httpc {
     ares_channel dns;
     struct dns_socket *dns_sockets;
     size_t lookups;
+    struct dnsq *questions; /* dnsq.c's */
     struct heap timers;
     struct handle *pool;
     size_t pooled;
@@ -146,6 +148,7 @@ int64_t httpc_now_us(void);
 NODISCARD enum status httpc_timer_set(struct httpc *c, struct timer *t, int64_t at_us);
 void httpc_timer_clear(struct httpc *c, struct timer *t);
 bool httpc_is_cancelled(struct httpc *c, const struct call *call);
+bool httpc_is_stopping(struct httpc *c);
 /* Takes the call out of the client's books; after this only the call's owner knows it. */
 void httpc_forget(struct httpc *c, struct call *call);
 

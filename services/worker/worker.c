@@ -126,6 +126,7 @@ static enum status start_http(struct worker *w, struct errbuf *err)
         /* A hop that ends counts until its callback has run: a little more than what runs. */
         .max_requests = w->probes.max + 16,
         .user_agent = "Tocsin/0.1",
+        .nameservers = w->conf->nameservers,
     };
     TRY(httpc_start(&config, &w->http));
     atomic_store(&w->engine_beat_ms, clock_mono_ms());

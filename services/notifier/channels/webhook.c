@@ -32,6 +32,7 @@ static enum status start(struct notifier *n, void **state, struct errbuf *err)
         /* A few more than rooms: a request is only off the client's list after it told us. */
         .max_requests = LIMIT_NOTIFY_WEBHOOKS + 8,
         .user_agent = agent,
+        .nameservers = n->conf->nameservers,
     };
     struct hooks *h = calloc(1, sizeof(*h));
     if (!h)
