@@ -8,11 +8,20 @@
 
 #include "net/http.h"
 
-/* The query members that every list has; put PAGE_FIELDS(struct …, page) into its schema. */
+/* The query members that every list has; put PAGE_FIELDS(struct …, page) into its schema, and
+ * PAGE_CURSOR(struct …, page) where there is a cursor. */
 struct page_in {
     struct in_i64 page, per_page, limit, offset;
-    struct in_str sort;
+    struct in_str sort, cursor;
 };
+
+#define PAGE_CURSOR(in_type, member)                                                       \
+    {                                                                                      \
+        .name = "cursor", .type = FT_STRING, .offset = offsetof(in_type, member.cursor),   \
+        .max = 64, .alias = "after",                                                       \
+        .help = "The next_cursor of the page before: goes on there, whatever came since; " \
+                "only in the list's own order"                                             \
+    }
 
 #define PAGE_FIELDS(in_type, member)                                                            \
     {.name = "page",                                                                            \
@@ -46,15 +55,21 @@ struct page_in {
 
 struct page {
     int64_t page, per_page, limit, offset;
-    int64_t total;    /* set by the store call */
-    const char *sort; /* one of those that the list knows, or NULL: its own order */
+    int64_t total;        /* set by the store call */
+    const char *sort;     /* one of those that the list knows, or NULL: its own order */
+    const char *own_sort; /* the name of that */
+    /* After which row it begins, and with which it ended: set by page_begin and the store call.
+     * after_us 0: at the beginning; next_us 0: there is no more, or no cursor in this order. */
+    int64_t after_us, next_us;
+    struct uuid after_id, next_id;
 };
 
 /* Works out the window; default_limit when neither style is used. Never fails: bounds were checked.
  */
 void page_init(struct page *p, const struct page_in *in, int64_t default_limit);
-/* page_init, and the order: a `sort` that is not among `sorts` (ends with NULL) is answered with
- * 422 naming them. */
+/* page_init, the order and the cursor: a `sort` that is not among `sorts` (ends with NULL) is
+ * answered with 422 naming them. The first of `sorts` is the list's own order, as far as it has a
+ * cursor. */
 NODISCARD enum status page_begin(struct req *r, const struct page_in *in, const char *const *sorts,
                                  int64_t default_limit, struct page *out);
 /* {"<list>": […], "page": … }: rows are `count` structs of the schema. */

@@ -65,6 +65,10 @@ static const struct field page_fields[] = {
      .flags = F_NULLABLE,
      .format = "uri-reference",
      .help = "Path and query of the next page; null on the last one"},
+    {.name = "next_cursor",
+     .type = FT_STRING,
+     .flags = F_OMIT_NULL,
+     .help = "Where lists that take a `cursor` go on after this page"},
 };
 const struct schema page_schema = {
     .name = "Page", .fields = page_fields, .count = ARRAY_LEN(page_fields)};

@@ -2,6 +2,7 @@
 #include "store/api_keys.h"
 
 #include "gen/queries.h"
+#include "store/list.h"
 
 /* Unknown names (of a newer version) give nothing. */
 static enum status read_scopes(const PGresult *r, struct arena *arena, uint64_t *out)
@@ -149,23 +150,19 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, voi
 }
 
 enum status api_key_list(struct db *db, const struct uuid *org, const struct uuid *user,
-                         int64_t limit, int64_t offset, struct arena *arena,
-                         struct api_key_row **out, size_t *count, int64_t *total)
+                         struct arena *arena, struct page *page, struct api_key_row **out,
+                         size_t *count)
 {
+    static const struct list_query query = {
+        &Q_API_KEY_COUNT, &Q_API_KEY_LIST, read_row, sizeof(**out), NULL, true};
     struct db_args a;
+    struct list_rows list;
     db_args_init(&a, arena);
     db_arg_uuid(&a, org);
     db_arg_uuid(&a, user);
-    AUTO_RESULT counted = NULL;
-    TRY(db_query_one(db, &Q_API_KEY_COUNT, &a, &counted));
-    db_arg_i64(&a, limit);
-    db_arg_i64(&a, offset);
-    AUTO_RESULT r = NULL;
-    TRY(db_query(db, &Q_API_KEY_LIST, &a, &r));
-    void *keys = NULL;
-    TRY(row_read_all(r, arena, read_row, sizeof(**out), &keys, count));
-    *out = keys;
-    *total = row_i64(counted, 0, "total");
+    TRY(list_read(db, &query, &a, page, &list));
+    *out = list.v;
+    *count = list.count;
     return ST_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "db/db.h"
 #include "json/schema.h"
+#include "net/page.h"
 
 /* All that an agent's key may ever do: it outlives the person who made it. */
 #define AGENT_SCOPES \
@@ -41,10 +42,10 @@ struct api_key_new_row {
 NODISCARD enum status api_key_create(struct db *db, const struct api_key_new_row *row,
                                      struct arena *arena, struct api_key *key,
                                      struct api_key_row *out);
-/* Newest first. user NULL: all of the organisation. */
+/* One page. user NULL: all of the organisation. */
 NODISCARD enum status api_key_list(struct db *db, const struct uuid *org, const struct uuid *user,
-                                   int64_t limit, int64_t offset, struct arena *arena,
-                                   struct api_key_row **out, size_t *count, int64_t *total);
+                                   struct arena *arena, struct page *page, struct api_key_row **out,
+                                   size_t *count);
 /* user NULL: whoever's it is. ST_NOT_FOUND: none of theirs, or revoked already. */
 NODISCARD enum status api_key_revoke(struct db *db, const struct uuid *org, const struct uuid *id,
                                      const struct uuid *user, struct arena *arena);

@@ -46,7 +46,8 @@ enum status audit_list(struct db *db, const struct uuid *org, const struct audit
                        struct arena *arena, struct page *page, struct audit_entry **out,
                        size_t *count)
 {
-    static const struct list_query query = {&Q_AUDIT_COUNT, &Q_AUDIT_LIST, read_row, sizeof(**out)};
+    static const struct list_query query = {&Q_AUDIT_COUNT, &Q_AUDIT_LIST, read_row,
+                                            sizeof(**out),  "at",          true};
     struct db_args a;
     struct list_rows list;
     db_args_init(&a, arena);

@@ -49,7 +49,7 @@ enum status incidents_list(struct db *db, struct arena *arena, const struct uuid
                            struct incident **rows, size_t *count)
 {
     static const struct list_query query = {&Q_INCIDENT_COUNT, &Q_INCIDENT_LIST, read_row,
-                                            sizeof(**rows)};
+                                            sizeof(**rows),    "started_at",     true};
     struct db_args args;
     struct list_rows list;
     filter_args(&args, arena, org_id, filter);

@@ -11,6 +11,10 @@ struct list_query {
     const struct query *rows;  /* takes the limit and the offset after the filter's arguments */
     row_read_fn *read;
     size_t row_bytes;
+    /* Where the list has a cursor: the column of its own order (newest first, then by id). The
+     * rows' query takes the instant and the id that they follow, after limit and offset. */
+    const char *after;
+    bool sorts; /* … and then the name of the order, or null */
 };
 struct list_rows {
     void *v; /* structs, in the arena of the arguments */
@@ -20,5 +24,8 @@ struct list_rows {
 /* `args` holds the filter's arguments and gets those of the window. page->total is set. */
 NODISCARD enum status list_read(struct db *db, const struct list_query *q, struct db_args *args,
                                 struct page *page, struct list_rows *out);
+
+/* Notes the last of a full page's rows, which the next page follows. */
+void list_end(struct page *page, const PGresult *r, const char *after);
 
 #endif

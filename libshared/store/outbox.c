@@ -156,7 +156,7 @@ enum status outbox_list(struct db *db, struct arena *arena, const struct uuid *o
                         struct delivery_row **rows, size_t *count)
 {
     static const struct list_query query = {&Q_OUTBOX_COUNT, &Q_OUTBOX_LIST, read_row,
-                                            sizeof(**rows)};
+                                            sizeof(**rows),  "created_at",   true};
     struct db_args args;
     struct list_rows list;
     filter_args(&args, arena, org_id, filter);

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "gen/queries.h"
+#include "store/list.h"
 
 static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
@@ -81,6 +82,9 @@ enum status results_list(struct db *db, struct arena *arena, const struct uuid *
     filter_args(&args, arena, org_id, filter);
     db_arg_i64(&args, page->limit);
     db_arg_i64(&args, page->offset);
+    db_arg_time(&args, page->after_us);
+    db_arg_uuid(&args, &page->after_id);
+    db_arg_str(&args, page->sort);
     if (filter->check_id)
         db_arg_uuid(&args, filter->check_id);
     AUTO_RESULT r = NULL;
@@ -88,6 +92,7 @@ enum status results_list(struct db *db, struct arena *arena, const struct uuid *
     void *list = NULL;
     TRY(row_read_all(r, arena, read_row, sizeof(**rows), &list, count));
     page->total = total;
+    list_end(page, r, "slot_at");
     *rows = list;
     return ST_OK;
 }

@@ -29,8 +29,13 @@ RETURNING created_at
 SELECT id, user_id, host_id, name, prefix, scopes, expires_at, last_used_at, created_at
 FROM api_keys
 WHERE org_id = $1 AND ($2::uuid IS NULL OR user_id = $2) AND revoked_at IS NULL
-ORDER BY created_at DESC, id DESC
-LIMIT $3 OFFSET $4
+ORDER BY CASE $5::text WHEN 'created_at' THEN created_at WHEN 'last_used_at' THEN last_used_at
+                       WHEN 'expires_at' THEN expires_at END NULLS FIRST,
+         CASE $5 WHEN '-last_used_at' THEN last_used_at WHEN '-expires_at' THEN expires_at END
+             DESC NULLS LAST,
+         CASE WHEN $5 = 'name' THEN lower(name) END, CASE WHEN $5 = '-name' THEN lower(name) END DESC,
+         created_at DESC, id DESC
+LIMIT $3::bigint OFFSET $4::bigint
 
 -- name: api_key_count
 SELECT count(*) AS total FROM api_keys

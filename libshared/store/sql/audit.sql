@@ -19,6 +19,7 @@ SELECT count(*) AS total FROM (
     LIMIT 100000) AS counted
 
 -- name: audit_list
+-- plan: each
 SELECT id, at, action, object_type, object_id, object_name, actor_type, user_id, username, api_key_id,
        address, request_id, before, after
 FROM audit_log
@@ -31,8 +32,9 @@ WHERE org_id = $1
   AND ($7::text IS NULL OR request_id = $7)
   AND ($8::timestamptz IS NULL OR at >= $8)
   AND ($9::timestamptz IS NULL OR at < $9)
-ORDER BY at DESC, id DESC
-LIMIT $10 OFFSET $11
+  AND ($12::timestamptz IS NULL OR (at, id) < ($12, $13::uuid))
+ORDER BY CASE WHEN $14::text = 'at' THEN at END, at DESC, id DESC
+LIMIT $10::bigint OFFSET $11::bigint
 
 -- name: audit_get
 SELECT id, at, action, object_type, object_id, object_name, actor_type, user_id, username, api_key_id,

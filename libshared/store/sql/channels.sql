@@ -1,11 +1,16 @@
 -- Notification channels.
 
 -- name: channel_list
+-- plan: each
 SELECT id, org_id, name, type, config, secret, enabled, is_default, disabled_reason,
        created_at, updated_at
 FROM channels
 WHERE org_id = $1 AND ($2::text IS NULL OR type = $2) AND ($3::boolean IS NULL OR enabled = $3)
-ORDER BY created_at DESC, id DESC
+ORDER BY CASE $6::text WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at END,
+         CASE WHEN $6 = '-updated_at' THEN updated_at END DESC,
+         CASE WHEN $6 = 'name' THEN lower(name) END, CASE WHEN $6 = '-name' THEN lower(name) END DESC,
+         CASE WHEN $6 = 'type' THEN type END, CASE WHEN $6 = '-type' THEN type END DESC,
+         created_at DESC, id DESC
 LIMIT $4::bigint OFFSET $5::bigint
 
 -- name: channel_count

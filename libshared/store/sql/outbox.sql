@@ -52,6 +52,7 @@ INSERT INTO outbox (id, org_id, event, sequence, channel_id, channel_type, paylo
 VALUES ($1, $2, 'channel.test', 0, $3, $4, $5::jsonb)
 
 -- name: outbox_list
+-- plan: each
 SELECT o.id, o.org_id, o.event, o.incident_id, o.check_id, o.sequence, o.channel_id,
        o.channel_type, o.target, o.payload, o.status, o.attempts, o.next_at, o.last_error,
        o.response_code, o.created_at, o.finished_at, ch.name AS channel_name
@@ -60,7 +61,13 @@ WHERE o.org_id = $1 AND ($2::text IS NULL OR o.status = $2)
   AND ($3::uuid IS NULL OR o.channel_id = $3)
   AND ($4::uuid IS NULL OR o.incident_id = $4)
   AND ($5::uuid IS NULL OR o.check_id = $5)
-ORDER BY o.created_at DESC, o.id DESC
+  AND ($8::timestamptz IS NULL OR (o.created_at, o.id) < ($8, $9::uuid))
+ORDER BY CASE $10::text WHEN 'created_at' THEN o.created_at WHEN 'finished_at' THEN o.finished_at END,
+         CASE WHEN $10 = '-finished_at' THEN o.finished_at END DESC NULLS LAST,
+         CASE WHEN $10 = 'status' THEN o.status END, CASE WHEN $10 = '-status' THEN o.status END DESC,
+         CASE WHEN $10 = 'attempts' THEN o.attempts END,
+         CASE WHEN $10 = '-attempts' THEN o.attempts END DESC,
+         o.created_at DESC, o.id DESC
 LIMIT $6::bigint OFFSET $7::bigint
 
 -- name: outbox_count

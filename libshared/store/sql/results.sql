@@ -12,7 +12,9 @@ WHERE org_id = $1
   AND ($2::timestamptz IS NULL OR executed_at >= $2)
   AND ($3::timestamptz IS NULL OR executed_at <= $3)
   AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
-ORDER BY slot_at DESC, id
+  AND slot_at <= coalesce($8::timestamptz, 'infinity')
+  AND ($8 IS NULL OR slot_at < $8 OR id > $9::uuid)
+ORDER BY CASE WHEN $10::text = 'executed_at' THEN slot_at END, slot_at DESC, id
 LIMIT $6::bigint OFFSET $7::bigint
 
 -- Counting stops at a limit: nobody reads that many pages, and the count of a year takes seconds.
@@ -33,13 +35,15 @@ FROM (SELECT FROM results
 SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
        executed_at
 FROM results
-WHERE org_id = $1 AND check_id = $8
+WHERE org_id = $1 AND check_id = $11
   AND slot_at >= coalesce($2::timestamptz - interval '1 day', '-infinity')
   AND slot_at <= coalesce($3::timestamptz + interval '1 hour', 'infinity')
   AND ($2::timestamptz IS NULL OR executed_at >= $2)
   AND ($3::timestamptz IS NULL OR executed_at <= $3)
   AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
-ORDER BY slot_at DESC, id
+  AND slot_at <= coalesce($8::timestamptz, 'infinity')
+  AND ($8 IS NULL OR slot_at < $8 OR id > $9::uuid)
+ORDER BY CASE WHEN $10::text = 'executed_at' THEN slot_at END, slot_at DESC, id
 LIMIT $6::bigint OFFSET $7::bigint
 
 -- name: result_count_check

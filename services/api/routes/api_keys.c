@@ -111,26 +111,25 @@ static enum status list_mine(struct req *r)
 {
     struct api_key_row *rows = NULL;
     size_t count = 0;
-    int64_t total = 0;
-    TRY(api_key_list(req_ctx(r)->db, &r->who->org_id, &r->who->user_id, 1000, 0, r->arena, &rows,
-                     &count, &total));
-    char text[24];
-    (void)snprintf(text, sizeof(text), "%lld", (long long)total);
-    reply_header(r, "X-Total-Count", text);
+    struct page page = {.limit = 1000};
+    TRY(api_key_list(req_ctx(r)->db, &r->who->org_id, &r->who->user_id, r->arena, &page, &rows,
+                     &count));
+    reply_header(r, "X-Total-Count", arena_printf(r->arena, "%lld", (long long)page.total));
     reply_array(r, &key_schema, rows, count);
     return ST_OK;
 }
 
 static enum status list_all(struct req *r)
 {
-    static const char *const sorts[] = {"-created_at", NULL};
+    static const char *const sorts[] = {"-created_at", "created_at",    "name",
+                                        "-name",       "-last_used_at", "last_used_at",
+                                        "-expires_at", "expires_at",    NULL};
     const struct list_in *in = r->query_in;
     struct page page;
     TRY(page_begin(r, &in->page, sorts, 20, &page));
     struct api_key_row *rows = NULL;
     size_t count = 0;
-    TRY(api_key_list(req_ctx(r)->db, &r->who->org_id, whose(r), page.limit, page.offset, r->arena,
-                     &rows, &count, &page.total));
+    TRY(api_key_list(req_ctx(r)->db, &r->who->org_id, whose(r), r->arena, &page, &rows, &count));
     reply_page(r, "api_keys", &key_schema, rows, count, &page);
     return ST_OK;
 }

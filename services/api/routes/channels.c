@@ -155,7 +155,9 @@ static const struct schema list_schema = SCHEMA("ChannelQuery", struct list_in, 
 
 static enum status channel_list(struct req *r)
 {
-    static const char *const sorts[] = {"-created_at", NULL};
+    static const char *const sorts[] = {"-created_at", "created_at", "-updated_at",
+                                        "updated_at",  "name",       "-name",
+                                        "type",        "-type",      NULL};
     const struct list_in *in = r->query_in;
     const struct channel_filter filter = {
         .type = in->type.v, .has_enabled = in->enabled.set, .enabled = in->enabled.v};

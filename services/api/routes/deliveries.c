@@ -127,6 +127,7 @@ static const char *const statuses[] = {"pending", "delivered", "failed", "cancel
 
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page),
+    PAGE_CURSOR(struct list_in, page),
     {.name = "status",
      .type = FT_STRING,
      .offset = offsetof(struct list_in, status),
@@ -149,7 +150,9 @@ static const struct schema list_schema = SCHEMA("DeliveryQuery", struct list_in,
 
 static enum status delivery_list(struct req *r)
 {
-    static const char *const sorts[] = {"-created_at", NULL};
+    static const char *const sorts[] = {"-created_at", "created_at", "-finished_at",
+                                        "finished_at", "status",     "-status",
+                                        "attempts",    "-attempts",  NULL};
     const struct list_in *in = r->query_in;
     const struct outbox_filter filter = {
         .status = in->status.v,
