@@ -50,8 +50,10 @@ enum status invitation_page(struct db *db, const struct uuid *org, const char *s
                             struct arena *arena, struct page *page, struct invitation **out,
                             size_t *count)
 {
-    static const struct list_query query = {&Q_INVITATION_COUNT, &Q_INVITATION_PAGE, read_row,
-                                            sizeof(**out)};
+    static const struct list_query query = {.count = &Q_INVITATION_COUNT,
+                                            .rows = &Q_INVITATION_PAGE,
+                                            .read = read_row,
+                                            .row_bytes = sizeof(**out)};
     struct db_args a;
     struct list_rows list;
     db_args_init(&a, arena);

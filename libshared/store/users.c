@@ -104,8 +104,10 @@ static void arg_bool_or_null(struct db_args *a, const bool *v)
 enum status user_page(struct db *db, const struct uuid *org, const struct user_filter *filter,
                       struct arena *arena, struct page *page, struct user **out, size_t *count)
 {
-    static const struct list_query query = {&Q_USER_PAGE_COUNT, &Q_USER_PAGE, read_user,
-                                            sizeof(**out)};
+    static const struct list_query query = {.count = &Q_USER_PAGE_COUNT,
+                                            .rows = &Q_USER_PAGE,
+                                            .read = read_user,
+                                            .row_bytes = sizeof(**out)};
     struct db_args a;
     struct list_rows list;
     db_args_init(&a, arena);
