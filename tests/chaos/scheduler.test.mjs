@@ -93,8 +93,8 @@ async function keep(tocsin) {
     if (/\.log$|^fate$/.test(file)) copyFileSync(path.join(tocsin.dir, file), path.join(folder, file));
   }
   const results = await tocsin.sql(`SELECT c.name, r.slot_at, r.status, r.executed_at FROM results r
-    JOIN checks c ON c.id = r.check_id ORDER BY r.slot_at`);
-  writeFileSync(path.join(folder, 'results'), results.map((row) => row.join(' ')).join('\n'));
+    JOIN checks c ON c.id = r.check_id WHERE r.status = 'missed' ORDER BY r.slot_at LIMIT 1000`);
+  writeFileSync(path.join(folder, 'missed'), results.map((row) => row.join(' ')).join('\n'));
 }
 
 /** What holds for the slots whatever happened. */
@@ -129,9 +129,11 @@ class Fate {
     this.tocsin = tocsin;
     this.count = { killed: 0, frozen: 0, flushed: 0, restarted: 0, cut: 0 };
     this.back = new Map(); // when a dead process is started again
+    this.ready = new Set([...SCHEDULERS, ...WORKERS]);
     this.running = [];
     this.stopTending = loop(async () => {
       this.tend();
+      await this.look();
       await pause(20);
     });
   }
@@ -152,6 +154,15 @@ class Fate {
     }
   }
 
+  /** Who is at work by now. */
+  async look() {
+    await Promise.all([...SCHEDULERS, ...WORKERS].map(async (name) => {
+      const { pid, running } = this.tocsin.process(name);
+      if (!running || this.ready.has(name) || !(await this.tocsin.isReady(name))) return;
+      if (this.tocsin.process(name).pid === pid) this.ready.add(name);
+    }));
+  }
+
   say(...words) {
     appendFileSync(path.join(this.tocsin.dir, 'fate'), `${new Date().toISOString()} ${words.join(' ')}\n`);
   }
@@ -159,15 +170,18 @@ class Fate {
   bury(name, ms) {
     this.say('dead', name, this.tocsin.process(name).pid, ms);
     this.count.killed += 1;
+    this.ready.delete(name);
     this.back.set(name, Date.now() + ms);
   }
 
+  /** One in five dies young; else a machine that is slow to start them would see nobody at work. */
   kill(names) {
     const name = names[between(0, names.length - 1)];
     const edges = EDGES[name.replace(/-\d+$/, '')];
     const [ms, edge, nth] = [between(0, 400), between(0, 3 * edges.length), between(1, 60)];
+    const isAnybody = between(0, 4) === 0;
     const daemon = this.tocsin.process(name);
-    if (!daemon.running) return;
+    if (!daemon.running || !(isAnybody || this.ready.has(name))) return;
     // The next life ends at an edge, one in four.
     daemon.env.TOCSIN_CRASH_AT = edge < edges.length ? `${edges[edge]}:${nth}` : '';
     daemon.child.kill('SIGKILL');

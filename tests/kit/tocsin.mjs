@@ -154,15 +154,20 @@ class Tocsin {
     );
   }
 
+  /** Whether a daemon says so; one that does not answer is not. */
+  async isReady(name) {
+    const url = `http://127.0.0.1:${this.ports[name]}/readyz`;
+    return fetch(url, { signal: AbortSignal.timeout(1000) }).then((reply) => reply.ok, () => false);
+  }
+
   async #ready(name) {
     const daemon = this.process(name);
-    const url = `http://127.0.0.1:${this.ports[name]}/readyz`;
     try {
       await waitFor(
         `${name} to be ready`,
         async () => {
           if (!daemon.running) return 'gone';
-          return (await fetch(url, { signal: AbortSignal.timeout(1000) })).ok;
+          return this.isReady(name);
         },
         { timeoutMs: START_MS },
       );
