@@ -201,8 +201,10 @@ size_t pool_executors(struct pool *p)
 
 /* --- start and stop --- */
 
-static void pool_free(struct pool *p)
+void pool_free(struct pool *p)
 {
+    if (!p)
+        return;
     if (p->wake_fd >= 0)
         (void)close(p->wake_fd);
     (void)pthread_mutex_destroy(&p->lock);
@@ -261,5 +263,5 @@ void pool_stop(struct pool *p)
     atomic_store(&p->is_stopping, true);
     pool_wake(p);
     stage_join(p->stage);
-    pool_free(p);
+    p->stage = NULL;
 }

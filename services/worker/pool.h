@@ -23,7 +23,9 @@ void pool_wake(struct pool *p);
 void pool_withdraw(struct pool *p, void (*each)(struct work *work));
 /* Executors there are. */
 size_t pool_executors(struct pool *p);
-/* Kills what still runs (its works are abandoned), waits for all processes, frees. NULL is fine. */
+/* Kills what still runs (its works are abandoned) and waits for all processes. NULL is fine. */
 void pool_stop(struct pool *p);
+/* After all stages that know it have ended. NULL is fine. */
+void pool_free(struct pool *p);
 
 #endif

@@ -266,6 +266,7 @@ static void free_all(struct worker *w)
 {
     for (size_t i = 0; i < w->lane_count; i++)
         lane_close(&w->lanes[i]);
+    pool_free(w->pool);
     egress_free(w->egress);
     seal_keys_free(w->seal);
     bqueue_free(w->to_record);
