@@ -85,6 +85,10 @@
 #define LIMIT_PROBE_REDIRECTS 10
 #define LIMIT_RESULT_MESSAGE 1024
 #define LIMIT_RESULT_RAW_BYTES 65536u
+#define LIMIT_BATCH_CHECKS 200  /* of one request that runs several */
+#define LIMIT_BATCH_JOBS 20000  /* of all such requests of a process */
+#define LIMIT_BATCH_WORKERS 100 /* of one such request, at a time */
+#define LIMIT_BATCH_TIMEOUT_S 300
 #define LIMIT_RECORD_BATCH 500                             /* results in one transaction */
 #define LIMIT_CHECK_HOURS_MS (100LL * 24 * 3600 * 1000)    /* how long totals of hours are kept */
 #define LIMIT_CHECK_DAYS_MS (1100LL * 24 * 3600 * 1000)    /* … of days */

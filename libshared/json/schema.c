@@ -64,6 +64,28 @@ void field_errors_add(struct field_errors *errors, const char *root, const char 
     add_error(errors, loc, type, msg);
 }
 
+enum status field_errors_nest(struct field_errors *into, const char *list, size_t index,
+                              struct field_errors *from)
+{
+    size_t at = 0;
+    json_t *error = NULL;
+    json_array_foreach (from->list, at, error) {
+        json_t *loc = json_object_get(error, "loc");
+        if (json_array_insert_new(loc, 1, json_string(list)) != 0 ||
+            json_array_insert_new(loc, 2, json_integer((json_int_t)index)) != 0)
+            return ST_NO_MEMORY;
+        if (!into->list)
+            into->list = json_array();
+        if (!into->list)
+            return ST_NO_MEMORY;
+        if (json_array_size(into->list) < LIMIT_VALIDATION_ERRORS &&
+            json_array_append(into->list, error) != 0)
+            return ST_NO_MEMORY;
+    }
+    field_errors_done(from);
+    return ST_OK;
+}
+
 static json_t *loc_json(const struct loc *loc)
 {
     json_t *list = json_array();

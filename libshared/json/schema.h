@@ -124,6 +124,10 @@ void field_errors_done(struct field_errors *errors);
 void field_errors_add(struct field_errors *errors, const char *root, const char *name,
                       const char *type, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
+/* Moves the errors of one element, [root, …], under its list: [root, list, index, …]. */
+NODISCARD enum status field_errors_nest(struct field_errors *into, const char *list, size_t index,
+                                        struct field_errors *from);
+
 /* Validates `body` and fills *out (zeroed first, schema->size bytes). Everything bound lives in the
  * arena or is borrowed from body. ST_INVALID with errors, ST_NO_MEMORY. */
 NODISCARD enum status schema_bind(const struct schema *schema, json_t *body, struct arena *arena,

@@ -153,6 +153,27 @@ enum status checks_exists(struct db *db, struct arena *arena, const struct uuid 
     return db_query_one(db, &Q_CHECK_EXISTS, &args, NULL);
 }
 
+enum status checks_timeouts(struct db *db, struct arena *arena, const struct uuid *org_id,
+                            const struct uuid *ids, size_t count, int64_t **out)
+{
+    int64_t *limits = arena_array(arena, MAX_OF(count, (size_t)1), sizeof(*limits));
+    if (!limits)
+        return ST_NO_MEMORY;
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuids(&args, ids, count);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_CHECK_TIMEOUTS, &args, &r));
+    for (int i = 0; i < PQntuples(r); i++) {
+        int64_t n = row_i64(r, i, "n");
+        if (n >= 1 && (size_t)n <= count)
+            limits[n - 1] = row_i64(r, i, "timeout_ms");
+    }
+    *out = limits;
+    return ST_OK;
+}
+
 /* --- writing --- */
 
 static void value_args(struct db_args *args, const struct check *c)

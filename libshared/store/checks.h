@@ -63,6 +63,10 @@ NODISCARD enum status checks_get(struct db *db, struct arena *arena, const struc
                                  const struct uuid *id, struct check *out);
 NODISCARD enum status checks_exists(struct db *db, struct arena *arena, const struct uuid *org_id,
                                     const struct uuid *id);
+/* The time limits of those of the checks that the organisation has: (*out)[i] of ids[i], 0: none.
+ */
+NODISCARD enum status checks_timeouts(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                      const struct uuid *ids, size_t count, int64_t **out);
 /* Stores a new check with its state ('pending', or 'paused' when not enabled) in one transaction
  * and reads it back into *c. user_id may be nil. ST_INVALID: a channel that the organisation has
  * not. ST_CONFLICT: another check has its external_id. */

@@ -124,6 +124,32 @@ enum status results_get_manual(struct db *db, struct arena *arena, const struct 
     return read_row(r, 0, arena, out);
 }
 
+enum status results_get_manuals(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                const struct uuid *check_ids, const int64_t *slots_us, size_t count,
+                                const struct result ***out)
+{
+    const struct result **list = arena_array(arena, MAX_OF(count, (size_t)1), sizeof(*list));
+    struct result *rows = arena_array(arena, MAX_OF(count, (size_t)1), sizeof(*rows));
+    if (!list || !rows)
+        return ST_NO_MEMORY;
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuids(&args, check_ids, count);
+    db_arg_times(&args, slots_us, count);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_RESULT_GET_MANUALS, &args, &r));
+    for (int i = 0; i < PQntuples(r); i++) {
+        int64_t n = row_i64(r, i, "n");
+        if (n < 1 || (size_t)n > count || list[n - 1])
+            continue; /* several locations: any will do */
+        TRY(read_row(r, i, arena, &rows[n - 1]));
+        list[n - 1] = &rows[n - 1];
+    }
+    *out = list;
+    return ST_OK;
+}
+
 enum status results_summary(struct db *db, struct arena *arena, const struct uuid *org_id,
                             int64_t from_us, int64_t to_us, struct result_summary *out)
 {

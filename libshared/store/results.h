@@ -42,6 +42,14 @@ NODISCARD enum status results_get_manual(struct db *db, struct arena *arena,
                                          const struct uuid *org_id, const struct uuid *check_id,
                                          int64_t slot_us, struct result *out);
 
+/* The same for several runs: (*out)[i] is that of check_ids[i] and slots_us[i], NULL: not there
+ * yet.
+ */
+NODISCARD enum status results_get_manuals(struct db *db, struct arena *arena,
+                                          const struct uuid *org_id, const struct uuid *check_ids,
+                                          const int64_t *slots_us, size_t count,
+                                          const struct result ***out);
+
 /* How many results of each status the slots from `from_us` to before `to_us` had. Whole minutes
  * count, of what is older than two days whole hours: those that begin within the time. */
 struct result_summary {

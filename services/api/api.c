@@ -111,6 +111,7 @@ static enum status make_parts(struct api *api, struct errbuf *err)
     if (!api->auth_cache || !api->rate_limit || !api->rate_shared || !api->login_guard ||
         !api->key_uses || !api->cache)
         return ST_NO_MEMORY;
+    TRY(gathers_new(&api->gathers));
     return api_watch_start(api->conf, api->key_uses, &api->watch, err);
 }
 
@@ -149,6 +150,7 @@ static enum status serve(struct api *api, struct errbuf *err)
 static void api_free(struct api *api)
 {
     api_watch_stop(api->watch);
+    gathers_free(api->gathers);
     login_guard_free(api->login_guard);
     key_uses_free(api->key_uses);
     forward_roles_free(api->forward_roles);
@@ -175,7 +177,7 @@ enum status api_start(struct daemon *d, void **state, struct errbuf *err)
     if (st == ST_OK)
         st = serve(api, err);
     if (st == ST_OK)
-        st = waiter_start(api->conf, api->server, &api->waiter, err);
+        st = waiter_start(api->conf, api->server, api->gathers, &api->waiter, err);
     if (st != ST_OK) {
         if (api->server)
             http_stop(api->server, 0);

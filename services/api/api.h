@@ -22,6 +22,7 @@ struct login_guard;   /* services/api/login_guard.h */
 struct cache;         /* services/api/cache.h */
 struct api_watch;     /* services/api/watch.h */
 struct waiter;        /* services/api/waiter.h */
+struct gathers;       /* services/api/gather.h */
 struct forward_roles; /* services/api/forward.h */
 struct key_uses;      /* store/key_uses.h */
 
@@ -37,6 +38,7 @@ struct api {
     struct login_guard *login_guard;
     struct cache *cache;
     struct api_watch *watch;   /* keeps the health of the stores up to date */
+    struct gathers *gathers;   /* wakes the requests that wait for several jobs */
     struct waiter *waiter;     /* wakes the requests that wait for a job */
     bool is_auth_off;          /* TOCSIN_AUTH=none */
     bool is_loopback;          /* bound to loopback only: with is_auth_off everybody is the owner */

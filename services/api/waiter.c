@@ -13,6 +13,7 @@ enum { NEXT_MS = 200, RETRY_MS = 250 };
 
 struct waiter {
     struct http_server *server;
+    struct gathers *gathers;
     struct redis *redis;
     struct stage *stage;
 };
@@ -28,7 +29,10 @@ static void wake(struct waiter *w, const char *text, size_t len)
     id_text[UUID_TEXT_BYTES - 1] = '\0';
     if (uuid_parse(id_text, &id) != ST_OK)
         return;
-    (void)http_wake(w->server, &id, text + UUID_TEXT_BYTES, len - UUID_TEXT_BYTES);
+    const char *payload = text + UUID_TEXT_BYTES;
+    len -= UUID_TEXT_BYTES;
+    if (!gather_hear(w->gathers, w->server, &id, payload, len))
+        (void)http_wake(w->server, &id, payload, len);
 }
 
 /* Until the connection is lost or the service stops. */
@@ -63,13 +67,14 @@ static void run(struct stage *stage, void *arg)
     }
 }
 
-enum status waiter_start(const struct conf *conf, struct http_server *server, struct waiter **out,
-                         struct errbuf *err)
+enum status waiter_start(const struct conf *conf, struct http_server *server,
+                         struct gathers *gathers, struct waiter **out, struct errbuf *err)
 {
     struct waiter *w = calloc(1, sizeof(*w));
     if (!w)
         return ST_NO_MEMORY;
     w->server = server;
+    w->gathers = gathers;
     enum status st = redis_new(conf->redis_url, LIMIT_REDIS_COMMAND_MS, &w->redis, err);
     if (st == ST_OK)
         st = stage_start("waiter", run, w, &w->stage);

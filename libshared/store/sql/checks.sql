@@ -117,3 +117,9 @@ DELETE FROM checks WHERE org_id = $1 AND id = $2
 
 -- name: check_exists
 SELECT 1 AS one FROM checks WHERE org_id = $1 AND id = $2
+
+-- name: check_timeouts
+SELECT k.n, c.timeout_ms
+FROM unnest($2::uuid[]) WITH ORDINALITY AS k (id, n)
+JOIN checks c ON c.id = k.id
+WHERE c.org_id = $1

@@ -73,6 +73,13 @@ FROM results
 WHERE org_id = $1 AND check_id = $2 AND slot_at = $3 AND trigger = 'manual'
 LIMIT 1
 
+-- name: result_get_manuals
+SELECT k.n, r.id, r.check_id, r.slot_at, r.location, r.trigger, r.status, r.message, r.response_us,
+       r.lag_us, r.raw_data, r.executed_at
+FROM unnest($2::uuid[], $3::timestamptz[]) WITH ORDINALITY AS k (check_id, slot_at, n)
+JOIN results r ON r.check_id = k.check_id AND r.slot_at = k.slot_at
+WHERE r.org_id = $1 AND r.trigger = 'manual'
+
 -- From the tallies, as exact as their grain: minutes, for what is older than two days hours.
 -- name: result_summary
 SELECT coalesce(sum(success), 0) AS success, coalesce(sum(warning), 0) AS warning,

@@ -11,6 +11,7 @@
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
 #include "services/api/config_secrets.h"
+#include "services/api/routes/check_runs.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/results.h"
 #include "services/api/routes/routes.h"
@@ -52,7 +53,7 @@ static json_t *message_of(const struct req *r)
 
 /* --- starting --- */
 
-static enum status queue_failed(struct req *r, enum status st)
+enum status run_queue_failed(struct req *r, enum status st)
 {
     if (st == ST_OVERLOADED)
         return req_fail(r, st, "QUEUE_FULL", "Too many jobs wait already");
@@ -83,7 +84,7 @@ static enum status start(struct req *r, const struct run *run, const char *task,
                          const struct buf *args, int64_t park_ms, http_handler *resume)
 {
     if (buf_status(args) != ST_OK)
-        return queue_failed(r, ST_TOO_LARGE);
+        return run_queue_failed(r, ST_TOO_LARGE);
     struct job job;
     TRY(job_init(&job, task, buf_cstr(args), clock_wall_ms()));
     /* Organisations take turns, and each sees its own. */
@@ -105,7 +106,7 @@ static enum status start(struct req *r, const struct run *run, const char *task,
     if (st == ST_OK)
         return ST_OK;
     req_unpark(r);
-    return queue_failed(r, st);
+    return run_queue_failed(r, st);
 }
 
 /* --- a stored check --- */
@@ -180,9 +181,31 @@ static const struct field adhoc_fields[] = {
 #undef AT
 static const struct schema adhoc_schema = SCHEMA("CheckRunAdHoc", struct adhoc_in, adhoc_fields);
 
-static const char *text_of(const json_t *done, const char *name)
+enum status run_adhoc_read(const json_t *done, struct arena *arena, struct result *out)
 {
-    return json_string_value(json_object_get(done, name));
+    const json_t *response = json_object_get(done, "response_time");
+    const json_t *raw = json_object_get(done, "raw_data");
+    const char *executed = json_string_value(json_object_get(done, "executed_at"));
+    const char *status = json_string_value(json_object_get(done, "status"));
+    const char *message = json_string_value(json_object_get(done, "message"));
+    if (!status || !message || !raw || !executed)
+        return ST_INVALID;
+    AUTO_FREE char *raw_text = json_dumps(raw, JSON_COMPACT);
+    struct result result = {
+        .id = uuid_new(),
+        .location = arena_strdup(arena, json_string_value(json_object_get(done, "location"))),
+        .trigger = "adhoc",
+        .status = arena_strdup(arena, status),
+        .message = arena_strdup(arena, message),
+        .response_s = json_is_number(response) ? json_number_value(response) : __builtin_nan(""),
+        .lag_s = __builtin_nan(""),
+        .raw_data = arena_strdup(arena, raw_text),
+    };
+    if (!result.status || !result.message || !result.raw_data)
+        return ST_NO_MEMORY;
+    TRY(time_parse_us(executed, &result.executed_us));
+    *out = result;
+    return ST_OK;
 }
 
 static enum status adhoc_done(struct req *r)
@@ -191,22 +214,11 @@ static enum status adhoc_done(struct req *r)
     AUTO_JSON done = message_of(r);
     if (!done)
         return timed_out(r, run);
-    const json_t *response = json_object_get(done, "response_time");
-    const json_t *raw = json_object_get(done, "raw_data");
-    const char *executed = text_of(done, "executed_at");
-    AUTO_FREE char *raw_text = json_dumps(raw ? raw : done, JSON_COMPACT);
-    struct result result = {
-        .id = uuid_new(),
-        .location = text_of(done, "location"),
-        .trigger = "adhoc",
-        .status = text_of(done, "status"),
-        .message = text_of(done, "message"),
-        .response_s = json_is_number(response) ? json_number_value(response) : __builtin_nan(""),
-        .lag_s = __builtin_nan(""),
-        .raw_data = raw_text,
-    };
-    if (!result.status || !result.message || !raw || !executed ||
-        time_parse_us(executed, &result.executed_us) != ST_OK)
+    struct result result;
+    enum status st = run_adhoc_read(done, r->arena, &result);
+    if (st == ST_NO_MEMORY)
+        return st;
+    if (st != ST_OK)
         return failed(r, done);
     reply_object(r, 200, &result_schema, &result);
     return ST_OK;
