@@ -3,6 +3,7 @@
  * but an id and arguments, no priorities, no lease, no handler; one connection a side.
  *
  *     bare enqueue HOST PORT JOBS [RATE]   XADD, up to 500 to a pipeline
+ *     bare single HOST PORT JOBS           XADD, a round trip each
  *     bare work HOST PORT COUNT            XREADGROUP COUNT, then XACK and XDEL of the batch, until
  *                                          SIGTERM; then says what it saw as JSON
  */
@@ -70,14 +71,14 @@ static void enqueue_batch(redisContext *c, int64_t count, bool is_stamped)
         skip_reply(c);
 }
 
-static int enqueue(redisContext *c, int64_t jobs, int64_t rate)
+static int enqueue(redisContext *c, int64_t jobs, int64_t rate, int64_t pipeline)
 {
     int64_t began_us = clock_wall_us();
     for (int64_t sent = 0; sent < jobs;) {
         int64_t due = jobs;
         if (rate > 0)
             due = MIN_OF(jobs, (clock_wall_us() - began_us) * rate / 1000000);
-        int64_t count = MIN_OF(due - sent, (int64_t)PIPELINE);
+        int64_t count = MIN_OF(due - sent, pipeline);
         if (count > 0)
             enqueue_batch(c, count, rate > 0);
         else
@@ -154,10 +155,13 @@ int main(int argc, char **argv)
         str_to_i64(argv[4], &number) == ST_OK && number > 0 &&
         (argc == 5 || str_to_i64(argv[5], &rate) == ST_OK)) {
         if (str_eq(argv[1], "enqueue"))
-            return enqueue(connect_to(argv[2], port), number, rate);
+            return enqueue(connect_to(argv[2], port), number, rate, PIPELINE);
+        if (str_eq(argv[1], "single"))
+            return enqueue(connect_to(argv[2], port), number, rate, 1);
         if (str_eq(argv[1], "work") && number <= COUNT_MAX)
             return work(connect_to(argv[2], port), argv[4]);
     }
-    (void)fputs("usage: bare enqueue HOST PORT JOBS [RATE] | bare work HOST PORT COUNT\n", stderr);
+    (void)fputs("usage: bare enqueue|single HOST PORT JOBS [RATE] | bare work HOST PORT COUNT\n",
+                stderr);
     return 2;
 }

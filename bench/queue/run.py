@@ -5,8 +5,9 @@ Each worker is started, warmed up and then measured with the same three question
     enqueue     its producer alone: the worker is stopped (SIGSTOP)
     drain       its worker alone, with that backlog: from SIGCONT until nothing is left
     both        producer and worker at once: from the first job on until nothing is left
+    latency     from enqueue to the start of the handler, at half the rate of `both`
 
-Three rounds of all peers in turn; the median counts. What is left is read from Redis by the driver, every 5 ms, so
+Three rounds of all peers in turn, as far as BENCH_SECONDS (360) allow; the median counts. What is left is read from Redis by the driver, every 5 ms, so
 that no peer pays for counting. Run through run.sh.
 """
 
@@ -29,9 +30,11 @@ HOST, PORT = urlsplit(URL).hostname, urlsplit(URL).port
 ENV = {"BENCH_REDIS_URL": URL, "PYTHONPATH": PEERS, "PYTHONDONTWRITEBYTECODE": "1", "C_FORCE_ROOT": "1"}
 SCRATCH = os.environ["TOCSIN_TEST_DIR"]
 
-ROUNDS = 3
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 IDLE_SECONDS = 4
-LATENCY_SECONDS = 3
+LATENCY_SECONDS = 2
+SECONDS = int(os.environ.get("BENCH_SECONDS", "360"))
+SINGLE_JOBS = 20000
 redis = kit.Redis(HOST, PORT)
 
 
@@ -43,6 +46,7 @@ class Peer:
         self.version, self.safety = version, safety
         self.processes = more.get("processes", 1)
         self.has_latency = more.get("has_latency", True)
+        self.single = more.get("single")  # its producer when it makes a call a job
         self.groups = []
         self.figures = {}
         self.failure = "" if version else "it cannot be installed here"
@@ -71,6 +75,11 @@ class Peer:
         argv = [*self.producer, str(jobs)] + ([str(rate)] if rate else [])
         return kit.run_json(argv, env=ENV, cwd=SCRATCH)
 
+    def enqueue_single(self):
+        """Jobs a second of a producer that waits for each."""
+        sent = kit.run_json([*self.single, str(SINGLE_JOBS)], env=ENV, cwd=SCRATCH)
+        return SINGLE_JOBS / (sent["ended"] - sent["began"])
+
     def wait_done(self, seconds):
         """When the last job was done, by the wall clock."""
         last = time.time()
@@ -98,10 +107,16 @@ def enqueue_then_drain(peer):
     began = time.time()
     peer.signal(signal.SIGCONT)
     ended = peer.wait_done(60)
-    return {
+    figures = {
         "enqueue": peer.jobs / (sent["ended"] - sent["began"]),
         "drain": peer.jobs / (ended - began),
     }
+    if peer.single:
+        peer.signal(signal.SIGSTOP)
+        figures["single"] = peer.enqueue_single()
+        peer.signal(signal.SIGCONT)
+        peer.wait_done(60)
+    return figures
 
 
 def both_at_once(peer):
@@ -151,21 +166,25 @@ def warm_up(peer):
 
 
 def one_round(peer, number):
-    """One round of one peer, its worker started anew; the first and the last one ask for more."""
+    """One round of one peer, its worker started anew; the first one asks for more."""
     warm_up(peer)
+    quiet = 100 * kit.wait_quiet(3)
     if number == 0:
-        peer.figures = {"rounds": [], "quiet_pct": 100 * kit.wait_quiet(5)} | idle(peer)
+        peer.figures = {"rounds": []} | idle(peer)
     figures = enqueue_then_drain(peer)
     figures["both"] = both_at_once(peer)
+    figures["quiet_pct"] = quiet
     peer.figures["rss_after_mb"] = sum(group.rss_mb() for group in peer.groups)
+    if peer.has_latency:
+        figures |= {key: value for key, value in latency(peer, figures["both"] / 2).items() if key.endswith("_us")}
     peer.figures["rounds"].append(figures)
-    if number == ROUNDS - 1 and peer.has_latency:
-        peer.figures |= latency(peer, kit.median_of(peer.figures["rounds"], "both") / 2)
 
 
 def medians(peer):
-    for key in ("enqueue", "drain", "both"):
-        peer.figures[key] = kit.median_of(peer.figures["rounds"], key)
+    for key in ("enqueue", "drain", "both", "single", "p50_us", "p99_us", "quiet_pct"):
+        values = [figures[key] for figures in peer.figures["rounds"] if key in figures]
+        if values:
+            peer.figures[key] = kit.median(values)
 
 
 def debian(package):
@@ -178,6 +197,15 @@ def npm(package):
             return json.load(file)["version"]
     except OSError:
         return ""
+
+
+def go_module(name):
+    """Its version, when the peer was built."""
+    if not os.path.exists(os.path.join(kit.BUILD, "bench/queue/asynq_peer")):
+        return ""
+    with open(os.path.join(HERE, "go/go.mod"), encoding="utf-8") as file:
+        found = re.search(re.escape(name) + r" (v\S+)", file.read())
+    return f"{found[1] if found else '?'}, {kit.output_of('go', 'env', 'GOVERSION')}"
 
 
 def celery_worker(pool, count):
@@ -198,18 +226,23 @@ def peers():
     rq = ["/usr/bin/python3", os.path.join(PEERS, "rq_peer.py"), URL]
     ruby = os.path.join(PEERS, "sidekiq_peer.rb")
     bull = os.path.join(NODE, "bullmq_peer.mjs")
+    asynq = os.path.join(program, "asynq_peer")
+    asynq_left = [("LLEN", "asynq:{bench}:pending"), ("LLEN", "asynq:{bench}:active")]
     late = "late acknowledgement, redelivered after a crash"
     tree = kit.output_of("git", "-C", kit.ROOT, "describe", "--always", "--dirty") or "this tree"
     return [
         Peer("tocsin", 300000, [tocsin, "work", URL], [tocsin, "enqueue", URL],
              [*streams, ("ZCARD", "{q:default:0}:delayed")], tree,
-             "lease with heartbeat, handler by task, late acknowledgement in batches, reaper"),
+             "lease with heartbeat, handler by task, late acknowledgement in batches, reaper",
+             single=[tocsin, "single", URL]),
         Peer("bare-100", 300000, [bare, "work", HOST, str(PORT), "100"],
              [bare, "enqueue", HOST, str(PORT)], [("XLEN", "bare")], "hiredis " + debian("libhiredis0.14"),
-             "no lease, nothing redelivers", has_latency=False),
+             "no lease, nothing redelivers"),
         Peer("bare-500", 300000, [bare, "work", HOST, str(PORT), "500"],
              [bare, "enqueue", HOST, str(PORT)], [("XLEN", "bare")], "hiredis " + debian("libhiredis0.14"),
-             "no lease, nothing redelivers", has_latency=False),
+             "no lease, nothing redelivers", single=[bare, "single", HOST, str(PORT)]),
+        Peer("asynq", 16000, [asynq, "work", URL], [asynq, "enqueue", URL], asynq_left, go_module("github.com/hibiken/asynq"),
+             "lease a task, redelivered when it ends; concurrency 200, 16 senders: no bulk enqueue"),
         Peer("bullmq", 24000, ["node", bull, "work", URL], ["node", bull, "enqueue", URL], bull_left,
              npm("bullmq") and f"{npm('bullmq')}, ioredis {npm('ioredis')}, node {kit.output_of('node', '-v')}",
              "lock a job, redelivered when it stalls; concurrency 200, bulk enqueue of 500"),
@@ -220,7 +253,7 @@ def peers():
              late + "; prefork × 2", has_latency=False),
         Peer("celery-threads", 1500, celery_worker("threads", 8), celery, celery_left, debian("python3-celery"),
              late + "; threads × 8"),
-        Peer("rq", 400, ["rq", "worker", "-u", URL, "-q", "--path", PEERS, "bench"], rq, rq_left,
+        Peer("rq", 300, ["rq", "worker", "-u", URL, "-q", "--path", PEERS, "bench"], rq, rq_left,
              debian("python3-rq"), "a fork a job; 2 workers, bulk enqueue of 100", processes=2, has_latency=False),
         Peer("rq-simple", 1000, ["rq", "worker", "-u", URL, "-q", "--path", PEERS, "-w", "rq.SimpleWorker", "bench"],
              rq, rq_left, debian("python3-rq"), "no fork; 2 workers, bulk enqueue of 100", processes=2,
@@ -233,7 +266,7 @@ def show(peer, figures):
     for key, width in (("enqueue", 11), ("drain", 11), ("both", 11)):
         line += f"{figures[key]:>{width},.0f}"
     for key in ("p50_us", "p99_us"):
-        line += f"{figures[key]:>10,}" if key in figures else f"{'–':>10}"
+        line += f"{figures[key]:>10,.0f}" if key in figures else f"{'–':>10}"
     line += f"{figures['idle_cpu_pct']:>9.2f}{figures['rss_mb']:>8.1f}{figures['rss_after_mb']:>8.1f}{figures['quiet_pct']:>8.0f}"
     print(line + "   drains: " + " ".join(f"{one['drain']:,.0f}" for one in figures["rounds"]), flush=True)
 
@@ -252,10 +285,14 @@ def summary(seen):
         line[f"{short}_both_s"] = round(figures["both"])
         line[f"{short}_rss_mb"] = round(figures["rss_mb"], 1)
         line[f"{short}_idle_cpu_pct"] = round(figures["idle_cpu_pct"], 3)
+        line[f"{short}_quiet_pct"] = round(figures["quiet_pct"])
+        line[f"{short}_rounds"] = len(figures["rounds"])
         for key in ("p50_us", "p99_us"):
             if key in figures:
-                line[f"{short}_{key}"] = figures[key]
-    for against in ("celery", "bullmq", "sidekiq", "rq", "bare"):
+                line[f"{short}_{key}"] = round(figures[key])
+        if "single" in figures:
+            line[f"{short}_single_s"] = round(figures["single"])
+    for against in ("celery", "bullmq", "sidekiq", "rq", "asynq", "bare"):
         for key, suffix in (("drain", ""), ("both", "_both"), ("enqueue", "_enqueue")):
             theirs = best(seen, against, key)
             line[f"vs_{against}{suffix}"] = round(ours[key] / theirs, 2) if ours and theirs else None
@@ -292,9 +329,11 @@ def main():
     print(f"\n{'jobs/s':<15}{'enqueue':>11}{'drain':>11}{'both':>11}{'p50 µs':>10}{'p99 µs':>10}"
           f"{'idle %':>9}{'RSS MB':>8}{'after':>8}{'quiet %':>8}", flush=True)
     # A round of everybody, then the next: what else the machine does meets all of them alike.
+    began = time.monotonic()
     for number in range(ROUNDS):
         for peer in chosen:
-            try_round(peer, number)
+            if number == 0 or time.monotonic() - began < SECONDS:
+                try_round(peer, number)
     seen = {}
     for peer in chosen:
         if peer.failure:
@@ -303,7 +342,9 @@ def main():
         medians(peer)
         show(peer, peer.figures)
         seen[peer.name] = peer.figures
-    print(f"\nload average after: {' '.join(f'{value:.2f}' for value in os.getloadavg())}")
+    singles = [f"{name} {figures['single']:,.0f}/s" for name, figures in seen.items() if "single" in figures]
+    print(f"\na call a job, one after the other: {', '.join(singles)}")
+    print(f"load average after: {' '.join(f'{value:.2f}' for value in os.getloadavg())}")
     kit.finish(summary(seen))
 
 

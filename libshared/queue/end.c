@@ -200,6 +200,13 @@ enum status queue_end_one(struct queue *q, struct redis *r, const char *consumer
     return queue_end_job(q, r, consumer, job, outcome);
 }
 
+/* Beside the way the job goes on: its attempt came to nothing. */
+static void count_failure(const char *task)
+{
+    queue_count(task, QUEUE_PROCESSED);
+    queue_count(task, QUEUE_FAILED);
+}
+
 enum status queue_finish(struct queue *q, struct redis *r, const char *consumer,
                          const struct job *jobs, const struct job_outcome *outcomes, size_t count)
 {
@@ -215,6 +222,8 @@ enum status queue_finish(struct queue *q, struct redis *r, const char *consumer,
         enum status st = queue_end_one(q, r, consumer, &jobs[i], &outcomes[i]);
         if (st != ST_OK && st != ST_CONFLICT)
             return st;
+        if (st == ST_OK && outcomes[i].state == JOB_DEAD)
+            count_failure(jobs[i].task);
     }
     return queue_ack(q, r, plain, plains);
 }
@@ -257,12 +266,6 @@ enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,
         return cannot_wait(q, r, consumer, job, d);
     TRY(st);
     return reply->integer == 1 ? ST_OK : ST_CONFLICT;
-}
-
-static void count_failure(const char *task)
-{
-    queue_count(task, QUEUE_PROCESSED);
-    queue_count(task, QUEUE_FAILED);
 }
 
 enum status queue_retry(struct queue *q, struct redis *r, const char *consumer,

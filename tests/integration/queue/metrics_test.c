@@ -28,7 +28,7 @@ static void put(struct queue_fixture *f, const struct job *job)
 static void test_by_task(void **state)
 {
     struct queue_fixture *f = *state;
-    struct job jobs[5];
+    struct job jobs[6];
     queue_metrics_add();
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
         jobs[i] = queue_fixture_job();
@@ -38,23 +38,24 @@ static void test_by_task(void **state)
     jobs[4].task = "of.another.program";
     for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
         put(f, &jobs[i]);
-    assert_int_equal(fetch(f, "a", 10), 4);
+    assert_int_equal(fetch(f, "a", 10), 5);
     int64_t now = clock_wall_ms();
     end(f, "a", 0, JOB_SUCCEEDED, NULL);
     assert_ok(queue_retry(f->q, f->r, "a", &f->batch.jobs[1], "no", now));
     assert_ok(queue_retry(f->q, f->r, "a", &f->batch.jobs[2], "no", now));
     end(f, "a", 3, JOB_SUCCEEDED, NULL);
+    end(f, "a", 4, JOB_DEAD, "for good");
     queue_metrics_ran("queue.noop", 2000);
     static const char *const lines[] = {
         "# TYPE tocsin_task_processed_total counter\n",
-        "tocsin_task_processed_total{task=\"queue.noop\"} 3\n",
+        "tocsin_task_processed_total{task=\"queue.noop\"} 4\n",
         "tocsin_task_processed_total{task=\"other\"} 1\n",
-        "tocsin_task_failed_total{task=\"queue.noop\"} 2\n",
+        "tocsin_task_failed_total{task=\"queue.noop\"} 3\n",
         "tocsin_task_retried_total{task=\"queue.noop\"} 1\n",
-        "tocsin_task_dead_total{task=\"queue.noop\"} 1\n",
+        "tocsin_task_dead_total{task=\"queue.noop\"} 2\n",
         "tocsin_task_expired_total{task=\"queue.noop\"} 1\n",
         "# TYPE tocsin_task_wait_seconds histogram\n",
-        "tocsin_task_wait_seconds_count{task=\"queue.noop\"} 3\n",
+        "tocsin_task_wait_seconds_count{task=\"queue.noop\"} 4\n",
         "tocsin_task_duration_seconds_bucket{task=\"queue.noop\",le=\"0.0025\"} 1\n",
         "tocsin_task_duration_seconds_count{task=\"check.run\"} 0\n",
     };
