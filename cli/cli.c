@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "json/write.h"
 
 enum { REDIS_TIMEOUT_MS = 5000 };
 
@@ -120,6 +122,22 @@ int cli_parse(struct cli *cli, int argc, char **argv)
     return CLI_OK;
 }
 
+/* For the audit log: who sat at the machine. */
+static enum status name_actor(struct db *db)
+{
+    const struct passwd *user = getpwuid(getuid());
+    AUTO_BUF out;
+    struct jw w;
+    buf_init(&out, LIMIT_DB_ACTOR_BYTES);
+    jw_init(&w, &out);
+    jw_object(&w);
+    jw_kv_str(&w, "type", "cli");
+    jw_kv_str(&w, "name", user ? user->pw_name : "unknown");
+    jw_end(&w);
+    TRY(buf_status(&out));
+    return db_set_actor(db, buf_cstr(&out));
+}
+
 struct db *cli_database(struct cli *cli, int64_t wait_ms)
 {
     AUTO_DB db = NULL;
@@ -130,6 +148,10 @@ struct db *cli_database(struct cli *cli, int64_t wait_ms)
     }
     if (db_new(cli->conf.database_url, "tocsin", &db, &err) != ST_OK) {
         (void)cli_fail("TOCSIN_DATABASE_URL: %s", err.text);
+        return NULL;
+    }
+    if (name_actor(db) != ST_OK) {
+        (void)cli_fail("out of memory");
         return NULL;
     }
     const int64_t until_ms = clock_mono_ms() + wait_ms;

@@ -194,7 +194,7 @@ static enum status need_own_site(struct req *r)
     const char *site = req_header(r, "Sec-Fetch-Site");
     if (is_reading(r) || !site || str_eq(site, "same-origin") || str_eq(site, "none"))
         return ST_OK;
-    return req_fail(r, ST_FORBIDDEN, "CROSS_SITE", "Not permitted from another site");
+    return req_fail(r, ST_FORBIDDEN, NULL, "Not permitted from another site");
 }
 
 static enum status admit_forwarded(struct req *r)
