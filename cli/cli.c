@@ -150,12 +150,8 @@ struct db *cli_database(struct cli *cli, int64_t wait_ms)
         (void)cli_fail("TOCSIN_DATABASE_URL: %s", err.text);
         return NULL;
     }
-    if (name_actor(db) != ST_OK) {
-        (void)cli_fail("out of memory");
-        return NULL;
-    }
     const int64_t until_ms = clock_mono_ms() + wait_ms;
-    enum status st = db_set_actor(db, "{\"type\":\"cli\"}");
+    enum status st = name_actor(db);
     if (st == ST_OK)
         st = db_ping(db);
     while (st != ST_OK && clock_mono_ms() < until_ms) {

@@ -396,26 +396,28 @@ static enum status logout(struct req *r)
     return ST_OK;
 }
 
+#define TOKEN_ROUTE(path_)                                                                      \
+    {                                                                                           \
+        .method = M_POST, .path = (path_), .summary = "Sign in (OAuth 2 password form)",        \
+        .description = "Takes JSON as well. To a form it answers as RFC 6749 has it: failures " \
+                       "are 400 with `error` as a text (`invalid_grant`, `invalid_request`, "   \
+                       "`unsupported_grant_type`, or `mfa_required` where `otp` is needed). "   \
+                       "With `grant_type=refresh_token` it does what `/auth/refresh` does.",    \
+        .scope = SCOPE_PUBLIC, .body = &oauth_schema, .reply = &reply_schema,                   \
+        .tag = "Authentication",                                                                \
+        .more = MORE_REPLIES({.status = 400,                                                    \
+                              .help = "Refused, in OAuth 2's words (to a form), or not to be "  \
+                                      "read",                                                   \
+                              .reply = &oauth_error_schema,                                     \
+                              .produces = "application/problem+json"}),                         \
+        .errors = ERRORS("INVALID_CREDENTIALS", "OTP_REQUIRED", "OTP_INVALID", "INVALID_TOKEN", \
+                         "TOKEN_REUSED", "LOGIN_DELAYED"),                                      \
+        .flags = ROUTE_FORM, .handler = token                                                   \
+    }
+
 static const struct route routes[] = {
-    {.method = M_POST,
-     .path = "/api/v1/auth/token",
-     .summary = "Sign in (OAuth 2 password form)",
-     .description = "Takes JSON as well. To a form it answers as RFC 6749 has it: failures are "
-                    "400 with `error` as a text (`invalid_grant`, `invalid_request`, "
-                    "`unsupported_grant_type`, or `mfa_required` where `otp` is needed). With "
-                    "`grant_type=refresh_token` it does what `/auth/refresh` does.",
-     .scope = SCOPE_PUBLIC,
-     .body = &oauth_schema,
-     .reply = &reply_schema,
-     .tag = "Authentication",
-     .more = MORE_REPLIES({.status = 400,
-                           .help = "Refused, in OAuth 2's words (to a form), or not to be read",
-                           .reply = &oauth_error_schema,
-                           .produces = "application/problem+json"}),
-     .errors = ERRORS("INVALID_CREDENTIALS", "OTP_REQUIRED", "OTP_INVALID", "INVALID_TOKEN",
-                      "TOKEN_REUSED", "LOGIN_DELAYED"),
-     .flags = ROUTE_FORM,
-     .handler = token},
+    TOKEN_ROUTE("/api/v1/auth/token"),
+    TOKEN_ROUTE("/api/users/token"), /* as the uptime API has it */
     {.method = M_POST,
      .path = "/api/v1/auth/login",
      .summary = "Sign in (JSON)",

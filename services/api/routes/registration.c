@@ -163,5 +163,8 @@ static enum status register_user(struct req *r)
 
 static const struct route routes[] = {
     REGISTER("/api/v1/auth/register"),
+    /* as the uptime API has them */
+    REGISTER("/auth/register"),
+    REGISTER("/api/users/register"),
 };
 const struct route_set registration_routes = {routes, ARRAY_LEN(routes)};

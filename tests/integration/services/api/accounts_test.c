@@ -389,15 +389,69 @@ static void the_log_names_who_did_it(void **state)
     assert_true(json_is_null(json_object_get(e, "before")));
     const json_t *after = json_object_get(e, "after");
     assert_string_equal(json_string_value(json_object_get(after, "password_hash")), "***");
-    kit_reply_done(&log);
 
+    char entry[96];
+    (void)snprintf(entry, sizeof(entry), "/api/v1/audit/%s",
+                   json_string_value(json_object_get(e, "id")));
+    must(i, admin.access, &(struct row){"GET", entry, NULL, 200, NULL});
+    must(i, stranger.access, &(struct row){"GET", entry, NULL, 404, "AUDIT_ENTRY_NOT_FOUND"});
     struct kit_reply theirs = kit_call(i, "GET", "/api/v1/audit?request_id=the-request",
                                        stranger.access, NULL);
     assert_int_equal(json_integer_value(json_object_get(theirs.json, "total")), 0);
     kit_reply_done(&theirs);
+    kit_reply_done(&log);
     must(i, viewer.access, &(struct row){"GET", "/api/v1/audit", NULL, 403, NULL});
     must(i, admin.access, &(struct row){"GET", "/api/v1/audit/x", NULL, 404, NULL});
     must(i, admin.access, &(struct row){"GET", "/api/v1/audit?since=yesterday", NULL, 422, NULL});
+    kit_api_stop(i);
+}
+
+/* Nobody gets in without a credential, and a key with another scope does not either. */
+static void every_route_asks_who_it_is(void **state)
+{
+    static const struct {
+        const char *method, *path, *body;
+        bool is_own; /* about the caller himself: no scope */
+    } rows[] = {
+        {"GET", "/api/v1/users", NULL, false},
+        {"POST", "/api/v1/users", "{}", false},
+        {"GET", "/api/v1/users/x", NULL, false},
+        {"PATCH", "/api/v1/users/x", "{}", false},
+        {"DELETE", "/api/v1/users/x", NULL, false},
+        {"DELETE", "/api/v1/users/x/totp", NULL, false},
+        {"GET", "/api/v1/invitations", NULL, false},
+        {"POST", "/api/v1/invitations", "{}", false},
+        {"GET", "/api/v1/invitations/x", NULL, false},
+        {"DELETE", "/api/v1/invitations/x", NULL, false},
+        {"GET", "/api/v1/organisations/me", NULL, false},
+        {"PATCH", "/api/v1/organisations/me", "{}", false},
+        {"GET", "/api/v1/audit", NULL, false},
+        {"GET", "/api/v1/audit/x", NULL, false},
+        {"GET", "/api/v1/users/me", NULL, true},
+        {"PATCH", "/api/v1/users/me", "{}", true},
+        {"POST", "/api/v1/users/me/password", "{}", true},
+        {"GET", "/api/v1/users/me/totp", NULL, true},
+        {"POST", "/api/v1/users/me/totp", "{}", true},
+        {"POST", "/api/v1/users/me/totp/confirm", "{}", true},
+        {"POST", "/api/v1/users/me/totp/recovery-codes", "{}", true},
+        {"POST", "/api/v1/users/me/totp/disable", "{}", true},
+        {"GET", "/api/v1/auth/sessions", NULL, true},
+        {"DELETE", "/api/v1/auth/sessions/x", NULL, true},
+        {"POST", "/api/v1/auth/ws-ticket", NULL, true},
+        {"POST", "/api/v1/auth/logout", NULL, true},
+    };
+    struct kit_api *i = start(NULL);
+    const struct kit_tokens admin = kit_sign_in(i, "admin");
+    struct kit_reply key = kit_call(i, "POST", "/api/v1/api-keys", admin.access,
+                                    "{\"name\":\"narrow\",\"scopes\":[\"metrics:read\"]}");
+    for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+        must(i, NULL, &(struct row){rows[k].method, rows[k].path, rows[k].body, 401, NULL});
+        if (!rows[k].is_own)
+            must(i, kit_reply_text(&key, "key"),
+                 &(struct row){rows[k].method, rows[k].path, rows[k].body, 403,
+                               "INSUFFICIENT_SCOPE"});
+    }
+    kit_reply_done(&key);
     kit_api_stop(i);
 }
 
@@ -413,6 +467,7 @@ int main(void)
         cmocka_unit_test(open_registration_tells_nobody_who_is_there),
         cmocka_unit_test(closed_registration_is_closed),
         cmocka_unit_test(the_log_names_who_did_it),
+        cmocka_unit_test(every_route_asks_who_it_is),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
