@@ -67,7 +67,7 @@ static const struct field page_fields[] = {
      .help = "Path and query of the next page; null on the last one"},
     {.name = "next_cursor",
      .type = FT_STRING,
-     .flags = F_OMIT_NULL,
+     .flags = F_OMIT_NULL | F_NULLABLE,
      .help = "Where lists that take a `cursor` go on after this page"},
 };
 const struct schema page_schema = {
