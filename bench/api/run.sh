@@ -1,0 +1,11 @@
+#!/bin/bash
+# make bench-api: the API beside FastAPI on one private PostgreSQL. BENCH_CHECKS, BENCH_SECONDS (of a
+# round) and BENCH_ROUNDS change its size.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+export BENCH_BUILD=${BENCH_BUILD:-$root/build/release}
+# shellcheck source=bench/lib.sh
+. "$root/bench/lib.sh"
+install_peers wrk python3-fastapi uvicorn python3-uvloop python3-httptools python3-asyncpg python3-jwt
+exec "$root/tests/kit/servers.sh" -- python3 "$root/bench/api/run.py"
