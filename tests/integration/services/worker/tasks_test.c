@@ -541,6 +541,29 @@ static void chains_and_groups_go_on(void **state)
     must_end("group", &all.id, JOB_SUCCEEDED, NULL, "\"all\":1");
 }
 
+/* What follows a job is somebody's text: when it makes no sense, the job is done all the same. */
+static void what_cannot_follow_keeps_nobody(void **state)
+{
+    static const struct {
+        const char *group, *chain;
+    } table[] = {
+        {"nonsense", NULL},
+        {"No Queue/01890000-0000-7000-8000-000000000000", NULL},
+        {"default/01890000-0000-7000-8000-000000000000", NULL},
+        {NULL, "nonsense"},
+        {NULL, "91c403616263"},
+    };
+    spawn(NULL);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct job job = make("queue.noop", "{}");
+        job.group = table[i].group;
+        job.chain = table[i].chain;
+        assert_ok(queue_enqueue(q, redis, &job));
+        must_end("follow", &job.id, JOB_SUCCEEDED, NULL, NULL);
+    }
+    must_work();
+}
+
 /* --- cancel --- */
 
 static void must_cancel(const struct uuid *id)
@@ -821,6 +844,7 @@ int main(int argc, char **argv)
         CASE(executors_inherit_nothing),
         CASE(failures_are_tried_again),
         CASE(chains_and_groups_go_on),
+        CASE(what_cannot_follow_keeps_nobody),
         CASE(a_running_job_is_cancelled),
         CASE(executors_come_and_go),
         CASE(executors_are_replaced),
