@@ -54,7 +54,8 @@ static const struct field password_fields[] = {
      .offset = offsetof(struct password_in, new_password),
      .min = LIMIT_PASSWORD_MIN,
      .max = LIMIT_PASSWORD_BYTES,
-     .help = "The new one; all sessions end"},
+     .help = "The new one; all sessions end",
+     .example = "\"a sentence that nobody guesses\""},
 };
 static const struct schema password_schema = SCHEMA("PasswordChange", struct password_in,
                                                     password_fields);
