@@ -116,8 +116,8 @@ static enum status write_path_param(struct doc *d, const struct route *r, const 
     jw_kv_str(w, "type", "string");
     if (!p)
         jw_kv_str(w, "format", "uuid");
-    if (p && p->pattern)
-        jw_kv_str(w, "pattern", p->pattern);
+    if (p) /* http_precheck refuses these in any path */
+        jw_kv_str(w, "pattern", p->pattern ? p->pattern : "^[^/\\x00-\\x1f\\x7f]+$");
     jw_end(w);
     if (p && p->example)
         jw_kv_str(w, "example", p->example);
@@ -183,13 +183,16 @@ static enum status write_params(struct doc *d, const struct route *r)
 void shared_params_write(struct doc *d)
 {
     static const struct {
-        const char *name, *help;
+        const char *name, *help, *pattern;
     } params[] = {
-        {"If-None-Match", "An ETag that was given before: 304 when the reply would be the same"},
-        {"If-Match", "ETags that were given before: 412 unless what is there is of such a version"},
+        {"If-None-Match", "An ETag that was given before: 304 when the reply would be the same",
+         NULL},
+        {"If-Match", "ETags that were given before: 412 unless what is there is of such a version",
+         "^(\\*|(W/)?\"[^\"]*\"( *, *(W/)?\"[^\"]*\")*)$"},
         {"Idempotency-Key",
          "1 to 255 visible characters that name this request: for a day, a repeat does nothing and "
-         "gets the first one's reply"},
+         "gets the first one's reply",
+         "^[!#-\\[\\]-~]{1,255}$"},
     };
     struct jw *w = &d->w;
     jw_key(w, "parameters");
@@ -203,6 +206,8 @@ void shared_params_write(struct doc *d)
         jw_key(w, "schema");
         jw_object(w);
         jw_kv_str(w, "type", "string");
+        if (params[i].pattern)
+            jw_kv_str(w, "pattern", params[i].pattern);
         jw_end(w);
         jw_end(w);
     }

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/str.h"
+#include "net/errors.h"
 #include "net/http_etag.h"
 #include "services/api/hooks.h"
 
@@ -35,6 +36,17 @@ static const char *requirement(struct req *r, const int64_t *versions, size_t co
     return all;
 }
 
+/* As the route's handler would say it. */
+static enum status not_found(struct req *r)
+{
+    for (const char *const *code = r->route->errors; code && *code; code++) {
+        const struct error_code *e = error_code_find(*code);
+        if (e && e->st == ST_NOT_FOUND)
+            return req_fail(r, ST_NOT_FOUND, *code, "%s", e->help);
+    }
+    return ST_NOT_FOUND;
+}
+
 enum status precondition_begin(struct req *r)
 {
     const char *list = req_header(r, "If-Match");
@@ -55,7 +67,7 @@ enum status precondition_begin(struct req *r)
         return ST_NO_MEMORY;
     /* A name with spaces would read as versions. */
     if (r->param_count > 0 && strchr(r->param[r->param_count - 1], ' '))
-        return ST_NOT_FOUND;
+        return not_found(r);
     r->may_not_park = true;
     r->hook_state = r; /* whatever, but set: there is something to end */
     const enum status st = db_require(req_ctx(r)->db, text);

@@ -83,7 +83,7 @@ run_contract() {
     local complete=
     [ -s "$TOCSIN_TEST_TRAFFIC" ] || return 0
     case " $stages " in
-    *' integration '*' e2e '*) [ -n "${T:-}" ] || complete=1 ;;
+    *' integration'*' e2e '*) [ -n "${T:-}" ] || complete=1 ;;
     esac
     T='' TOCSIN_TEST_COMPLETE=$complete run_node contract e2e .after.js 60
 }
