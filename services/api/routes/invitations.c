@@ -86,7 +86,8 @@ static const struct field list_fields[] = {
     {.name = "status",
      .type = FT_STRING,
      .offset = offsetof(struct list_in, status),
-     .choices = statuses},
+     .choices = statuses,
+     .help = "Only invitations in this state"},
 };
 static const struct schema list_schema = SCHEMA("InvitationQuery", struct list_in, list_fields);
 

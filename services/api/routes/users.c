@@ -97,8 +97,15 @@ struct list_in {
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page),
-    {.name = "role", .type = FT_STRING, .offset = AT(role), .choices = role_names},
-    {.name = "is_active", .type = FT_BOOL, .offset = AT(is_active)},
+    {.name = "role",
+     .type = FT_STRING,
+     .offset = AT(role),
+     .choices = role_names,
+     .help = "Only users of this role"},
+    {.name = "is_active",
+     .type = FT_BOOL,
+     .offset = AT(is_active),
+     .help = "Only users who may sign in, or who may not"},
     {.name = "search",
      .type = FT_STRING,
      .offset = AT(search),
