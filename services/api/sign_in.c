@@ -80,7 +80,7 @@ static enum status prove(struct req *r, const struct sign_in *in, const struct u
     const bool can_match = user && !user->is_external;
     enum status st = login_guard_verify(req_ctx(r)->api->login_guard,
                                         can_match ? user->password_hash : NULL, in->password);
-    if (st == ST_UNAUTHENTICATED || (st == ST_OK && !user->is_active))
+    if (st == ST_UNAUTHENTICATED || (st == ST_OK && (!can_match || !user->is_active)))
         return refuse(why, "INVALID_CREDENTIALS", wrong);
     TRY(st);
     if (!user->has_totp)
