@@ -171,6 +171,7 @@ static const struct chore chores[] = {
     DELETION("check_changes", 10 * MINUTE_MS, Q_HOUSEKEEPING_CHANGES),
     DELETION("outbox", HOUR_MS, Q_HOUSEKEEPING_OUTBOX),
     DELETION("refresh_tokens", HOUR_MS, Q_HOUSEKEEPING_TOKENS),
+    DELETION("login_failures", HOUR_MS, Q_HOUSEKEEPING_LOGINS),
     DELETION("idempotency_keys", HOUR_MS, Q_HOUSEKEEPING_IDEMPOTENCY),
     DELETION("scheduler_members", HOUR_MS, Q_HOUSEKEEPING_MEMBERS),
 };

@@ -73,4 +73,15 @@ while IFS=: read -r file line table name; do
     bad=1
 done < <(names_in_code "${sources[@]}")
 
+# The roles and scopes of docs/accounts.md are those of the table in the source.
+while read -r name letters; do
+    row="| \`$name\` |"
+    for letter in v o a w; do
+        if [[ $letters$letter == *w || $letters == *"$letter"* ]]; then row+=' yes |'; else row+=' |'; fi
+    done
+    grep -qF -- "$row" docs/accounts.md && continue
+    echo "drift: docs/accounts.md lacks the line $row" >&2
+    bad=1
+done < <(sed -nE 's/^ *X\(SCOPE_[A-Z_]+, *"([a-z_:]+)", *"([a-z]*)"\).*/\1 \2/p' libshared/auth/scopes.h)
+
 exit "$bad"

@@ -3,6 +3,7 @@
 
 #include "auth/api_key.h"
 #include "auth/jwt.h"
+#include "auth/totp.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char secret[] = "0123456789abcdef0123456789abcdef";
@@ -41,12 +42,28 @@ static void check_signed(const uint8_t *data, size_t size)
     MUST(claims.expires_at_s > 1700000000 && !uuid_is_nil(&claims.user_id));
 }
 
+/* One-time passwords, recovery codes and secrets of apps, as typed. */
+static void check_codes(const char *text)
+{
+    static const char app[] = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    unsigned char hash[RECOVERY_HASH_BYTES];
+    int64_t step = -1;
+    uint32_t code = 0;
+    if (totp_verify(app, text, 1700000000, 0, &step) == ST_OK)
+        MUST(totp_looks_like_code(text) && step > 0);
+    if (recovery_code_hash(text, hash) == ST_OK)
+        MUST(!totp_looks_like_code(text));
+    if (totp_code(text, 1, TOTP_DIGITS, &code) == ST_OK)
+        MUST(code < 1000000);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = text_of_input(data, size);
     struct api_key k;
     must_refuse(text);
     check_signed(data, size);
+    check_codes(text);
     if (api_key_parse(text, &k) == ST_OK)
         MUST(strcmp(k.text, text) == 0 && strncmp(k.prefix, text, strlen(k.prefix)) == 0);
     free(text);

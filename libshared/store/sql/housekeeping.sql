@@ -54,3 +54,7 @@ DELETE FROM idempotency_keys WHERE (org_id, owner_id, key) IN (
 -- name: housekeeping_check_days
 DELETE FROM check_days WHERE (check_id, at) IN (
     SELECT check_id, at FROM check_days WHERE at < now() - interval '1100 days' LIMIT 5000)
+
+-- name: housekeeping_logins
+DELETE FROM login_failures WHERE key IN (
+    SELECT key FROM login_failures WHERE last_at < now() - interval '1 hour' LIMIT 5000)
