@@ -33,7 +33,7 @@ test(`nothing accepted is lost through ${KILLS} kills (CHAOS_SEED=${SEED})`, { t
     env: {
       TOCSIN_WORKER_LEASE: '1s',
       TOCSIN_SCHEDULER_LEASE: '600ms',
-      TOCSIN_MISSED_GRACE: '15s',
+      TOCSIN_MISSED_GRACE: '30s',
       TOCSIN_CREDENTIAL_RATE: '1000000',
     },
   });
@@ -114,7 +114,7 @@ test(`nothing accepted is lost through ${KILLS} kills (CHAOS_SEED=${SEED})`, { t
 
   // --- let it come to rest ---
   up.fill(true);
-  const rest = { timeoutMs: 60_000, everyMs: 250 };
+  const rest = { timeoutMs: 90_000, everyMs: 250 };
   const one = async (statement) => Number((await tocsin.sql(statement))[0][0]);
   await waitFor('every slot to have its result and every watched check to be up', async () =>
     (await tocsin.sql(unsettled(endedAt.toISOString()))).length === 0 &&

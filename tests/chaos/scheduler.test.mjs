@@ -36,7 +36,7 @@ async function start(t, { checks, schedulers, workers }) {
     env: {
       TOCSIN_WORKER_LEASE: `${WORKER_LEASE_MS}ms`,
       TOCSIN_SCHEDULER_LEASE: `${SCHEDULER_LEASE_MS}ms`,
-      TOCSIN_MISSED_GRACE: '15s',
+      TOCSIN_MISSED_GRACE: '30s',
       TOCSIN_CREDENTIAL_RATE: '1000000',
     },
   });
@@ -120,7 +120,7 @@ function settled(tocsin) {
   const question = unsettled(new Date().toISOString());
   return waitFor('every slot to have its result and every check to be up', async () =>
     (await tocsin.sql(question)).length === 0 && (await tocsin.sql(ABSENT_SLOTS)).length === 0,
-  { timeoutMs: 60_000, everyMs: 250 });
+  { timeoutMs: 90_000, everyMs: 250 });
 }
 
 /** The fleet's misfortunes. Nothing here waits for a process to be ready again. */
@@ -174,7 +174,12 @@ class Fate {
     this.back.set(name, Date.now() + ms);
   }
 
-  /** One in five dies young; else a machine that is slow to start them would see nobody at work. */
+  /** Whether somebody of each kind is at work, as on a machine that is slow to start them nobody may be. */
+  get works() {
+    return [SCHEDULERS, WORKERS].every((names) => names.some((name) => this.ready.has(name)));
+  }
+
+  /** One in five dies young. */
   kill(names) {
     const name = names[between(0, names.length - 1)];
     const edges = EDGES[name.replace(/-\d+$/, '')];
@@ -256,6 +261,7 @@ test(`every slot has its result through ${KILLS} kills (CHAOS_SEED=${SEED})`, { 
   const fate = new Fate(tocsin);
   while (fate.count.killed < KILLS) {
     await pause(between(50, 700));
+    await waitFor('somebody to be at work', () => fate.works, { timeoutMs: 30_000, everyMs: 20 });
     await fate.strike();
   }
   await stopFlips();
