@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import kit  # noqa: E402
 
-SECONDS = int(os.environ.get("BENCH_IDLE_S", "20"))
+SECONDS = int(os.environ.get("BENCH_IDLE_S", "30"))
 SETTLE_S = 5
 SERVERS = ("postgres", "redis")
 
@@ -61,7 +61,7 @@ def main():
     before, began = {name: cpu_ns(pids[name]) for name in pids}, time.monotonic()
     time.sleep(SECONDS)
     seconds = time.monotonic() - began
-    print(f"\n{'process':<12}{'RSS MB':>8}{'PSS MB':>8}{'peak MB':>9}{'CPU %':>8}   over {seconds:.0f} s")
+    print(f"\n{'process':<12}{'RSS MB':>8}{'PSS MB':>8}{'peak MB':>9}{'CPU s':>8}{'CPU %':>8}   over {seconds:.0f} s")
     line = {"bench": "idle", "seconds": SECONDS, "start_s": float(started[1]) if started else None}
     rss = cpu = pss = 0
     for name, group in sorted(pids.items(), key=lambda item: item[0] in SERVERS):
@@ -69,11 +69,11 @@ def main():
         mine = sum(kit.memory_kb(pid, "VmRSS") for pid in group) / 1024
         share = sum(pss_mb(pid) for pid in group)
         peak = sum(kit.memory_kb(pid, "VmHWM") for pid in group) / 1024
-        print(f"{name:<12}{mine:>8.1f}{share:>8.1f}{peak:>9.1f}{used:>8.3f}")
+        print(f"{name:<12}{mine:>8.1f}{share:>8.1f}{peak:>9.1f}{used * seconds / 100:>8.3f}{used:>8.3f}")
         line[f"{name}_rss_mb"], line[f"{name}_cpu_pct"] = round(mine, 1), round(used, 3)
         if name not in SERVERS:
             rss, pss, cpu = rss + mine, pss + share, cpu + used
-    print(f"{'the daemons':<12}{rss:>8.1f}{pss:>8.1f}{'':>9}{cpu:>8.3f}\n")
+    print(f"{'the daemons':<12}{rss:>8.1f}{pss:>8.1f}{'':>9}{cpu * seconds / 100:>8.3f}{cpu:>8.3f}\n")
     line |= {"daemons_rss_mb": round(rss, 1), "daemons_pss_mb": round(pss, 1), "daemons_cpu_pct": round(cpu, 3)}
     kit.finish(line)
 

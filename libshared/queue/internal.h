@@ -37,8 +37,6 @@ struct queue {
     char delayed[QUEUE_KEY_BYTES];
     char dead[QUEUE_KEY_BYTES];
     char consumers[QUEUE_KEY_BYTES];
-    char reaper[QUEUE_KEY_BYTES];
-    char sweeper[QUEUE_KEY_BYTES];
     char stats[QUEUE_KEY_BYTES];
     char control[QUEUE_KEY_BYTES];
     char cancelled[QUEUE_KEY_BYTES];

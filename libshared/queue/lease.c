@@ -99,56 +99,18 @@ enum status queue_leave(struct queue *q, struct redis *r, const char *consumer)
     return ST_OK;
 }
 
-/* The value of `name` in one element of XINFO CONSUMERS' reply; NULL without one. */
-static const redisReply *info_get(const redisReply *info, const char *name)
-{
-    for (size_t i = 0; i + 1 < info->elements; i += 2) {
-        if (info->element[i]->str && str_eq(info->element[i]->str, name))
-            return info->element[i + 1];
-    }
-    return NULL;
-}
-
-static enum status reap_if_dead(struct queue *q, struct redis *r, const char *stream,
-                                const char *consumer, size_t *moved)
+/* A consumer that had no heartbeat a moment ago; the script looks again. */
+static enum status reap_dead(struct queue *q, struct redis *r, const char *stream,
+                             const char *consumer, size_t *moved)
 {
     char key[QUEUE_KEY_BYTES + QUEUE_CONSUMER_BYTES];
     if (queue_heartbeat_key(q, consumer, key, sizeof(key)) != ST_OK)
-        return ST_OK;
-    AUTO_REPLY alive = NULL;
-    TRY(redis_do(r, &alive, "EXISTS", key));
-    if (alive->integer == 1)
         return ST_OK;
     size_t n = 0;
     TRY(reap_stream(q, r, stream, key, consumer, REAP_IDLE_MS, &n));
     TRY(unless_corrupt(redis_do(r, NULL, "SREM", q->consumers, consumer)));
     reaped(consumer, n);
     *moved += n;
-    return ST_OK;
-}
-
-static enum status reap_priority(struct queue *q, struct redis *r, int priority, size_t *moved)
-{
-    const char *stream = q->stream[priority];
-    AUTO_REPLY consumers = NULL;
-    /* The group knows who holds entries, even when the set of consumers was lost. */
-    enum status st = redis_do(r, &consumers, "XINFO", "CONSUMERS", stream, QUEUE_GROUP);
-    if (st == ST_CONFLICT || st == ST_CORRUPT ||
-        (st == ST_INTERNAL && strstr(redis_error(r), "no such key")))
-        return ST_OK;
-    TRY(st);
-    for (size_t i = 0; i < consumers->elements; i++) {
-        const redisReply *name = info_get(consumers->element[i], "name");
-        if (name && name->str)
-            TRY(reap_if_dead(q, r, stream, name->str, moved));
-    }
-    return ST_OK;
-}
-
-static enum status reap_all(struct queue *q, struct redis *r, size_t *moved)
-{
-    for (int p = 0; p < QUEUE_PRIORITIES; p++)
-        TRY(reap_priority(q, r, p, moved));
     return ST_OK;
 }
 
@@ -175,22 +137,6 @@ static enum status free_overdue(struct queue *q, struct redis *r, size_t *moved)
     return ST_OK;
 }
 
-/* One worker at a time is enough. ST_OK with *ours false when another one had its turn just now. */
-static enum status take_turn(struct redis *r, const char *key, int64_t every_ms, bool *ours)
-{
-    struct rargs args;
-    rargs_init(&args, "SET");
-    rargs_str(&args, key);
-    rargs_str(&args, "1");
-    rargs_str(&args, "NX");
-    rargs_str(&args, "PX");
-    rargs_i64(&args, every_ms);
-    AUTO_REPLY reply = NULL;
-    TRY(redis_call(r, &args, &reply));
-    *ours = reply->type == REDIS_REPLY_STATUS;
-    return ST_OK;
-}
-
 static enum status promote_batch(struct queue *q, struct redis *r, int64_t now_ms, int64_t *moved)
 {
     struct rargs args;
@@ -214,16 +160,33 @@ static enum status promote(struct queue *q, struct redis *r, int64_t now_ms, siz
     return ST_OK;
 }
 
+/* One worker at a time looks for the dead, and one for what is held too long. */
+static enum status look_for_chores(struct queue *q, struct redis *r, int64_t now_ms,
+                                   redisReply **out)
+{
+    struct rargs args;
+    rargs_init(&args, NULL);
+    rargs_str(&args, QUEUE_GROUP);
+    rargs_i64(&args, now_ms);
+    rargs_i64(&args, REAP_EVERY_MS);
+    rargs_i64(&args, OVERDUE_EVERY_MS);
+    TRY(queue_script(q, r, &SCRIPT_CHORES, &args, out));
+    return (*out)->type == REDIS_REPLY_ARRAY && (*out)->elements >= 2 ? ST_OK : ST_CORRUPT;
+}
+
 enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms, size_t *moved)
 {
     size_t n = 0;
-    bool ours = false;
-    TRY(unless_corrupt(promote(q, r, now_ms, &n)));
-    TRY(take_turn(r, q->reaper, REAP_EVERY_MS, &ours));
-    if (ours)
-        TRY(reap_all(q, r, &n));
-    TRY(take_turn(r, q->sweeper, OVERDUE_EVERY_MS, &ours));
-    if (ours)
+    AUTO_REPLY chores = NULL;
+    TRY(look_for_chores(q, r, now_ms, &chores));
+    if (chores->element[0]->integer > 0)
+        TRY(unless_corrupt(promote(q, r, now_ms, &n)));
+    for (size_t i = 2; i + 1 < chores->elements; i += 2) {
+        const char *priority = chores->element[i]->str;
+        TRY(reap_dead(q, r, q->stream[(priority[0] - '0') & (QUEUE_PRIORITIES - 1)],
+                      chores->element[i + 1]->str, &n));
+    }
+    if (str_eq(chores->element[1]->str, "1"))
         TRY(free_overdue(q, r, &n));
     if (moved)
         *moved = n;

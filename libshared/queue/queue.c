@@ -36,8 +36,6 @@ enum status queue_new(const char *name, int shard, struct queue **out)
     make_key(q, "delayed", q->delayed);
     make_key(q, "dead", q->dead);
     make_key(q, "consumers", q->consumers);
-    make_key(q, "reaper", q->reaper);
-    make_key(q, "sweeper", q->sweeper);
     make_key(q, "stats", q->stats);
     make_key(q, "control", q->control);
     make_key(q, "cancelled", q->cancelled);
