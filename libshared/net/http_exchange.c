@@ -84,7 +84,10 @@ static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char 
     struct exchange *ex = cls;
     (void)kind;
     ex->fields[ex->field_count++] = (struct http_field){
-        .name = name, .value = value ? value : "", .name_len = name_len, .value_len = value_len};
+        .name = name,
+        .value = value ? value : "",
+        .name_len = value ? name_len : 0, /* refused: its place is not known */
+        .value_len = value_len};
     return MHD_YES;
 }
 

@@ -187,6 +187,14 @@ bool http_fields_are_crlf(const char *version, const struct http_field *fields, 
     return true;
 }
 
+bool http_fields_are_ended(const char *version, const struct http_field *fields, size_t count)
+{
+    static const char line_ends[4];
+    const char *p = count > 0 ? fields[count - 1].value + fields[count - 1].value_len
+                              : version + strlen(version);
+    return memcmp(p, line_ends, sizeof(line_ends)) == 0 && !(p[4] == '\0' && p[5] > ' ');
+}
+
 const char *http_field_find(const struct http_field *fields, size_t count, const char *name,
                             size_t *len)
 {

@@ -33,6 +33,15 @@ NODISCARD enum status http_precheck_fields(const struct http_field *fields, size
  */
 bool http_fields_are_crlf(const char *version, const struct http_field *fields, size_t count);
 
+/*
+ * Whether the lines end with an empty one. libmicrohttpd takes a line that begins with a colon for
+ * that, and what follows it for the next request. It ends lines in place, so that after the last
+ * value two line ends are four zeros; a lone colon leaves a fifth, and the line after it. Reads up
+ * to six bytes behind the last value: within the connection's memory, which is larger than all that
+ * http_precheck_fields lets pass, and zeroed.
+ */
+bool http_fields_are_ended(const char *version, const struct http_field *fields, size_t count);
+
 /* The value of the first field of that name (any case), or NULL. Its length in *len. */
 const char *http_field_find(const struct http_field *fields, size_t count, const char *name,
                             size_t *len);

@@ -125,7 +125,8 @@ enum status http_request_begin(struct exchange *ex, const char *method, const ch
     enum status st = http_precheck_target(ex->target, &err);
     if (st == ST_OK)
         st = http_precheck_fields(ex->fields, ex->field_count, str_eq(version, "HTTP/1.1"), &err);
-    if (st == ST_OK && !http_fields_are_crlf(version, ex->fields, ex->field_count))
+    if (st == ST_OK && (!http_fields_are_crlf(version, ex->fields, ex->field_count) ||
+                        !http_fields_are_ended(version, ex->fields, ex->field_count)))
         st = err_set(&err, ST_MALFORMED, "header lines must end in CR LF, unfolded, without NUL");
     if (st != ST_OK) {
         reply_header(r, "Connection",

@@ -212,12 +212,36 @@ static void test_unescape(void **state)
     must_not_decode("%c3");
 }
 
+/* Lines as libmicrohttpd leaves them: CR and LF have become zeros. */
+static void test_end(void **state)
+{
+    static const struct {
+        const char *head; /* of 40 bytes at least */
+        bool is_ended;
+    } rows[] = {
+        {"A: x\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", true},
+        {"A: x\0\0\0\0{\"body\":1}\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", true},
+        {"A: x\0\0\0\0GET / HTTP/1.1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", true},
+        {"A: x\0\0\0\0\0\x1f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", true},
+        {"A: x\0\0\0 b\0\0Z: c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", false},
+        {"A: x\0\0\0b\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", false},
+        {"A: x\0\0\0\0\0Z: c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct http_field field = {
+            .name = rows[i].head, .value = rows[i].head + 3, .name_len = 1, .value_len = 1};
+        if (http_fields_are_ended("HTTP/1.1", &field, 1) != rows[i].is_ended)
+            fail_msg("row %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_targets),   cmocka_unit_test(test_target_length),
         cmocka_unit_test(test_fields),    cmocka_unit_test(test_field_limits),
-        cmocka_unit_test(test_line_ends), cmocka_unit_test(test_unescape),
+        cmocka_unit_test(test_line_ends), cmocka_unit_test(test_end),
+        cmocka_unit_test(test_unescape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
