@@ -343,6 +343,30 @@ static void test_dead_consumer_is_reaped(void **state)
     assert_string_equal(members->element[0]->str, "alive");
 }
 
+/* Past the backlog of its own priority: it has waited for a lease already. */
+static void test_orphan_comes_first(void **state)
+{
+    struct fixture *f = *state;
+    struct uuid id = put(f, 3);
+    assert_ok(queue_heartbeat(f->q, f->r, "dead", "{}", SHORT_LEASE_MS));
+    assert_int_equal(fetch(f, "dead", 1), 1);
+    for (int i = 0; i < 100; i++)
+        put(f, 3);
+    assert_true(kit_wait(maintained(f), 5000));
+    assert_int_equal(fetch(f, "alive", 15), 15);
+    bool is_there = false;
+    for (size_t i = 0; i < f->batch.count; i++) {
+        if (!uuid_eq(&f->batch.jobs[i].id, &id))
+            continue;
+        is_there = true;
+        assert_int_equal(f->batch.jobs[i].priority, 3); /* still its own */
+        assert_int_equal(f->batch.jobs[i].deliveries, 2);
+    }
+    assert_true(is_there);
+    assert_ok(queue_ack(f->q, f->r, f->batch.jobs, f->batch.count));
+    assert_stats(f, 86, 0, 0, 0);
+}
+
 static void test_poison_pill(void **state)
 {
     struct fixture *f = *state;
@@ -534,6 +558,7 @@ int main(void)
         CASE(test_undecodable_goes_to_the_dead),
         CASE(test_hand_back),
         CASE(test_dead_consumer_is_reaped),
+        CASE(test_orphan_comes_first),
         CASE(test_poison_pill),
         CASE(test_leave_gives_everything_back),
         CASE(test_flushall_in_between),
