@@ -123,6 +123,31 @@ test('bodies that are no JSON or too large', async (t) => {
   });
 });
 
+test('what the documents name besides', async (t) => {
+  await t.test('a clash', async () => {
+    const server = { name: 'Clash', host: '192.0.2.1', slug: 'clash' };
+    await admin.must(201, 'POST', '/api/v1/servers', server);
+    assertProblem(await admin.call('POST', '/api/v1/servers', server), 409, 'SERVER_SLUG_TAKEN');
+  });
+  await t.test('an edit that comes too late', async () => {
+    const made = await admin.must(201, 'POST', '/api/v1/checks', check({ name: 'late' }));
+    const target = `/api/v1/checks/${made.id}`;
+    const tag = (await admin.call('GET', target)).headers.get('etag');
+    const edit = () => admin.call('PATCH', target, { name: 'edited' }, { headers: { 'if-match': tag } });
+    assert.equal((await edit()).status, 200);
+    assertProblem(await edit(), 412, 'PRECONDITION_FAILED');
+  });
+  await t.test('a body too large', async () => {
+    assertProblem(await admin.call('POST', '/api/v1/checks', check({ name: 'a'.repeat((1 << 20) + 1) })), 413, 'TOO_LARGE');
+  });
+  await t.test('a key for another request', async () => {
+    const headers = { 'idempotency-key': 'errors-1' };
+    assert.equal((await admin.call('POST', '/api/v1/checks', check({ name: 'keyed' }), { headers })).status, 201);
+    const reply = await admin.call('POST', '/api/v1/checks', check({ name: 'other' }), { headers });
+    assert.deepEqual([reply.status, reply.body.code], [422, 'IDEMPOTENCY_KEY_REUSED']);
+  });
+});
+
 test('credentials', async (t) => {
   const anonymous = (options = {}) => tocsin.request('GET', '/api/v1/users/me', options);
   const { access_token: token } = await admin.must(200, 'POST', '/api/v1/auth/login',
@@ -188,5 +213,12 @@ test('anonymous callers are limited', async () => {
   }
   assert.ok(refused, 'no 429 in 150 requests');
   assertProblem(refused, 429);
+  assert.equal((await admin.call('GET', '/api/v1/users/me')).status, 200);
+});
+
+// The last one: Redis does not come back.
+test('a store that is down', async () => {
+  await tocsin.process('redis').kill();
+  assertProblem(await admin.call('POST', '/api/v1/queues/checks/pause'), 503);
   assert.equal((await admin.call('GET', '/api/v1/users/me')).status, 200);
 });
