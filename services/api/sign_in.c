@@ -94,13 +94,26 @@ static enum status prove(struct req *r, const struct sign_in *in, const struct u
     return st;
 }
 
+/* A name that nobody has is recorded, too, for the first organisation, whose the installation is:
+ * that is worth knowing, and an account that exists must not be told by the time that its record
+ * takes. The name itself is left out: it may be a password, typed in the wrong place. */
+static enum status record_unknown(struct req *r)
+{
+    struct user nobody = {0};
+    const enum status st = organisation_first(req_ctx(r)->db, &nobody.org_id);
+    if (st != ST_OK)
+        return st == ST_NOT_FOUND ? ST_OK : st;
+    return sign_in_record(r, &nobody, "user.login_failed", false, "{\"reason\":\"UNKNOWN_USER\"}");
+}
+
 static enum status record_failure(struct req *r, const struct user *user,
                                   const struct sign_in_refusal *why)
 {
     log_info("sign_in_failed", kv_str("address", req_peer_text(r)), kv_str("reason", why->code));
-    /* Half a sign-in is no failure, and nobody's is no organisation's matter. */
-    if (!user || str_eq(why->code, "OTP_REQUIRED"))
-        return ST_OK;
+    if (!user)
+        return record_unknown(r);
+    if (str_eq(why->code, "OTP_REQUIRED"))
+        return ST_OK; /* half a sign-in is no failure */
     const char *after = arena_printf(r->arena, "{\"reason\":\"%s\"}", why->code);
     return sign_in_record(r, user, "user.login_failed", false, after);
 }

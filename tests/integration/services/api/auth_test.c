@@ -195,6 +195,70 @@ static void a_refresh_token_works_once(void **state)
     kit_api_stop(i);
 }
 
+/* Whatever comes in a refresh token's place. */
+static void what_is_no_refresh_token_is_refused(void **state)
+{
+    kit_api_user(db, &org, "rosa", "viewer");
+    struct kit_api *i = start();
+    const struct kit_tokens t = kit_sign_in(i, "rosa");
+    char cut[128], longer[160], upper[128];
+    (void)str_copy(cut, sizeof(cut), t.refresh);
+    cut[strlen(cut) - 1] = '\0';
+    (void)snprintf(longer, sizeof(longer), "%sA", t.refresh);
+    (void)str_copy(upper, sizeof(upper), t.refresh);
+    upper[0] = 'T';
+    const char *const bad[] = {cut,    longer, upper,
+                               "tcr_", "x",    "' OR 1",
+                               "%00",  " ",    "tcr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    for (size_t k = 0; k < ARRAY_LEN(bad); k++) {
+        struct kit_reply r = refresh(i, bad[k]);
+        if (r.status != 401 || !str_eq(kit_reply_text(&r, "code"), "INVALID_TOKEN"))
+            fail_msg("%s: %d", bad[k], r.status);
+        kit_reply_done(&r);
+    }
+    static const struct {
+        const char *body;
+        int status;
+    } rows[] = {
+        {"{\"refresh_token\":\"\"}", 422},
+        {"{\"refresh_token\":null}", 422},
+        {"{\"refresh_token\":1}", 422},
+        {"{}", 422},
+        {"{\"refresh_token\":\"a\\u0000b\"}", 400},
+        {"{\"refresh_token\":[\"a\"]}", 422},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(rows); k++)
+        assert_int_equal(kit_status(i, "POST", "/api/v1/auth/refresh", NULL, rows[k].body),
+                         rows[k].status);
+    kit_tokens_of(refresh(i, t.refresh)); /* none of it has done harm */
+    kit_api_stop(i);
+}
+
+static int64_t failures_recorded(void)
+{
+    return kit_sql_i64(db, "SELECT count(*) FROM audit_log WHERE action = 'user.login_failed'");
+}
+
+/* … so that both take as long; and nothing of what was typed is kept. */
+static void an_unknown_name_is_recorded_like_a_wrong_password(void **state)
+{
+    kit_api_user(db, &org, "nora", "viewer");
+    struct kit_api *i = start();
+    const int64_t before = failures_recorded();
+    assert_int_equal(kit_status(i, "POST", "/api/v1/auth/login", NULL,
+                                "{\"username\":\"nora\",\"password\":\"wrong\"}"),
+                     401);
+    assert_int_equal(failures_recorded(), before + 1);
+    assert_int_equal(kit_status(i, "POST", "/api/v1/auth/login", NULL,
+                                "{\"username\":\"my secret\",\"password\":\"wrong\"}"),
+                     401);
+    assert_int_equal(failures_recorded(), before + 2);
+    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM audit_log a"
+                                     " WHERE a::text LIKE '%%my secret%%'"),
+                     0);
+    kit_api_stop(i);
+}
+
 static void signing_out_ends_one_session_or_all(void **state)
 {
     kit_api_user(db, &org, "otto", "viewer");
@@ -387,6 +451,8 @@ int main(void)
         cmocka_unit_test(bad_credentials_are_refused),
         cmocka_unit_test(a_token_cannot_move_between_organisations),
         cmocka_unit_test(a_refresh_token_works_once),
+        cmocka_unit_test(what_is_no_refresh_token_is_refused),
+        cmocka_unit_test(an_unknown_name_is_recorded_like_a_wrong_password),
         cmocka_unit_test(signing_out_ends_one_session_or_all),
         cmocka_unit_test(changing_the_password_ends_all_sessions),
         cmocka_unit_test(guessing_gets_slower),
