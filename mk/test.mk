@@ -41,3 +41,8 @@ coverage:
 .PHONY: test-chaos
 test-chaos: all $(call picked,$(CHAOS_TESTS))
 	@CHAOS_KILLS=$${CHAOS_KILLS:-1000} CHAOS_SECONDS=3600 tests/kit/test.sh $(B) chaos
+
+## test-contract: look for replies that the API's description does not foresee (schemathesis; minutes)
+.PHONY: test-contract
+test-contract: all
+	@tests/contract/run.sh $(B) $(ST)

@@ -6,7 +6,14 @@ st=$1
 shift
 cd "$(dirname "$0")" || exit 1
 status=0
-for base in "$TOCSIN_API" "$TOCSIN_INGEST"; do
-    "$st" --config-file schemathesis.toml run "$base/api/v1/openapi.json" "$@" || status=1
-done
+
+check() {
+    "$st" --config-file schemathesis.toml run "$@" || status=1
+}
+
+# What can lock the caller out comes last.
+accounts='^/api/v1/(users|organisations|invitations|api-keys|auth)'
+check "$TOCSIN_API/api/v1/openapi.json" --exclude-path-regex "$accounts" "$@"
+check "$TOCSIN_INGEST/api/v1/openapi.json" "$@"
+check "$TOCSIN_API/api/v1/openapi.json" --include-path-regex "$accounts" "$@"
 exit $status
