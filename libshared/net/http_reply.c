@@ -300,18 +300,22 @@ static void tag_reply(struct req *r)
         etag_make(r->out.data, r->out.len, r->version, r->etag);
 }
 
-/* 304 for what the client has already. */
-static void answer_condition(struct req *r)
+/* 304 for what the client has already. Returns the length that the body would have had: the only
+ * one that may be told (RFC 9110, section 8.6). */
+static size_t answer_condition(struct req *r)
 {
     const bool is_get = r->method == M_GET || r->method == M_HEAD;
     if (!is_get || r->status != 200 || r->etag[0] == '\0')
-        return;
+        return 0;
     const char *known = req_header(r, "If-None-Match");
     if (!known || !etag_list_has(known, r->etag))
-        return;
+        return 0;
+    reply_encode(r);
+    const size_t length = r->out.len;
     buf_reset(&r->out);
     r->status = 304;
     r->content_type = NULL;
+    return length;
 }
 
 void http_reply_settle(struct exchange *ex, enum status st)
@@ -342,11 +346,23 @@ static struct MHD_Response *make_response(struct req *r)
     return response;
 }
 
+static ssize_t no_body(void *cls, uint64_t at, char *buf, size_t max)
+{
+    (void)cls, (void)at, (void)buf, (void)max;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* libmicrohttpd never asks for the body of a 304, and announces its length. */
+static struct MHD_Response *make_bodyless(size_t length)
+{
+    return MHD_create_response_from_callback(length, 1, no_body, NULL, NULL);
+}
+
 void http_reply_finish(struct exchange *ex, enum status st)
 {
     struct req *r = &ex->req;
     http_reply_settle(ex, st);
-    answer_condition(r);
+    const size_t untold = answer_condition(r);
     http_traffic_note(ex);
     reply_encode(r);
     if (r->etag[0] != '\0')
@@ -357,7 +373,7 @@ void http_reply_finish(struct exchange *ex, enum status st)
 
     ex->reply_status = r->status;
     ex->reply_bytes = r->out.len;
-    ex->response = make_response(r);
+    ex->response = untold > 0 ? make_bodyless(untold) : make_response(r);
     if (ex->response) /* else no memory: the connection is closed */
         add_own(ex, ex->response);
 }

@@ -138,9 +138,10 @@ static const char *header(const char *name)
 
 static void test_conditions(void **state)
 {
-    char tag[128], other[128], line[512];
+    char tag[128], other[128], line[512], length[32];
     ask("GET", "/thing", "");
     (void)str_copy(tag, sizeof(tag), header("ETag"));
+    (void)str_copy(length, sizeof(length), header("Content-Length"));
     assert_true(str_ends(tag, "-vf4240\""));
     assert_string_equal(header("Cache-Control"), "private, no-cache");
     ask("PUT", "/thing", "");
@@ -151,6 +152,7 @@ static void test_conditions(void **state)
     ask("GET", "/thing", line);
     assert_int_equal(reply.status, 304);
     assert_int_equal(reply.body_len, 0);
+    assert_string_equal(header("Content-Length"), length);
     assert_string_equal(header("ETag"), tag);
     ask("HEAD", "/thing", line);
     assert_int_equal(reply.status, 304);
@@ -176,6 +178,27 @@ static void test_conditions(void **state)
     (void)snprintf(line, sizeof(line), "If-None-Match: %s\r\n", other);
     ask("GET", "/long", line);
     assert_int_equal(reply.status, 304);
+}
+
+/* A length without a body must not be waited for, by neither side. */
+static void test_connection_goes_on_after_304(void **state)
+{
+    static struct peer p;
+    char tag[128], request[512];
+    ask("GET", "/thing", "");
+    (void)str_copy(tag, sizeof(tag), header("ETag"));
+    (void)snprintf(request, sizeof(request),
+                   "GET /thing HTTP/1.1\r\nHost: a\r\nIf-None-Match: %s\r\n\r\n"
+                   "GET /thing HTTP/1.1\r\nHost: a\r\n\r\n",
+                   tag);
+    peer_open(&p, port);
+    peer_text(&p, request);
+    peer_read(&p, false, &reply);
+    assert_int_equal(reply.status, 304);
+    peer_read(&p, false, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(reply.body, "\"name\":\"a\""));
+    peer_close(&p);
 }
 
 static void test_cors(void **state)
@@ -283,9 +306,9 @@ static void test_hooks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conditions), cmocka_unit_test(test_cors),
-        cmocka_unit_test(test_proxies),    cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_conditions), cmocka_unit_test(test_connection_goes_on_after_304),
+        cmocka_unit_test(test_cors),       cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_headers),    cmocka_unit_test(test_hooks),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
