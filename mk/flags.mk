@@ -33,7 +33,7 @@ WERROR :=
 endif
 
 PACKAGES := libmicrohttpd hiredis libpq libcurl jansson libjwt libuv libcares libsodium zlib \
-            openssl libesmtp-1.0
+            openssl libesmtp-1.0 yaml-0.1
 
 # Asked once and only when something is compiled: `make help` and `make deps` need no pkg-config.
 # Third-party headers are system headers (-isystem) so that our warnings do not apply to them.

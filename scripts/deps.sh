@@ -9,7 +9,7 @@ set -euo pipefail
 declare -A group=(
     [build]='gcc libc6-dev make pkg-config libmicrohttpd-dev libhiredis-dev libpq-dev
         libcurl4-openssl-dev libjansson-dev libjwt-dev libesmtp-dev libuv1-dev libc-ares-dev
-        libsodium-dev libwslay-dev zlib1g-dev libssl-dev'
+        libsodium-dev libwslay-dev libyaml-dev zlib1g-dev libssl-dev'
     [run]='curl ca-certificates tzdata'
     [web]=''
     [test]='libcmocka-dev clang-format-14 dnsmasq-base git jq python3'

@@ -27,6 +27,7 @@
 /* JSON from outside */
 #define LIMIT_JSON_DEPTH 32
 #define LIMIT_VALIDATION_ERRORS 32
+#define LIMIT_YAML_NODES 200000 /* of a document, with its aliases expanded */
 
 /* Tokens and passwords */
 #define LIMIT_TOKEN_BYTES 4096
@@ -85,9 +86,11 @@
 #define LIMIT_PROBE_REDIRECTS 10
 #define LIMIT_RESULT_MESSAGE 1024
 #define LIMIT_RESULT_RAW_BYTES 65536u
-#define LIMIT_BATCH_CHECKS 200  /* of one request that runs several */
-#define LIMIT_BATCH_JOBS 20000  /* of all such requests of a process */
-#define LIMIT_BATCH_WORKERS 100 /* of one such request, at a time */
+#define LIMIT_TRANSFER_CHECKS 2000      /* of one import or export */
+#define LIMIT_TRANSFER_BYTES (4u << 20) /* of a file */
+#define LIMIT_BATCH_CHECKS 200          /* of one request that runs several */
+#define LIMIT_BATCH_JOBS 20000          /* of all such requests of a process */
+#define LIMIT_BATCH_WORKERS 100         /* of one such request, at a time */
 #define LIMIT_BATCH_TIMEOUT_S 300
 #define LIMIT_RECORD_BATCH 500                             /* results in one transaction */
 #define LIMIT_CHECK_HOURS_MS (100LL * 24 * 3600 * 1000)    /* how long totals of hours are kept */

@@ -174,6 +174,42 @@ enum status checks_timeouts(struct db *db, struct arena *arena, const struct uui
     return ST_OK;
 }
 
+enum status checks_import_lock(struct db *db, struct arena *arena, const struct uuid *org_id)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    return db_query(db, &Q_CHECK_IMPORT_LOCK, &args, NULL);
+}
+
+static enum status read_key(const PGresult *r, int row, struct arena *arena, void *out)
+{
+    struct check_key k = {.id = row_uuid(r, row, "id"),
+                          .name = row_str(r, row, "name", arena),
+                          .external_id = row_str(r, row, "external_id", arena)};
+    if (!k.name)
+        return ST_NO_MEMORY;
+    *(struct check_key *)out = k;
+    return ST_OK;
+}
+
+enum status checks_find_keys(struct db *db, struct arena *arena, const struct uuid *org_id,
+                             const char *const *names, const char *const *external_ids,
+                             size_t count, struct check_key **out, size_t *found)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_strs(&args, names, count);
+    db_arg_strs(&args, external_ids, count);
+    AUTO_RESULT r = NULL;
+    void *list = NULL;
+    TRY(db_query(db, &Q_CHECK_FIND_KEYS, &args, &r));
+    TRY(row_read_all(r, arena, read_key, sizeof(**out), &list, found));
+    *out = list;
+    return ST_OK;
+}
+
 /* --- writing --- */
 
 static void value_args(struct db_args *args, const struct check *c)
@@ -228,18 +264,23 @@ struct work {
     void *arg;
 };
 
+enum status checks_insert_within(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                 const struct uuid *user_id, struct check *c)
+{
+    struct db_args args;
+    key_args(&args, arena, &c->id, org_id);
+    value_args(&args, c);
+    db_arg_i64(&args, (int64_t)(uuid_hash(&c->id) % SHARDS));
+    db_arg_uuid(&args, user_id);
+    TRY(db_query(db, &Q_CHECK_INSERT, &args, NULL));
+    TRY(write_channels(db, arena, org_id, c));
+    return checks_get(db, arena, org_id, &c->id, c);
+}
+
 static enum status insert_in_transaction(struct db *db, void *arg)
 {
     struct work *w = arg;
-    struct check *c = w->c;
-    struct db_args args;
-    key_args(&args, w->arena, &c->id, w->org_id);
-    value_args(&args, c);
-    db_arg_i64(&args, (int64_t)(uuid_hash(&c->id) % SHARDS));
-    db_arg_uuid(&args, w->user_id);
-    TRY(db_query(db, &Q_CHECK_INSERT, &args, NULL));
-    TRY(write_channels(db, w->arena, w->org_id, c));
-    return checks_get(db, w->arena, w->org_id, &c->id, c);
+    return checks_insert_within(db, w->arena, w->org_id, w->user_id, w->c);
 }
 
 enum status checks_insert(struct db *db, struct arena *arena, const struct uuid *org_id,
@@ -249,38 +290,55 @@ enum status checks_insert(struct db *db, struct arena *arena, const struct uuid 
     return db_transact(db, insert_in_transaction, &w);
 }
 
-static enum status set_state(struct db *db, const struct work *w, bool enabled)
+static enum status set_state(struct db *db, struct arena *arena, const struct uuid *org_id,
+                             const struct uuid *id, bool enabled)
 {
     struct db_args args;
-    key_args(&args, w->arena, w->org_id, w->id);
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, org_id);
+    db_arg_uuids(&args, id, 1);
     db_arg_str(&args, enabled ? "pending" : "paused");
     db_arg_str(&args, enabled ? "resumed" : "paused");
     return db_query(db, &Q_CHECK_SET_STATE, &args, NULL);
 }
 
+enum status checks_get_within(struct db *db, struct arena *arena, const struct uuid *org_id,
+                              const struct uuid *id, struct check *out)
+{
+    struct db_args args;
+    key_args(&args, arena, org_id, id);
+    TRY(db_query_one(db, &Q_CHECK_LOCK, &args, NULL));
+    return checks_get(db, arena, org_id, id, out);
+}
+
+enum status checks_replace_within(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                  const struct check *before, struct check *after)
+{
+    struct db_args args;
+    key_args(&args, arena, org_id, &before->id);
+    value_args(&args, after);
+    TRY(db_query(db, &Q_CHECK_UPDATE, &args, NULL));
+    if (after->channels != before->channels) {
+        db_args_init(&args, arena);
+        db_arg_uuid(&args, &before->id);
+        TRY(db_query(db, &Q_CHECK_CLEAR_CHANNELS, &args, NULL));
+        TRY(write_channels(db, arena, org_id, after));
+    }
+    if (after->enabled != before->enabled)
+        TRY(set_state(db, arena, org_id, &before->id, after->enabled));
+    return checks_get(db, arena, org_id, &before->id, after);
+}
+
 static enum status update_in_transaction(struct db *db, void *arg)
 {
     struct work *w = arg;
-    struct db_args args;
-    key_args(&args, w->arena, w->org_id, w->id);
-    TRY(db_query_one(db, &Q_CHECK_LOCK, &args, NULL));
     struct check before;
-    TRY(checks_get(db, w->arena, w->org_id, w->id, &before));
+    TRY(checks_get_within(db, w->arena, w->org_id, w->id, &before));
     struct check after = before;
     TRY(w->change(&after, w->arg));
-
-    key_args(&args, w->arena, w->org_id, w->id);
-    value_args(&args, &after);
-    TRY(db_query(db, &Q_CHECK_UPDATE, &args, NULL));
-    if (after.channels != before.channels) {
-        db_args_init(&args, w->arena);
-        db_arg_uuid(&args, w->id);
-        TRY(db_query(db, &Q_CHECK_CLEAR_CHANNELS, &args, NULL));
-        TRY(write_channels(db, w->arena, w->org_id, &after));
-    }
-    if (after.enabled != before.enabled)
-        TRY(set_state(db, w, after.enabled));
-    return checks_get(db, w->arena, w->org_id, w->id, w->c);
+    TRY(checks_replace_within(db, w->arena, w->org_id, &before, &after));
+    *w->c = after;
+    return ST_OK;
 }
 
 enum status checks_update(struct db *db, struct arena *arena, const struct uuid *org_id,

@@ -84,6 +84,31 @@ NODISCARD enum status checks_update(struct db *db, struct arena *arena, const st
 NODISCARD enum status checks_delete(struct db *db, struct arena *arena, const struct uuid *org_id,
                                     const struct uuid *user_id, const struct uuid *id);
 
+/* --- for imports: inside of a transaction --- */
+
+/* Imports of an organisation follow each other. */
+NODISCARD enum status checks_import_lock(struct db *db, struct arena *arena,
+                                         const struct uuid *org_id);
+struct check_key {
+    struct uuid id;
+    const char *name, *external_id;
+};
+/* Checks that have one of the names or external ids (either array may hold NULLs). */
+NODISCARD enum status checks_find_keys(struct db *db, struct arena *arena,
+                                       const struct uuid *org_id, const char *const *names,
+                                       const char *const *external_ids, size_t count,
+                                       struct check_key **out, size_t *found);
+/* Locks it against other edits. */
+NODISCARD enum status checks_get_within(struct db *db, struct arena *arena,
+                                        const struct uuid *org_id, const struct uuid *id,
+                                        struct check *out);
+NODISCARD enum status checks_insert_within(struct db *db, struct arena *arena,
+                                           const struct uuid *org_id, const struct uuid *user_id,
+                                           struct check *c);
+NODISCARD enum status checks_replace_within(struct db *db, struct arena *arena,
+                                            const struct uuid *org_id, const struct check *before,
+                                            struct check *after);
+
 /* Where a check's secrets are sealed: {"checks", id, "secret"}. */
 struct seal_place check_seal_place(const struct uuid *id);
 

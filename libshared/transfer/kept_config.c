@@ -14,7 +14,8 @@ enum status kept_config_make(struct seal_keys *seal, const struct schema *schema
     struct kept_config kept = {0};
     TRY(secrets_split(schema, config, &open, &secret));
     TRY(seal_json_close(seal, place, secret, arena, &kept.sealed, &kept.sealed_len));
-    AUTO_FREE char *text = json_dumps(open, JSON_COMPACT);
+    /* 0.15 stays 0.15: with 17 digits it were 0.14999999999999999. */
+    AUTO_FREE char *text = json_dumps(open, JSON_COMPACT | JSON_REAL_PRECISION(15));
     kept.open = text ? arena_strdup(arena, text) : NULL;
     if (!kept.open)
         return ST_NO_MEMORY;

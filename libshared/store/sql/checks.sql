@@ -88,7 +88,7 @@ WITH before AS (
     SELECT s.check_id, s.state, s.sequence, s.incident_id, c.org_id
     FROM check_state s
     JOIN checks c ON c.id = s.check_id
-    WHERE c.org_id = $1 AND s.check_id = $2 AND s.state <> $3
+    WHERE c.org_id = $1 AND s.check_id = ANY ($2::uuid[]) AND s.state <> $3
     FOR UPDATE OF s
 ), moved AS (
     UPDATE check_state s
@@ -123,3 +123,11 @@ SELECT k.n, c.timeout_ms
 FROM unnest($2::uuid[]) WITH ORDINALITY AS k (id, n)
 JOIN checks c ON c.id = k.id
 WHERE c.org_id = $1
+
+-- name: check_import_lock
+SELECT pg_advisory_xact_lock(hashtextextended('checks.import:' || $1::uuid::text, 0))
+
+-- name: check_find_keys
+SELECT id, name, external_id
+FROM checks
+WHERE org_id = $1 AND (name = ANY ($2::text[]) OR external_id = ANY ($3::text[]))
