@@ -149,7 +149,7 @@ const struct command command_rate = {
     .arguments = "list QUEUE | set QUEUE N/PERIOD | remove QUEUE",
     .summary = "how many jobs of a task or a key may start in a time",
     .details =
-        "For all workers together, at once, and stored. A rate is 10/1m, 5/s, or any. The most "
+        "For all workers together, within a second, and stored. A rate is 10/1m, 5/s, or any. The most "
         "precise rule of keys counts: task and key, the key, each key of the task, each key.",
     .options = options,
     .option_count = ARRAY_LEN(options),
