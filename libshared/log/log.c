@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,6 +29,12 @@ void log_setup(const char *service, enum log_level level, enum log_format format
 bool log_is_on(enum log_level level)
 {
     return level >= least;
+}
+
+bool log_is_flowing(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&p, 1, 0) > 0;
 }
 
 enum status log_level_parse(const char *text, enum log_level *out)

@@ -54,6 +54,9 @@ static inline struct log_kv kv_status(enum status st)
 /* Call once before threads start. `service` is borrowed for ever. */
 void log_setup(const char *service, enum log_level level, enum log_format format);
 bool log_is_on(enum log_level level);
+/* Whether a line could be written now without waiting for whoever reads them: for lines that are
+ * better lost than waited for. */
+bool log_is_flowing(void);
 /* debug|info|warn|error; ST_INVALID. */
 NODISCARD enum status log_level_parse(const char *text, enum log_level *out);
 void log_write(enum log_level level, const char *event, const struct log_kv *kv, size_t count);

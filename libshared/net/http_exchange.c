@@ -259,6 +259,11 @@ static void log_access(struct exchange *ex, int64_t duration_us)
     struct req *r = &ex->req;
     if (!log_is_on(level))
         return;
+    /* A reader of logs that has stopped must not stop the service. */
+    if (level == LOG_LEVEL_INFO && !log_is_flowing()) {
+        metric_inc(&http_metric_unlogged);
+        return;
+    }
     LOG_AT(level, "http_request", kv_str("method", http_method_name(r->method)),
            kv_str("route", r->route ? r->route->path : NULL), kv_i64("status", ex->reply_status),
            kv_i64("bytes", (int64_t)ex->reply_bytes), kv_i64("duration_us", duration_us),

@@ -160,7 +160,7 @@ void http_traffic_note(const struct exchange *ex);
 
 /* http_metrics.c */
 extern struct metric http_metric_duration, http_metric_in_flight, http_metric_queued,
-    http_metric_refused, http_metric_parked, http_metric_connections;
+    http_metric_refused, http_metric_parked, http_metric_connections, http_metric_unlogged;
 void http_metrics_setup(void);
 void http_metrics_count(int status);
 

@@ -29,6 +29,11 @@ struct metric http_metric_parked = {.name = "tocsin_http_parked",
 struct metric http_metric_connections = {
     .name = "tocsin_http_connections", .help = "Client connections open", .type = METRIC_GAUGE};
 
+struct metric http_metric_unlogged = {
+    .name = "tocsin_http_unlogged_total",
+    .help = "Requests left out of the access log because nobody read it",
+    .type = METRIC_COUNTER};
+
 static void add_all(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(by_class); i++)
@@ -39,6 +44,7 @@ static void add_all(void)
     metrics_add(&http_metric_refused);
     metrics_add(&http_metric_parked);
     metrics_add(&http_metric_connections);
+    metrics_add(&http_metric_unlogged);
 }
 
 void http_metrics_setup(void)
