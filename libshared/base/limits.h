@@ -88,6 +88,7 @@
 #define LIMIT_RESULT_RAW_BYTES 65536u
 #define LIMIT_TRANSFER_CHECKS 2000      /* of one import or export */
 #define LIMIT_TRANSFER_BYTES (4u << 20) /* of a file */
+#define LIMIT_BULK_CHECKS 1000          /* of one bulk action */
 #define LIMIT_BATCH_CHECKS 200          /* of one request that runs several */
 #define LIMIT_BATCH_JOBS 20000          /* of all such requests of a process */
 #define LIMIT_BATCH_WORKERS 100         /* of one such request, at a time */

@@ -83,7 +83,7 @@ static const char *like_literal(struct arena *arena, const char *text, bool *fai
     return out;
 }
 
-static void filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+void checks_filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
                         const struct check_filter *filter)
 {
     db_args_init(args, arena);
@@ -110,12 +110,12 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
 {
     struct db_args args;
     AUTO_RESULT total = NULL;
-    filter_args(&args, arena, org_id, filter);
+    checks_filter_args(&args, arena, org_id, filter);
     db_arg_i64(&args, is_filtered(filter) ? LIMIT_LIST_COUNT : INT64_MAX);
     TRY(db_query_one(db, &Q_CHECK_COUNT, &args, &total));
 
     AUTO_RESULT r = NULL;
-    filter_args(&args, arena, org_id, filter);
+    checks_filter_args(&args, arena, org_id, filter);
     db_arg_i64(&args, page->limit);
     db_arg_i64(&args, page->offset);
     db_arg_str(&args, filter->sort ? filter->sort : "-created_at");
@@ -356,7 +356,9 @@ static enum status delete_in_transaction(struct db *db, void *arg)
     struct db_args args;
     key_args(&args, w->arena, w->org_id, w->id);
     TRY(db_query_one(db, &Q_CHECK_LOCK, &args, NULL));
-    key_args(&args, w->arena, w->org_id, w->id);
+    db_args_init(&args, w->arena);
+    db_arg_uuid(&args, w->org_id);
+    db_arg_uuids(&args, w->id, 1);
     db_arg_uuid(&args, w->user_id);
     TRY(db_query(db, &Q_CHECK_RESOLVE_INCIDENTS, &args, NULL));
     key_args(&args, w->arena, w->org_id, w->id);

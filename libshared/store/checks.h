@@ -84,6 +84,10 @@ NODISCARD enum status checks_update(struct db *db, struct arena *arena, const st
 NODISCARD enum status checks_delete(struct db *db, struct arena *arena, const struct uuid *org_id,
                                     const struct uuid *user_id, const struct uuid *id);
 
+/* The organisation and the filter as $1 to $7. */
+void checks_filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+                        const struct check_filter *filter);
+
 /* --- for imports: inside of a transaction --- */
 
 /* Imports of an organisation follow each other. */

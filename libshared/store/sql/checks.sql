@@ -110,7 +110,7 @@ SELECT $1::uuid, id FROM channels WHERE org_id = $2 AND id = ANY ($3::uuid[])
 -- name: check_resolve_incidents
 UPDATE incidents
 SET status = 'resolved', resolved_at = now(), resolved_by = $3, updated_at = now()
-WHERE org_id = $1 AND check_id = $2 AND status <> 'resolved'
+WHERE org_id = $1 AND check_id = ANY ($2::uuid[]) AND status <> 'resolved'
 
 -- name: check_delete
 DELETE FROM checks WHERE org_id = $1 AND id = $2
