@@ -95,15 +95,14 @@ static enum status follow(struct redis *r, const void *envelope, size_t len, con
     struct job job;
     TRY(job_unpack(envelope, len, arena, &job, NULL));
     const struct task *task = task_find(job.task);
-    if (!task)
-        return ST_NOT_FOUND;
     char once[UUID_TEXT_BYTES];
     uuid_format(&job.id, once);
     job.idempotency = once;
     if (chain)
         job.chain = chain;
     AUTO_QUEUE q = NULL;
-    TRY(queue_new(task_queue(task), 0, &q));
+    /* A task that this program does not know ends as a dead letter that says so, in sight. */
+    TRY(queue_new(task ? task_queue(task) : "default", 0, &q));
     return queue_enqueue(q, r, &job);
 }
 
@@ -126,7 +125,7 @@ enum status job_group_done(struct redis *r, const struct job *job,
     if (reply->type != REDIS_REPLY_STRING || reply->len == 0)
         return ST_OK;
     enum status st = follow(r, reply->str, reply->len, NULL);
-    return st == ST_INVALID || st == ST_NOT_FOUND ? ST_OK : st;
+    return st == ST_INVALID ? ST_OK : st;
 }
 
 /* --- chains: an array of envelopes, hexadecimal because it is a text of the envelope --- */
@@ -186,5 +185,5 @@ enum status job_chain_next(struct redis *r, const struct job *job)
         return ST_NO_MEMORY;
     str_hex(rest.data, rest.len, hex);
     enum status st = follow(r, next.bytes, next.len, array.number > 1 ? hex : NULL);
-    return st == ST_INVALID || st == ST_NOT_FOUND ? ST_OK : st;
+    return st == ST_INVALID ? ST_OK : st;
 }

@@ -539,6 +539,12 @@ static void chains_and_groups_go_on(void **state)
         assert_ok(queue_enqueue(q, redis, &member));
     }
     must_end("group", &all.id, JOB_SUCCEEDED, NULL, "\"all\":1");
+
+    struct job unknown[] = {make("queue.noop", "{}"), make("queue.noop", "{}")};
+    unknown[1].task = "queue.of_tomorrow";
+    assert_ok(job_chain_make(unknown, 2, arena));
+    assert_ok(queue_enqueue(q, redis, &unknown[0]));
+    must_end("unknown", &unknown[1].id, JOB_DEAD, "does not know the task", NULL);
 }
 
 /* What follows a job is somebody's text: when it makes no sense, the job is done all the same. */
