@@ -12,7 +12,8 @@ struct principal {
     struct uuid host_id;    /* the server that an agent's key belongs to, or nil */
     struct uuid session;    /* of the token, or nil */
     enum role role;
-    uint64_t scopes; /* role's scopes, cut down to the key's */
+    int64_t rate_limit; /* the key's own, requests a minute; 0: none */
+    uint64_t scopes;    /* role's scopes, cut down to the key's */
 };
 
 static inline bool principal_may(const struct principal *p, enum scope s)

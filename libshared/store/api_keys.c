@@ -44,7 +44,8 @@ static enum status read_principal(const PGresult *r, struct arena *arena, struct
     struct principal p = {.org_id = row_uuid(r, 0, "org_id"),
                           .user_id = row_uuid(r, 0, "user_id"),
                           .api_key_id = row_uuid(r, 0, "id"),
-                          .host_id = row_uuid(r, 0, "host_id")};
+                          .host_id = row_uuid(r, 0, "host_id"),
+                          .rate_limit = row_i64(r, 0, "rate_limit")};
     TRY(judge(r, arena, &p));
     *out = p;
     return ST_OK;
@@ -105,7 +106,8 @@ enum status api_key_create(struct db *db, const struct api_key_new_row *row, str
                                .user_id = row->user_id,
                                .host_id = row->host_id,
                                .name = row->name,
-                               .expires_at = row->expires_at};
+                               .expires_at = row->expires_at,
+                               .rate_limit = row->rate_limit};
     TRY(scope_names(row->scopes, arena, &made.scopes));
     api_key_new(key);
     made.prefix = arena_strdup(arena, key->prefix);
@@ -123,6 +125,7 @@ enum status api_key_create(struct db *db, const struct api_key_new_row *row, str
     db_arg_bytes(&a, key->hash, sizeof(key->hash));
     db_arg_strs(&a, made.scopes.v, made.scopes.count);
     db_arg_time(&a, row->expires_at);
+    db_arg_i64(&a, row->rate_limit);
     AUTO_RESULT r = NULL;
     TRY(db_query_one(db, &Q_API_KEY_INSERT, &a, &r));
     made.created_at = row_time(r, 0, "created_at");
@@ -139,7 +142,8 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, voi
                             .prefix = row_str(r, row, "prefix", arena),
                             .expires_at = row_time(r, row, "expires_at"),
                             .last_used_at = row_time(r, row, "last_used_at"),
-                            .created_at = row_time(r, row, "created_at")};
+                            .created_at = row_time(r, row, "created_at"),
+                            .rate_limit = row_i64(r, row, "rate_limit")};
     const char **scopes = NULL;
     TRY(row_strs(r, row, "scopes", arena, &scopes, &k.scopes.count));
     k.scopes.v = scopes;

@@ -21,6 +21,7 @@ struct api_key_row {
     const char *name, *prefix;
     struct out_list scopes;                       /* of const char * */
     int64_t expires_at, last_used_at, created_at; /* µs; 0: never */
+    int64_t rate_limit;                           /* requests a minute; 0: the installation's */
 };
 
 /* Who a presented key is. ST_UNAUTHENTICATED: unknown, revoked, expired, or its user is inactive.
@@ -36,7 +37,7 @@ struct api_key_new_row {
     struct uuid org_id, user_id, host_id;
     const char *name;
     uint64_t scopes; /* SCOPE_BITs */
-    int64_t expires_at;
+    int64_t expires_at, rate_limit;
 };
 /* Makes a key, stores its hash; the text is in *key this once. */
 NODISCARD enum status api_key_create(struct db *db, const struct api_key_new_row *row,

@@ -170,10 +170,11 @@ static enum status admit(struct req *r, const struct principal *found)
     r->log_user = who->user_id;
 
     const struct uuid *id = uuid_is_nil(&who->api_key_id) ? &who->user_id : &who->api_key_id;
+    const int64_t most = req_ctx(r)->conf->credential_rate;
     struct rate_key key = {.kind = RATE_CREDENTIAL};
     memcpy(key.bytes, id->b, sizeof(key.bytes));
     if (!(r->route->flags & ROUTE_NO_RATE))
-        TRY(rate_spend(r, &key, req_ctx(r)->conf->credential_rate));
+        TRY(rate_spend(r, &key, who->rate_limit > 0 ? MIN_OF(who->rate_limit, most) : most));
 
     const enum scope scope = (enum scope)r->route->scope;
     if (!principal_may(who, scope))

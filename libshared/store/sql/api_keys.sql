@@ -1,7 +1,7 @@
 -- API keys of people and of agents.
 
 -- name: api_key_by_prefix
-SELECT k.id, k.org_id, k.user_id, k.host_id, k.key_hash, k.scopes, k.expires_at,
+SELECT k.id, k.org_id, k.user_id, k.host_id, k.key_hash, k.scopes, k.expires_at, k.rate_limit,
        k.revoked_at IS NOT NULL AS is_revoked,
        k.expires_at IS NOT NULL AND k.expires_at <= now() AS is_expired,
        u.role AS user_role, coalesce(u.is_active, false) AS user_is_active
@@ -9,7 +9,7 @@ FROM api_keys k LEFT JOIN users u ON u.id = k.user_id
 WHERE k.prefix = $1
 
 -- name: api_key_by_id
-SELECT k.id, k.org_id, k.user_id, k.host_id, k.scopes, k.revoked_at IS NOT NULL AS is_revoked,
+SELECT k.id, k.org_id, k.user_id, k.host_id, k.scopes, k.rate_limit, k.revoked_at IS NOT NULL AS is_revoked,
        k.expires_at IS NOT NULL AND k.expires_at <= now() AS is_expired,
        u.role AS user_role, coalesce(u.is_active, false) AS user_is_active
 FROM api_keys k LEFT JOIN users u ON u.id = k.user_id
@@ -21,12 +21,13 @@ FROM unnest($1::uuid[], $2::timestamptz[]) AS u (id, at)
 WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at - interval '1 minute')
 
 -- name: api_key_insert
-INSERT INTO api_keys (id, org_id, user_id, host_id, name, prefix, key_hash, scopes, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9)
+INSERT INTO api_keys (id, org_id, user_id, host_id, name, prefix, key_hash, scopes, expires_at,
+                      rate_limit)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, nullif($10::bigint, 0))
 RETURNING created_at
 
 -- name: api_key_list
-SELECT id, user_id, host_id, name, prefix, scopes, expires_at, last_used_at, created_at
+SELECT id, user_id, host_id, name, prefix, scopes, expires_at, last_used_at, created_at, rate_limit
 FROM api_keys
 WHERE org_id = $1 AND ($2::uuid IS NULL OR user_id = $2) AND revoked_at IS NULL
 ORDER BY CASE $5::text WHEN 'created_at' THEN created_at WHEN 'last_used_at' THEN last_used_at

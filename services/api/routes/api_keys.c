@@ -33,6 +33,11 @@
          .type = FT_TIME,                                                                       \
          .flags = F_NULLABLE,                                                                   \
          .offset = AT(last_used_at)},                                                           \
+        {.name = "rate_limit",                                                                  \
+         .type = FT_INT,                                                                        \
+         .offset = AT(rate_limit),                                                              \
+         .help = "Its requests a minute; 0: as many as the installation lets pass",             \
+         .example = "600"},                                                                     \
     {                                                                                           \
         .name = "created_at", .type = FT_TIME, .offset = AT(created_at)                         \
     }
@@ -59,6 +64,7 @@ struct key_in {
     struct in_str name, server_id;
     struct in_list scopes;
     struct in_time expires_at;
+    struct in_i64 rate_limit;
 };
 #define AT(member) offsetof(struct key_in, member)
 static const struct field in_fields[] = {
@@ -91,6 +97,12 @@ static const struct field in_fields[] = {
      .flags = F_NULLABLE,
      .offset = AT(expires_at),
      .help = "When it stops working (default: never)"},
+    {.name = "rate_limit",
+     .type = FT_INT,
+     .offset = AT(rate_limit),
+     .min = 1,
+     .max = 100000000,
+     .help = "Requests a minute (default, and at most: what the installation lets pass)"},
 };
 #undef AT
 static const struct schema in_schema = SCHEMA("ApiKeyCreate", struct key_in, in_fields);
@@ -168,7 +180,8 @@ static enum status create(struct req *r)
     struct api_key_new_row row = {.org_id = r->who->org_id,
                                   .user_id = r->who->user_id,
                                   .name = in->name.v,
-                                  .expires_at = in->expires_at.v};
+                                  .expires_at = in->expires_at.v,
+                                  .rate_limit = in->rate_limit.v};
     if (in->expires_at.set && !in->expires_at.null && in->expires_at.v <= clock_wall_us())
         return req_invalid_field(r, "expires_at", "value_error", "must be in the future");
     if (is_agent) {

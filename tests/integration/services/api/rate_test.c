@@ -129,12 +129,46 @@ static void two_servers_count_together(void **state)
     kit_api_stop(api[1]);
 }
 
+/* A key may have less than the installation gives, never more. */
+static void a_key_has_a_limit_of_its_own(void **state)
+{
+    struct db *db = kit_db_open(database);
+    const struct uuid org = kit_organisation(db);
+    kit_api_user(db, &org, "rita", "admin");
+    struct kit_api *api = kit_api_start(database, server.url, NULL);
+    const struct kit_tokens rita = kit_sign_in(api, "rita");
+    static const struct {
+        const char *body, *limit;
+    } rows[] = {{"{\"name\":\"few\",\"rate_limit\":3}", "3"},
+                {"{\"name\":\"many\",\"rate_limit\":90000000}", "6000"},
+                {"{\"name\":\"usual\"}", "6000"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct kit_reply made = kit_call(api, "POST", "/api/v1/api-keys", rita.access,
+                                         rows[i].body);
+        assert_int_equal(made.status, 201);
+        for (int n = 0; n < 4; n++) {
+            struct kit_reply r = kit_call(api, "GET", "/api/v1/plugins",
+                                          kit_reply_text(&made, "key"), NULL);
+            assert_string_equal(kit_reply_header(&r, "RateLimit-Limit"), rows[i].limit);
+            assert_int_equal(r.status, i == 0 && n == 3 ? 429 : 200);
+            kit_reply_done(&r);
+        }
+        kit_reply_done(&made);
+    }
+    assert_int_equal(kit_status(api, "POST", "/api/v1/api-keys", rita.access,
+                                "{\"name\":\"none\",\"rate_limit\":0}"),
+                     422);
+    kit_api_stop(api);
+    db_free(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(processes_give_out_one_limit),
         cmocka_unit_test(nothing_is_lost_to_a_quiet_caller),
         cmocka_unit_test(two_servers_count_together),
+        cmocka_unit_test(a_key_has_a_limit_of_its_own),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
