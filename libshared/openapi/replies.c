@@ -339,14 +339,11 @@ static void write_envelope(struct jw *w, const struct route *r)
     jw_end(w);
 }
 
+/* The members of all parts, each once: an extra may say more of one that the page has. */
 static void write_envelope_example(struct jw *w, const struct route *r)
 {
     const struct schema *parts[] = {envelope_of(r), r->extra};
-    jw_object(w);
-    jw_key(w, r->list);
-    jw_array(w);
-    write_example(w, r->reply, DIR_OUT);
-    jw_end(w);
+    AUTO_JSON all = json_object();
     for (size_t i = 0; i < ARRAY_LEN(parts) && parts[i]; i++) {
         AUTO_BUF text;
         struct jw inner;
@@ -354,12 +351,18 @@ static void write_envelope_example(struct jw *w, const struct route *r)
         jw_init(&inner, &text);
         write_example(&inner, parts[i], DIR_OUT);
         AUTO_JSON members = json_loads(buf_cstr(&text), 0, NULL);
-        const char *name = NULL;
-        json_t *value = NULL;
-        json_object_foreach (members, name, value) {
-            jw_key(w, name);
-            jw_json(w, value);
-        }
+        (void)json_object_update(all, members); /* no memory: the example lacks something */
+    }
+    jw_object(w);
+    jw_key(w, r->list);
+    jw_array(w);
+    write_example(w, r->reply, DIR_OUT);
+    jw_end(w);
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach (all, name, value) {
+        jw_key(w, name);
+        jw_json(w, value);
     }
     jw_end(w);
 }

@@ -86,6 +86,7 @@ test('in a browser', { skip: chromium ? false : 'there is no Chromium' }, async 
   const shots = process.env.TOCSIN_TEST_SHOTS; // a folder to leave pictures in
   const open = async (target) => {
     const page = await browser.newPage({ viewport: { width: 1300, height: 1000 } });
+    page.setDefaultTimeout(120_000); // a busy machine draws slowly
     page.on('console', (m) => ['error', 'warning'].includes(m.type()) && complaints.push(m.text()));
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('request', (r) => {
