@@ -330,7 +330,7 @@ static int put_description(const char *file, struct buf *out)
 {
     AUTO_JSON doc = NULL;
     json_error_t error;
-    doc = json_load_file(file, 0, &error);
+    doc = json_load_file(file, JSON_REJECT_DUPLICATES, &error);
     if (!doc)
         return cli_fail("%s: %s", file, error.text);
     const struct page p = {.out = out, .doc = doc};
