@@ -18,6 +18,7 @@ struct frame {
     char *key;      /* of a mapping: the key whose value comes next */
     json_t *merges; /* what `<<` named, in order; NULL: nothing */
     size_t anchor;  /* its place among the anchors, or ANCHORS_MAX */
+    json_t *held;   /* owned: a sequence behind `<<`, which is put when it is whole */
 };
 
 struct anchor {
@@ -45,6 +46,7 @@ static void reader_done(struct reader *r)
     for (int i = 0; i < r->depth; i++) {
         free(r->stack[i].key);
         json_decref(r->stack[i].merges);
+        json_decref(r->stack[i].held);
     }
     for (size_t i = 0; i < r->anchor_count; i++) {
         free(r->anchors[i].name);
@@ -210,7 +212,7 @@ static enum status open_frame(struct reader *r, const yaml_event_t *at, json_t *
     if (!is_merge)
         TRY(put(r, at, json_incref(own)));
     else
-        (void)json_incref(own);
+        f.held = json_incref(own);
     r->stack[r->depth++] = f;
     return ST_OK;
 }
@@ -237,9 +239,9 @@ static enum status close_frame(struct reader *r, const yaml_event_t *at)
     enum status st = f.merges ? fill_merges(&f) : ST_OK;
     json_decref(f.merges);
     free(f.key);
-    struct frame *parent = r->depth > 0 ? &r->stack[r->depth - 1] : NULL;
-    if (st == ST_OK && parent && str_eq(parent->key, "<<"))
-        return put(r, at, f.value); /* the reference that open_frame kept */
+    if (st == ST_OK && f.held)
+        return put(r, at, f.held);
+    json_decref(f.held);
     return st;
 }
 

@@ -202,6 +202,55 @@ test('monitorpy: checks', async (t) => {
   });
 });
 
+test('monitorpy: batches', async (t) => {
+  const result = {
+    status: 'success', message: '', response_time: 0.342,
+    raw_data: { status_code: 200, headers: { 'content-type': 'text/html' } },
+  };
+  const config = { url: website.url, expected_status: 200 };
+  const ids = [];
+  for (const name of ['one', 'two', 'three']) {
+    ids.push((await admin.must(201, 'POST', '/api/v1/checks',
+      { name, plugin_type: 'website', config, schedule: 'every 1 hour' })).id);
+  }
+
+  await t.test('POST /api/v1/batch/run', async () => {
+    const reply = await admin.must(200, 'POST', '/api/v1/batch/run',
+      { checks: [...ids, 'check_id_4'], max_workers: 5, timeout: 30 });
+    assertLike({ results: [{ check_id: UUID, result }] }, { results: reply.results.slice(0, 3) });
+    assert.deepEqual(reply.results.map((one) => one.check_id), [...ids, 'check_id_4']);
+    assert.ok(reply.results.slice(0, 3).every((one) => one.result.status === 'success'), JSON.stringify(reply));
+    assert.equal(reply.results[3].error.code, 'CHECK_NOT_FOUND');
+    for (const one of reply.results.slice(0, 3)) await admin.must(200, 'GET', `/api/v1/results/${one.result.id}`);
+  });
+
+  await t.test('POST /api/v1/batch/run-ad-hoc', async () => {
+    const reply = await admin.must(200, 'POST', '/api/v1/batch/run-ad-hoc', {
+      checks: [{ plugin_type: 'website', config }, { plugin_type: 'website', config: { ...config, expected_status: 418 } }],
+      max_workers: 5, timeout: 30,
+    });
+    assertLike({ results: [{ plugin_type: 'website', config, result }] }, reply);
+    assert.deepEqual(reply.results.map((one) => one.result.status), ['success', 'error']);
+  });
+
+  await t.test('what came of them', async () => {
+    const stats = await admin.must(200, 'GET', `/api/v1/checks/${ids[0]}/stats`);
+    assert.ok(stats.count >= 1 && stats.uptime_percent === 100, JSON.stringify(stats));
+    const history = await admin.must(200, 'GET', `/api/v1/checks/${ids[0]}/history`);
+    assert.deepEqual([history.history[0].from_state, history.history[0].to_state], ['pending', 'up']);
+  });
+
+  await t.test('exported, imported, deleted', async () => {
+    const file = await admin.call('GET', '/api/v1/checks/export');
+    assert.match(file.headers.get('content-type'), /yaml/);
+    const report = await admin.must(200, 'POST', '/api/v1/checks/import', file.body,
+      { headers: { 'content-type': 'application/yaml' } });
+    assert.equal(report.unchanged, report.total);
+    const gone = await admin.must(200, 'POST', '/api/v1/checks/bulk', { action: 'delete', ids });
+    assert.equal(gone.changed, 3);
+  });
+});
+
 test('monitorpy: plugins', async () => {
   const example = {
     name: 'website', description: '', required_config: { url: '' },
