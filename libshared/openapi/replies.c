@@ -314,6 +314,31 @@ static const struct schema *envelope_of(const struct route *r)
     return &page_schema;
 }
 
+static bool has_member(const struct schema *s, const char *name)
+{
+    for (size_t i = 0; s && i < s->count; i++) {
+        if (str_eq(s->fields[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* What the shape adds: by reference, or without the members that the route describes itself. */
+static void write_shape(struct jw *w, const struct route *r)
+{
+    const struct schema *shape = envelope_of(r);
+    struct field rest[16];
+    struct schema own = {.name = shape->name, .fields = rest, .is_open = true};
+    for (size_t i = 0; i < shape->count && own.count < ARRAY_LEN(rest); i++) {
+        if (!has_member(r->extra, shape->fields[i].name))
+            rest[own.count++] = shape->fields[i];
+    }
+    if (own.count == shape->count)
+        write_ref(w, "schemas", shape->name);
+    else
+        write_object_schema(w, &own, DIR_OUT);
+}
+
 /* All of: the named array, what the shape adds, what the route adds. */
 static void write_envelope(struct jw *w, const struct route *r)
 {
@@ -332,7 +357,7 @@ static void write_envelope(struct jw *w, const struct route *r)
     jw_str(w, r->list);
     jw_end(w);
     jw_end(w);
-    write_ref(w, "schemas", envelope_of(r)->name);
+    write_shape(w, r);
     if (r->extra)
         write_ref(w, "schemas", r->extra->name);
     jw_end(w);
