@@ -143,11 +143,13 @@ static void write_query_param(struct jw *w, const struct field *f)
         jw_kv_bool(w, "required", true);
     AUTO_BUF text;
     buf_init(&text, 4096);
-    buf_str(&text, f->help ? f->help : "");
+    if (f->help)
+        buf_str(&text, f->help);
+    else
+        buf_printf(&text, "Filter by %s", f->name);
     if (f->alias)
-        buf_printf(&text, "%s(also called `%s`)", text.len > 0 ? " " : "", f->alias);
-    if (text.len > 0)
-        jw_kv_str(w, "description", buf_cstr(&text));
+        buf_printf(&text, " (also called `%s`)", f->alias);
+    jw_kv_str(w, "description", buf_cstr(&text));
     struct field plain = *f;
     plain.help = NULL;
     plain.flags &= ~(unsigned)F_NULLABLE;
