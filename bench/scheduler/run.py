@@ -42,7 +42,7 @@ ENV = {
     "TOCSIN_MISSED_GRACE": "1h",
     "TOCSIN_LOG_FORMAT": "json",
 }
-OWED_S = 35  # what was overslept while the checks were inserted has run by then
+OWED_S = 60  # what was overslept while the checks were inserted has run by then
 SETTLE_S = 62  # a minute, so that the ledger has seen every check
 
 
