@@ -285,10 +285,14 @@ void http_stop(struct http_server *s, int64_t grace_ms)
         return;
     atomic_store(&s->is_stopping, true);
     int fd = MHD_quiesce_daemon(s->daemon);
+    /* Nobody can connect any more. The descriptor itself lives until the library's threads are
+     * gone: each takes it out of its epoll set in its own time, and aborts when it cannot. */
     if (fd >= 0)
-        (void)close(fd);
+        (void)shutdown(fd, SHUT_RDWR);
     http_park_stop(s);
     wait_until_idle(s, grace_ms);
     atomic_store(&s->is_over, true);
     tear_down(s);
+    if (fd >= 0)
+        (void)close(fd);
 }

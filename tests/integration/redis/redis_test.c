@@ -47,7 +47,7 @@ static void test_error_replies(void **state)
 {
     AUTO_REDIS r = kit_redis_open(url);
     assert_ok(redis_do(r, NULL, "SET", "text", "x"));
-    assert_status(ST_INTERNAL, redis_do(r, NULL, "LPUSH", "text", "y"));
+    assert_status(ST_CORRUPT, redis_do(r, NULL, "LPUSH", "text", "y"));
     assert_non_null(strstr(redis_error(r), "WRONGTYPE"));
     assert_status(ST_CONFLICT,
                   redis_do(r, NULL, "XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"));
