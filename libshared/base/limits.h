@@ -97,7 +97,6 @@
 #define LIMIT_CHECK_HOURS_MS (100LL * 24 * 3600 * 1000)    /* how long totals of hours are kept */
 #define LIMIT_CHECK_DAYS_MS (1100LL * 24 * 3600 * 1000)    /* … of days */
 #define LIMIT_STATS_SPAN_US (1100LL * 24 * 3600 * 1000000) /* longest window of statistics */
-#define LIMIT_STATS_POINTS 2500                            /* of a timeline */
 
 /* Notifications */
 #define LIMIT_WEBHOOK_TIMEOUT_MS 15000
