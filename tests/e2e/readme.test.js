@@ -18,12 +18,27 @@ function blocks(from, to) {
   return [...part.matchAll(/^```\n([^]*?)^```$/gm)].map((match) => match[1]).filter((text) => !text.startsWith('{'));
 }
 
+// Where a person waits so many seconds, the test waits for what they are for.
+const waiting = `
+sleep() {
+  local tries=0
+  until case $1 in
+    15) grep -q DOWN .run/mail.log && grep -q check.down .run/hook.log ;;
+    8) api "$API/incidents?status=resolved" | grep -q resolved ;;
+    *) make status | grep -q 'worker .* ready' && [ $tries -gt 20 ] ;;
+  esac; do
+    [ $((tries += 1)) -lt 900 ] || return 1
+    command sleep 0.1
+  done
+}`;
+
 const isRoot = process.getuid() === 0;
 test('the tour of the README', { skip: !isRoot && 'needs root for namespaces' }, () => {
   const typed = blocks('## Five minutes', '## How it is built');
   assert.ok(typed.length >= 9);
   const script = [
     'ip link set lo up',
+    waiting,
     'mkdir -p .run && mount -t tmpfs -o mode=0755 none .run',
     'trap "make down" EXIT',
     ...typed.map((text, i) => `echo "== ${i}"\n${text}`),
