@@ -18,11 +18,8 @@ static const struct cli_option options[] = {
     [OPTION_ORGANISATION] = {"organisation", "ID", "default: the first one"},
 };
 
-static enum status read_file(const char *path, struct buf *out)
+static enum status read_stream(FILE *file, struct buf *out)
 {
-    FILE *file = str_eq(path, "-") ? stdin : fopen(path, "re");
-    if (!file)
-        return ST_NOT_FOUND;
     for (;;) {
         char *room = buf_reserve(out, 65536);
         size_t n = room ? fread(room, 1, 65536, file) : 0;
@@ -30,11 +27,20 @@ static enum status read_file(const char *path, struct buf *out)
         if (n == 0)
             break;
     }
-    bool failed = ferror(file) != 0;
-    if (file != stdin)
-        (void)fclose(file);
     TRY(buf_status(out));
-    return failed ? ST_IO : ST_OK;
+    return ferror(file) ? ST_IO : ST_OK;
+}
+
+static enum status read_file(const char *path, struct buf *out)
+{
+    if (str_eq(path, "-"))
+        return read_stream(stdin, out);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return ST_NOT_FOUND;
+    enum status st = read_stream(file, out);
+    (void)fclose(file);
+    return st;
 }
 
 /* Lists of texts, and of {name, type, reason}. */
