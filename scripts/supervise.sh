@@ -236,19 +236,28 @@ make_administrator() {
     tool bootstrap --self-check-url "http://127.0.0.1:$api_port/health"
 }
 
+await_ready() {
+    local name=$1 seconds=$2
+    wait_for "$seconds" "${pid_of[$name]}" is_ready "$name" && return
+    if is_running "${pid_of[$name]}"; then
+        fail_start "$name" 'is not ready after 60 s'
+    else
+        fail_start "$name" 'stopped while starting'
+    fi
+}
+
+# The API first: a new installation's first check asks it how it is.
 start_daemons() {
     local name deadline=$((SECONDS + 60))
+    start api
+    save_table
+    await_ready api 60
     for name in "${daemons[@]}"; do
-        start "$name"
+        [ "$name" = api ] || start "$name"
     done
     save_table
     for name in "${daemons[@]}"; do
-        wait_for $((deadline - SECONDS)) "${pid_of[$name]}" is_ready "$name" ||
-            if is_running "${pid_of[$name]}"; then
-                fail_start "$name" 'is not ready after 60 s'
-            else
-                fail_start "$name" 'stopped while starting'
-            fi
+        await_ready "$name" $((deadline - SECONDS))
     done
 }
 

@@ -30,7 +30,7 @@ static int setup(void **state)
     org = kit_organisation(db);
     other_org = kit_organisation(db);
     for (int i = 0; i < CHECKS; i++) {
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof(name), "check %d", i);
         checks[i] = kit_check(db, &org, name);
     }
