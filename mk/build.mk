@@ -15,14 +15,14 @@ KIT_SRC := $(strip $(call rwildcard,tests/kit,%.c))
 UNIT_SRC := $(strip $(call rwildcard,tests/unit,%_test.c))
 INTEGRATION_SRC := $(strip $(call rwildcard,tests/integration,%_test.c))
 CHAOS_SRC := $(strip $(call rwildcard,tests/chaos,%_test.c))
-CHAOS_PART_SRC := $(filter-out $(CHAOS_SRC),$(strip $(call rwildcard,tests/chaos,%.c)))
+# What the tests of one folder share: its sources that are no test.
+FIXTURE_SRC := $(filter-out %_test.c,$(strip $(foreach d,unit integration chaos,$(call rwildcard,tests/$(d),%.c))))
 FUZZ_SRC := $(strip $(call rwildcard,tests/fuzz,%_fuzz.c))
 BENCH_COMMON_SRC := $(strip $(wildcard bench/common/*.c))
 BENCH_SRC := $(filter-out $(BENCH_COMMON_SRC),$(strip $(wildcard bench/*/*.c)))
 
 LIBTOCSIN := $(B)/lib/libtocsin.a
 LIBKIT := $(B)/lib/libkit.a
-LIBCHAOS := $(B)/lib/libchaos.a
 
 # $(call archive_rule,archive,objects): the list makes a removed source leave the archive.
 define archive_rule
@@ -34,7 +34,6 @@ endef
 
 $(eval $(call archive_rule,$(LIBTOCSIN),$(call objs_of,$(SHARED_SRC)) $(GEN_OBJS)))
 $(eval $(call archive_rule,$(LIBKIT),$(call objs_of,$(KIT_SRC))))
-$(eval $(call archive_rule,$(LIBCHAOS),$(call objs_of,$(CHAOS_PART_SRC))))
 
 LINK = $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@
 
@@ -59,13 +58,13 @@ libs: $(if $(SHARED_SRC)$(GEN_NAMES),$(LIBTOCSIN)) $(PART_LIBS)
 bins: $(BINS)
 
 # The archives a test or a benchmark needs beside libtocsin: those whose folder its path names. They
-# follow the kit, which starts a whole API; what the chaos tests share uses the kit and precedes it.
+# follow the kit, which starts a whole API.
 libs_for = $(foreach p,$(PARTS),$(if $(findstring /$(p)/,/$(1)),$(LIB_$(p))))
-chaos_for = $(if $(filter tests/chaos/%,$(1)),$(LIBCHAOS))
+fixtures_for = $(foreach f,$(FIXTURE_SRC),$(if $(filter $(dir $(1)),$(dir $(f))),$(f)))
 
 # $(call test_rule,source)
 define test_rule
-$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(call chaos_for,$(1)) $(if $(KIT_SRC),$(LIBKIT)) $(call libs_for,$(1)) $(LIBTOCSIN) $(B)/flags
+$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(call objs_of,$(call fixtures_for,$(1))) $(if $(KIT_SRC),$(LIBKIT)) $(call libs_for,$(1)) $(LIBTOCSIN) $(B)/flags
 	$$(say) LINK $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(LINK) $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_ALL) -lcmocka
@@ -118,7 +117,7 @@ $(B)/obj/%.o: %.c $(B)/flags | $(GEN_HEADERS)
 	$(Q)$(COMPILE)
 
 ALL_SRC := $(SHARED_SRC) $(foreach p,$(PARTS),$(call part_src,$(p))) $(KIT_SRC) $(UNIT_SRC) \
-           $(INTEGRATION_SRC) $(CHAOS_SRC) $(CHAOS_PART_SRC) $(BENCH_SRC) $(BENCH_COMMON_SRC)
+           $(INTEGRATION_SRC) $(CHAOS_SRC) $(FIXTURE_SRC) $(BENCH_SRC) $(BENCH_COMMON_SRC)
 ALL_OBJS := $(call objs_of,$(ALL_SRC) $(FUZZ_SRC)) $(GEN_OBJS)
 .SECONDARY: $(ALL_OBJS)
 
