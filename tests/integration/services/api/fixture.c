@@ -12,25 +12,52 @@ struct api_fixture fx;
 int fx_setup(void **state)
 {
     json_setup();
-    const char *database = kit_database();
-    fx.db = kit_db_open(database);
+    fx.database = kit_database();
+    fx.db = kit_db_open(fx.database);
+    fx.redis = kit_redis_open(kit_redis());
     fx.org = kit_organisation(fx.db);
     fx.other_org = kit_organisation(fx.db);
+    kit_sql(fx.db, "UPDATE organisations SET created_at = now() - interval '1 day' WHERE id = '%s'",
+            kit_id(&fx.org));
+    kit_api_user(fx.db, &fx.org, "ada", "admin");
     kit_api_user(fx.db, &fx.org, "olga", "operator");
     kit_api_user(fx.db, &fx.org, "viktor", "viewer");
-    kit_api_user(fx.db, &fx.other_org, "sten", "owner");
-    fx.api = kit_api_start(database, kit_redis(), NULL);
+    kit_api_user(fx.db, &fx.other_org, "eve", "owner");
+    fx.api = kit_api_start(fx.database, kit_redis(), NULL);
+    fx.admin = kit_sign_in(fx.api, "ada");
     fx.me = kit_sign_in(fx.api, "olga");
     fx.viewer = kit_sign_in(fx.api, "viktor");
-    fx.stranger = kit_sign_in(fx.api, "sten");
+    fx.stranger = kit_sign_in(fx.api, "eve");
     return 0;
 }
 
 int fx_teardown(void **state)
 {
     kit_api_stop(fx.api);
+    redis_free(fx.redis);
     db_free(fx.db);
     return 0;
+}
+
+struct kit_reply fx_reply(const struct kit_tokens *who, const char *method, const char *path,
+                          const char *body, int status)
+{
+    struct kit_reply r = kit_call(fx.api, method, path, who->access, body);
+    if (r.status != status)
+        fail_msg("%s %s %s: %d, not %d: %s", method, path, body ? body : "", r.status, status,
+                 kit_reply_text(&r, "detail"));
+    return r;
+}
+
+void fx_must(const struct kit_tokens *who, const char *method, const char *path, const char *body,
+             int status, const char *code)
+{
+    struct kit_reply r = fx_reply(who, method, path, body, status);
+    if (code)
+        assert_string_equal(kit_reply_text(&r, "code"), code);
+    if (status == 503)
+        assert_true(kit_reply_header(&r, "Retry-After")[0] != '\0');
+    kit_reply_done(&r);
 }
 
 struct kit_reply fx_call(const char *method, const char *path, const char *body)

@@ -6,10 +6,13 @@
 
 /* Set between fx_setup and fx_teardown. */
 struct api_fixture {
+    const char *database;
     struct db *db;
-    struct uuid org, other_org;
+    struct redis *redis;
+    struct uuid org, other_org; /* the first organisation, and the stranger's */
     struct kit_api *api;
-    struct kit_tokens me, stranger, viewer;
+    struct kit_tokens admin, me, viewer; /* ada, olga (operator), viktor */
+    struct kit_tokens stranger;          /* eve, owner of the other organisation */
 };
 
 extern struct api_fixture fx;
@@ -17,6 +20,13 @@ extern struct api_fixture fx;
 /* Of the program. */
 int fx_setup(void **state);
 int fx_teardown(void **state);
+/* A call that must have this status; the caller releases the reply. */
+struct kit_reply fx_reply(const struct kit_tokens *who, const char *method, const char *path,
+                          const char *body, int status);
+/* The same for the status and the problem's code alone (NULL: any); a 503 says when to come again.
+ */
+void fx_must(const struct kit_tokens *who, const char *method, const char *path, const char *body,
+             int status, const char *code);
 /* A call of the operator; the caller releases the reply. */
 struct kit_reply fx_call(const char *method, const char *path, const char *body);
 /* A member by path, "config.url"; fails when it is not there. */

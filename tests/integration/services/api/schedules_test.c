@@ -1,4 +1,6 @@
 /* Schedules over HTTP: who may do what, what is refused and why, and what comes of it. */
+#include "tests/integration/services/api/fixture.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,60 +9,30 @@
 #include "json/parse.h"
 #include "queue/queue.h"
 #include "store/job_outbox.h"
-#include "tests/kit/api.h"
 
 #define NOBODY "00000000-0000-7000-8000-000000000000"
 #define SYSTEM "00000000-0000-7000-8000-00000000beef"
 #define PATH "/api/v1/schedules"
 
-static const char *database;
-static struct db *db;
-static struct redis *redis;
-static struct uuid org, other_org, check, other_check;
-static struct kit_api *api;
-static struct kit_tokens admin, viewer, operator_, stranger;
+static struct uuid check, other_check;
 
 static int setup(void **state)
 {
-    json_setup();
-    database = kit_database();
-    db = kit_db_open(database);
-    redis = kit_redis_open(kit_redis());
-    org = kit_organisation(db);
-    other_org = kit_organisation(db);
-    kit_sql(db, "UPDATE organisations SET created_at = now() - interval '1 day' WHERE id = '%s'",
-            kit_id(&org));
-    kit_api_user(db, &org, "ada", "admin");
-    kit_api_user(db, &org, "viktor", "viewer");
-    kit_api_user(db, &org, "otto", "operator");
-    kit_api_user(db, &other_org, "eve", "owner");
-    check = kit_check(db, &org, "ours");
-    other_check = kit_check(db, &other_org, "theirs");
-    api = kit_api_start(database, kit_redis(), NULL);
-    admin = kit_sign_in(api, "ada");
-    viewer = kit_sign_in(api, "viktor");
-    operator_ = kit_sign_in(api, "otto");
-    stranger = kit_sign_in(api, "eve");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    kit_api_stop(api);
-    redis_free(redis);
-    db_free(db);
+    (void)fx_setup(state);
+    check = kit_check(fx.db, &fx.org, "ours");
+    other_check = kit_check(fx.db, &fx.other_org, "theirs");
     return 0;
 }
 
 static int clean(void **state)
 {
     AUTO_REPLY reply = NULL;
-    kit_sql(db,
+    kit_sql(fx.db,
             "DELETE FROM schedules; DELETE FROM job_outbox;"
             "UPDATE redis_marks SET mark = 0, lost_at = '-infinity'; DELETE FROM check_changes");
-    kit_sql(db, "INSERT INTO schedules (id, name, task, schedule, shard)"
-                " VALUES ('" SYSTEM "', 'system.test', 'queue.noop', '@hourly', 0)");
-    assert_ok(redis_do(redis, &reply, "FLUSHDB"));
+    kit_sql(fx.db, "INSERT INTO schedules (id, name, task, schedule, shard)"
+                   " VALUES ('" SYSTEM "', 'system.test', 'queue.noop', '@hourly', 0)");
+    assert_ok(redis_do(fx.redis, &reply, "FLUSHDB"));
     return 0;
 }
 
@@ -76,24 +48,6 @@ static const char *path_of(const char *id, const char *more)
     return path[next];
 }
 
-static struct kit_reply must(const struct kit_tokens *who, const char *method, const char *path,
-                             const char *body, int status)
-{
-    struct kit_reply r = kit_call(api, method, path, who->access, body);
-    if (r.status != status)
-        fail_msg("%s %s %s: %d, not %d: %s", method, path, body ? body : "", r.status, status,
-                 kit_reply_text(&r, "detail"));
-    return r;
-}
-
-static void must_fail(const struct kit_tokens *who, const char *method, const char *path,
-                      const char *body, int status, const char *code)
-{
-    struct kit_reply r = must(who, method, path, body, status);
-    assert_string_equal(kit_reply_text(&r, "code"), code);
-    kit_reply_done(&r);
-}
-
 /* Its id, in one of four buffers. */
 static const char *created(const struct kit_tokens *who, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static const char *created(const struct kit_tokens *who, const char *fmt, ...)
@@ -106,7 +60,7 @@ static const char *created(const struct kit_tokens *who, const char *fmt, ...)
     (void)vsnprintf(body, sizeof(body), fmt, ap);
     va_end(ap);
     next = (next + 1) % 4;
-    struct kit_reply r = must(who, "POST", PATH, body, 201);
+    struct kit_reply r = fx_reply(who, "POST", PATH, body, 201);
     (void)str_copy(id[next], UUID_TEXT_BYTES, kit_reply_text(&r, "id"));
     assert_true(str_starts(kit_reply_header(&r, "Location"), PATH "/"));
     kit_reply_done(&r);
@@ -132,8 +86,8 @@ static void a_schedule_is_kept_as_it_was_given(void **state)
         "\"expires\":600,\"enabled\":true}",
         kit_id(&check));
     AUTO_JSON given = json_loads(body, 0, NULL);
-    const char *id = created(&admin, "%s", body);
-    struct kit_reply r = must(&viewer, "GET", path_of(id, ""), NULL, 200);
+    const char *id = created(&fx.admin, "%s", body);
+    struct kit_reply r = fx_reply(&fx.viewer, "GET", path_of(id, ""), NULL, 200);
     const char *member = NULL;
     json_t *value = NULL;
     json_object_foreach (given, member, value) {
@@ -155,23 +109,23 @@ static void a_schedule_is_kept_as_it_was_given(void **state)
     /* What was read may be sent back; what is not given stays. */
     AUTO_FREE char *whole = json_dumps(r.json, JSON_COMPACT);
     kit_reply_done(&r);
-    r = must(&admin, "PUT", path_of(id, ""), whole, 200);
+    r = fx_reply(&fx.admin, "PUT", path_of(id, ""), whole, 200);
     kit_reply_done(&r);
-    r = must(&admin, "PATCH", path_of(id, ""),
-             "{\"queue\":null,\"expires\":null,\"priority\":null}", 200);
+    r = fx_reply(&fx.admin, "PATCH", path_of(id, ""),
+                 "{\"queue\":null,\"expires\":null,\"priority\":null}", 200);
     assert_string_equal(kit_reply_text(&r, "queue"), "checks");
     assert_string_equal(kit_reply_text(&r, "time_zone"), "Europe/Berlin");
     assert_int_equal(json_integer_value(json_object_get(r.json, "priority")), 0);
     assert_true(json_is_null(json_object_get(r.json, "expires")));
     kit_reply_done(&r);
-    r = must(&admin, "PATCH", path_of(id, ""),
-             "{\"schedule\":\"every 5 minutes\",\"time_zone\":null}", 200);
+    r = fx_reply(&fx.admin, "PATCH", path_of(id, ""),
+                 "{\"schedule\":\"every 5 minutes\",\"time_zone\":null}", 200);
     assert_true(json_is_null(json_object_get(r.json, "time_zone")));
     kit_reply_done(&r);
 
-    r = must(&admin, "DELETE", path_of(id, ""), NULL, 204);
+    r = fx_reply(&fx.admin, "DELETE", path_of(id, ""), NULL, 204);
     kit_reply_done(&r);
-    must_fail(&admin, "GET", path_of(id, ""), NULL, 404, "SCHEDULE_NOT_FOUND");
+    fx_must(&fx.admin, "GET", path_of(id, ""), NULL, 404, "SCHEDULE_NOT_FOUND");
 }
 
 static void time_zones_are_told(void **state)
@@ -186,11 +140,11 @@ static void time_zones_are_told(void **state)
         {"PT5M", "null", ""},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const char *id = created(&admin,
+        const char *id = created(&fx.admin,
                                  "{\"name\":\"z%zu\",\"task\":\"queue.noop\",\"schedule\":\"%s\","
                                  "\"time_zone\":%s}",
                                  i, rows[i].schedule, rows[i].given);
-        struct kit_reply r = must(&admin, "GET", path_of(id, ""), NULL, 200);
+        struct kit_reply r = fx_reply(&fx.admin, "GET", path_of(id, ""), NULL, 200);
         assert_string_equal(kit_reply_text(&r, "schedule"), rows[i].schedule);
         assert_string_equal(kit_reply_text(&r, "time_zone"), rows[i].shown);
         kit_reply_done(&r);
@@ -237,77 +191,79 @@ static void what_is_wrong_is_named(void **state)
         {"{" NOOP ",\"colour\":\"red\"}", "colour"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct kit_reply r = must(&admin, "POST", PATH, rows[i].body, 422);
+        struct kit_reply r = fx_reply(&fx.admin, "POST", PATH, rows[i].body, 422);
         const json_t *first = json_array_get(json_object_get(r.json, "errors"), 0);
         const json_t *loc = json_object_get(first, "loc");
         if (!str_eq(json_string_value(json_array_get(loc, 1)), rows[i].member))
             fail_msg("%s: not %s", rows[i].body, rows[i].member);
         kit_reply_done(&r);
     }
-    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM schedules WHERE org_id IS NOT NULL"), 0);
+    assert_int_equal(kit_sql_i64(fx.db, "SELECT count(*) FROM schedules WHERE org_id IS NOT NULL"),
+                     0);
     char body[256];
     (void)snprintf(body, sizeof(body),
                    "{\"name\":\"x\",\"task\":\"check.run\",\"schedule\":\"@daily\","
                    "\"args\":{\"check_id\":\"%s\"}}",
                    kit_id(&other_check));
-    must_fail(&admin, "POST", PATH, body, 422, "VALIDATION_ERROR");
-    must_fail(&admin, "POST", PATH, "{", 400, "MALFORMED_REQUEST");
+    fx_must(&fx.admin, "POST", PATH, body, 422, "VALIDATION_ERROR");
+    fx_must(&fx.admin, "POST", PATH, "{", 400, "MALFORMED_REQUEST");
     /* A change is judged as a whole. */
-    const char *id = created(&admin, "{" NOOP "}");
-    must_fail(&admin, "PATCH", path_of(id, ""), "{\"task\":\"check.run\"}", 422,
-              "VALIDATION_ERROR");
-    must_fail(&admin, "PATCH", path_of(id, ""), "{\"schedule\":\"7 x\"}", 422, "VALIDATION_ERROR");
-    must_fail(&admin, "POST", PATH, "{" NOOP "}", 409, "SCHEDULE_NAME_TAKEN");
-    (void)created(&admin, "{\"name\":\"y\",\"task\":\"queue.noop\",\"schedule\":\"1\"}");
-    must_fail(&admin, "PATCH", path_of(id, ""), "{\"name\":\"y\"}", 409, "SCHEDULE_NAME_TAKEN");
-    (void)created(&stranger, "{" NOOP "}"); /* a name is an organisation's */
+    const char *id = created(&fx.admin, "{" NOOP "}");
+    fx_must(&fx.admin, "PATCH", path_of(id, ""), "{\"task\":\"check.run\"}", 422,
+            "VALIDATION_ERROR");
+    fx_must(&fx.admin, "PATCH", path_of(id, ""), "{\"schedule\":\"7 x\"}", 422, "VALIDATION_ERROR");
+    fx_must(&fx.admin, "POST", PATH, "{" NOOP "}", 409, "SCHEDULE_NAME_TAKEN");
+    (void)created(&fx.admin, "{\"name\":\"y\",\"task\":\"queue.noop\",\"schedule\":\"1\"}");
+    fx_must(&fx.admin, "PATCH", path_of(id, ""), "{\"name\":\"y\"}", 409, "SCHEDULE_NAME_TAKEN");
+    (void)created(&fx.stranger, "{" NOOP "}"); /* a name is an organisation's */
 }
 
 /* --- who --- */
 
 static void each_role_has_its_share(void **state)
 {
-    const char *id = created(&admin, "{" NOOP "}");
-    const char *theirs = created(&stranger, "{" NOOP "}");
+    const char *id = created(&fx.admin, "{" NOOP "}");
+    const char *theirs = created(&fx.stranger, "{" NOOP "}");
     const struct {
         const struct kit_tokens *who;
         const char *method, *id, *more, *body;
         int status;
     } rows[] = {
-        {&viewer, "GET", id, "", NULL, 200},
-        {&viewer, "PATCH", id, "", "{}", 403},
-        {&viewer, "DELETE", id, "", NULL, 403},
-        {&viewer, "POST", id, "/run", NULL, 403},
-        {&operator_, "POST", id, "/pause", NULL, 403},
-        {&stranger, "GET", id, "", NULL, 404},
-        {&stranger, "PATCH", id, "", "{\"name\":\"mine\"}", 404},
-        {&stranger, "DELETE", id, "", NULL, 404},
-        {&stranger, "POST", id, "/pause", NULL, 404},
-        {&stranger, "POST", id, "/resume", NULL, 404},
-        {&stranger, "POST", id, "/run", NULL, 404},
-        {&admin, "GET", theirs, "", NULL, 404},
-        {&admin, "POST", theirs, "/run", NULL, 404},
-        {&admin, "GET", NOBODY, "", NULL, 404},
-        {&admin, "POST", "nonsense", "/run", NULL, 404},
+        {&fx.viewer, "GET", id, "", NULL, 200},
+        {&fx.viewer, "PATCH", id, "", "{}", 403},
+        {&fx.viewer, "DELETE", id, "", NULL, 403},
+        {&fx.viewer, "POST", id, "/run", NULL, 403},
+        {&fx.me, "POST", id, "/pause", NULL, 403},
+        {&fx.stranger, "GET", id, "", NULL, 404},
+        {&fx.stranger, "PATCH", id, "", "{\"name\":\"mine\"}", 404},
+        {&fx.stranger, "DELETE", id, "", NULL, 404},
+        {&fx.stranger, "POST", id, "/pause", NULL, 404},
+        {&fx.stranger, "POST", id, "/resume", NULL, 404},
+        {&fx.stranger, "POST", id, "/run", NULL, 404},
+        {&fx.admin, "GET", theirs, "", NULL, 404},
+        {&fx.admin, "POST", theirs, "/run", NULL, 404},
+        {&fx.admin, "GET", NOBODY, "", NULL, 404},
+        {&fx.admin, "POST", "nonsense", "/run", NULL, 404},
         /* The installation's own. */
-        {&admin, "GET", SYSTEM, "", NULL, 200},
-        {&admin, "PATCH", SYSTEM, "", "{\"name\":\"mine\"}", 403},
-        {&admin, "PUT", SYSTEM, "", "{}", 403},
-        {&admin, "DELETE", SYSTEM, "", NULL, 403},
-        {&admin, "POST", SYSTEM, "/pause", NULL, 200},
-        {&admin, "POST", SYSTEM, "/resume", NULL, 200},
-        {&viewer, "GET", SYSTEM, "", NULL, 404},
-        {&stranger, "GET", SYSTEM, "", NULL, 404},
-        {&stranger, "POST", SYSTEM, "/pause", NULL, 404},
-        {&stranger, "DELETE", SYSTEM, "", NULL, 404},
+        {&fx.admin, "GET", SYSTEM, "", NULL, 200},
+        {&fx.admin, "PATCH", SYSTEM, "", "{\"name\":\"mine\"}", 403},
+        {&fx.admin, "PUT", SYSTEM, "", "{}", 403},
+        {&fx.admin, "DELETE", SYSTEM, "", NULL, 403},
+        {&fx.admin, "POST", SYSTEM, "/pause", NULL, 200},
+        {&fx.admin, "POST", SYSTEM, "/resume", NULL, 200},
+        {&fx.viewer, "GET", SYSTEM, "", NULL, 404},
+        {&fx.stranger, "GET", SYSTEM, "", NULL, 404},
+        {&fx.stranger, "POST", SYSTEM, "/pause", NULL, 404},
+        {&fx.stranger, "DELETE", SYSTEM, "", NULL, 404},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct kit_reply r = must(rows[i].who, rows[i].method, path_of(rows[i].id, rows[i].more),
-                                  rows[i].body, rows[i].status);
+        struct kit_reply r = fx_reply(rows[i].who, rows[i].method,
+                                      path_of(rows[i].id, rows[i].more), rows[i].body,
+                                      rows[i].status);
         kit_reply_done(&r);
     }
-    assert_int_equal(kit_status(api, "GET", PATH, NULL, NULL), 401);
-    assert_int_equal(kit_sql_i64(db,
+    assert_int_equal(kit_status(fx.api, "GET", PATH, NULL, NULL), 401);
+    assert_int_equal(kit_sql_i64(fx.db,
                                  "SELECT count(*) FROM audit_log WHERE action = 'schedule.pause'"
                                  " AND object_id = '" SYSTEM "'"),
                      1);
@@ -318,7 +274,7 @@ static void each_role_has_its_share(void **state)
 static void lists_are_filtered_sorted_and_paged(void **state)
 {
     for (int i = 0; i < 5; i++)
-        (void)created(&admin,
+        (void)created(&fx.admin,
                       "{\"name\":\"s%d\",\"task\":\"%s\",\"schedule\":\"%d\",\"enabled\":%s%s%s%s}",
                       i, i == 0 ? "check.run" : "queue.noop", i + 1, i < 2 ? "false" : "true",
                       i == 0 ? ",\"args\":{\"check_id\":\"" : "", i == 0 ? kit_id(&check) : "",
@@ -350,7 +306,8 @@ static void lists_are_filtered_sorted_and_paged(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char path[128];
         (void)snprintf(path, sizeof(path), PATH "%s", rows[i].query);
-        struct kit_reply r = must(rows[i].is_viewer ? &viewer : &admin, "GET", path, NULL, 200);
+        struct kit_reply r = fx_reply(rows[i].is_viewer ? &fx.viewer : &fx.admin, "GET", path, NULL,
+                                      200);
         const json_t *list = json_object_get(r.json, "schedules");
         if (json_array_size(list) != rows[i].count ||
             json_integer_value(json_object_get(r.json, "total")) != rows[i].total)
@@ -360,15 +317,15 @@ static void lists_are_filtered_sorted_and_paged(void **state)
             fail_msg("%s: %s, not %s", path, first, rows[i].first);
         kit_reply_done(&r);
     }
-    must_fail(&admin, "GET", PATH "?sort=colour", NULL, 422, "VALIDATION_ERROR");
-    must_fail(&admin, "GET", PATH "?enabled=perhaps", NULL, 422, "VALIDATION_ERROR");
+    fx_must(&fx.admin, "GET", PATH "?sort=colour", NULL, 422, "VALIDATION_ERROR");
+    fx_must(&fx.admin, "GET", PATH "?enabled=perhaps", NULL, 422, "VALIDATION_ERROR");
 }
 
 /* --- pausing, running --- */
 
 static void every_edit_is_told_to_the_schedulers(void **state)
 {
-    const char *id = created(&admin, "{" NOOP "}");
+    const char *id = created(&fx.admin, "{" NOOP "}");
     const struct {
         const char *method, *more, *body;
         int status, changes;
@@ -381,14 +338,14 @@ static void every_edit_is_told_to_the_schedulers(void **state)
         {"DELETE", "", NULL, 204, 5},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct kit_reply r = must(&admin, rows[i].method, path_of(id, rows[i].more), rows[i].body,
-                                  rows[i].status);
+        struct kit_reply r = fx_reply(&fx.admin, rows[i].method, path_of(id, rows[i].more),
+                                      rows[i].body, rows[i].status);
         if (rows[i].status == 200)
             assert_true(json_is_null(json_object_get(r.json, "next_run")) ==
                         json_is_false(json_object_get(r.json, "enabled")));
         kit_reply_done(&r);
         assert_int_equal(
-            kit_sql_i64(db, "SELECT count(*) FROM check_changes WHERE check_id = '%s'", id),
+            kit_sql_i64(fx.db, "SELECT count(*) FROM check_changes WHERE check_id = '%s'", id),
             rows[i].changes);
     }
 }
@@ -397,24 +354,24 @@ static void every_edit_is_told_to_the_schedulers(void **state)
 static size_t relay(void)
 {
     struct job_outbox_pass pass;
-    assert_ok(job_outbox_relay(db, redis, &pass));
+    assert_ok(job_outbox_relay(fx.db, fx.redis, &pass));
     return pass.published;
 }
 
 static void a_run_by_hand_is_a_job(void **state)
 {
-    const char *id = created(&admin,
+    const char *id = created(&fx.admin,
                              "{\"name\":\"r\",\"task\":\"check.run\",\"schedule\":\"@yearly\","
                              "\"enabled\":false,\"priority\":1,\"expires\":60,"
                              "\"args\":{\"check_id\":\"%s\"}}",
                              kit_id(&check));
-    struct kit_reply run = must(&admin, "POST", path_of(id, "/run"), NULL, 202);
+    struct kit_reply run = fx_reply(&fx.admin, "POST", path_of(id, "/run"), NULL, 202);
     struct uuid job_id;
     assert_ok(uuid_parse(kit_reply_text(&run, "job_id"), &job_id));
     assert_string_equal(kit_reply_text(&run, "schedule_id"), id);
     assert_string_equal(kit_reply_text(&run, "queue"), "checks");
     kit_reply_done(&run);
-    struct kit_reply s = must(&viewer, "GET", path_of(id, ""), NULL, 200);
+    struct kit_reply s = fx_reply(&fx.viewer, "GET", path_of(id, ""), NULL, 200);
     assert_string_equal(text_at(&s, "last_job", "id"), kit_id(&job_id));
     assert_string_equal(text_at(&s, "last_job", "state"), "queued");
     assert_false(json_is_null(json_object_get(s.json, "last_run")));
@@ -425,25 +382,25 @@ static void a_run_by_hand_is_a_job(void **state)
     struct job_batch batch = {.arena = arena};
     struct queue *q = NULL;
     assert_ok(queue_new("checks", 0, &q));
-    assert_ok(queue_heartbeat(q, redis, "w", "{}", 60000));
-    assert_ok(queue_fetch(q, redis, "w", 10, 0, &batch));
+    assert_ok(queue_heartbeat(q, fx.redis, "w", "{}", 60000));
+    assert_ok(queue_fetch(q, fx.redis, "w", 10, 0, &batch));
     assert_int_equal(batch.count, 1);
     const struct job *job = &batch.jobs[0];
     assert_true(uuid_eq(&job->id, &job_id));
     assert_string_equal(job->task, "check.run");
-    assert_string_equal(job->tenant, kit_id(&org));
+    assert_string_equal(job->tenant, kit_id(&fx.org));
     assert_int_equal(job->priority, 1);
     assert_int_equal(job->key_limit, 1);
     assert_true(job->expires_at_ms == job->enqueued_at_ms + 60000);
     AUTO_JSON args = json_loads(job->args, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(args, "check_id")), kit_id(&check));
     assert_true(json_integer_value(json_object_get(args, "slot_us")) > 0);
-    s = must(&viewer, "GET", path_of(id, ""), NULL, 200);
+    s = fx_reply(&fx.viewer, "GET", path_of(id, ""), NULL, 200);
     assert_string_equal(text_at(&s, "last_job", "state"), "running");
     kit_reply_done(&s);
     struct job_outcome done = {.state = JOB_SUCCEEDED, .finished_at_ms = clock_wall_ms()};
-    assert_ok(queue_finish(q, redis, "w", job, &done, 1));
-    s = must(&viewer, "GET", path_of(id, ""), NULL, 200);
+    assert_ok(queue_finish(q, fx.redis, "w", job, &done, 1));
+    s = fx_reply(&fx.viewer, "GET", path_of(id, ""), NULL, 200);
     assert_string_equal(text_at(&s, "last_job", "state"), "succeeded");
     kit_reply_done(&s);
     queue_free(q);
@@ -452,10 +409,10 @@ static void a_run_by_hand_is_a_job(void **state)
 /* Everything but the queue's own word works without Redis. */
 static void redis_may_be_away(void **state)
 {
-    struct kit_api *usual = api;
-    const char *id = created(&admin, "{" NOOP "}");
-    api = kit_api_start(database, kit_redis(),
-                        &(struct kit_api_options){.redis = "unix:///nowhere/redis.sock"});
+    struct kit_api *usual = fx.api;
+    const char *id = created(&fx.admin, "{" NOOP "}");
+    fx.api = kit_api_start(fx.database, kit_redis(),
+                           &(struct kit_api_options){.redis = "unix:///nowhere/redis.sock"});
     static const struct {
         const char *method, *more, *body;
         int status;
@@ -466,12 +423,12 @@ static void redis_may_be_away(void **state)
         {"POST", "/pause", NULL, 200},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct kit_reply r = must(&admin, rows[i].method, path_of(id, rows[i].more), rows[i].body,
-                                  rows[i].status);
+        struct kit_reply r = fx_reply(&fx.admin, rows[i].method, path_of(id, rows[i].more),
+                                      rows[i].body, rows[i].status);
         kit_reply_done(&r);
     }
-    kit_api_stop(api);
-    api = usual;
+    kit_api_stop(fx.api);
+    fx.api = usual;
     assert_int_equal(relay(), 1);
 }
 
@@ -479,10 +436,10 @@ static void redis_may_be_away(void **state)
 
 static void a_preview_says_when(void **state)
 {
-    struct kit_reply r = kit_call(api, "GET",
+    struct kit_reply r = kit_call(fx.api, "GET",
                                   PATH "/preview?count=3&schedule="
                                        "CRON_TZ%3DEurope/Berlin+0+9+*+*+1-5",
-                                  viewer.access, NULL);
+                                  fx.viewer.access, NULL);
     assert_int_equal(r.status, 200);
     assert_string_equal(kit_reply_text(&r, "schedule"), "CRON_TZ=Europe/Berlin 0 9 * * 1-5");
     assert_string_equal(kit_reply_text(&r, "kind"), "cron");
@@ -510,10 +467,10 @@ static void a_preview_refuses(void **state)
         PATH "/preview?schedule=@daily&count=101",
     };
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        if (kit_status(api, "GET", paths[i], viewer.access, NULL) != 422)
+        if (kit_status(fx.api, "GET", paths[i], fx.viewer.access, NULL) != 422)
             fail_msg("%s", paths[i]);
     }
-    assert_int_equal(kit_status(api, "GET", paths[0], NULL, NULL), 401);
+    assert_int_equal(kit_status(fx.api, "GET", paths[0], NULL, NULL), 401);
 }
 
 #define CASE(name) cmocka_unit_test_setup(name, clean)
@@ -532,5 +489,5 @@ int main(void)
         CASE(a_preview_says_when),
         CASE(a_preview_refuses),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fx_teardown);
 }

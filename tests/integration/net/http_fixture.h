@@ -1,0 +1,27 @@
+/* A server whose routes echo, fail and say much, and a peer that sends it raw bytes. */
+#ifndef TOCSIN_TESTS_INTEGRATION_NET_HTTP_FIXTURE_H
+#define TOCSIN_TESTS_INTEGRATION_NET_HTTP_FIXTURE_H
+
+#include "net/http.h"
+#include "tests/integration/net/http_peer.h"
+
+#define H "Host: a\r\n"
+#define JSON H "Content-Type: application/json\r\n"
+
+/* Set by sf_start; the reply is that to the last request. */
+struct http_fixture {
+    int port;
+    struct peer_reply reply; /* large: not on the stack */
+};
+
+extern struct http_fixture sf;
+
+/* Of the program. */
+int sf_start(void **state);
+int sf_stop(void **state);
+/* A whole request. */
+void sf_ask(const char *text);
+/* Every failure is a whole problem document. */
+void sf_assert_problem(int status, const char *code);
+
+#endif

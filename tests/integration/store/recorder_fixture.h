@@ -1,0 +1,37 @@
+/* Checks, results in slots of a minute, and what they became in the database. */
+#ifndef TOCSIN_TESTS_INTEGRATION_STORE_RECORDER_FIXTURE_H
+#define TOCSIN_TESTS_INTEGRATION_STORE_RECORDER_FIXTURE_H
+
+#include "store/recorder.h"
+#include "tests/kit/kit.h"
+
+#define MINUTE_US 60000000LL
+
+/* Set between rf_setup and rf_teardown. */
+struct recorder_fixture {
+    const char *database;
+    struct db *db;
+    int64_t base_us; /* a slot an hour ago */
+};
+
+extern struct recorder_fixture rf;
+
+/* Of the program. */
+int rf_setup(void **state);
+int rf_teardown(void **state);
+/* Valid for four calls. */
+const char *rf_text_of(const struct uuid *id);
+/* A check whose slots before base_us are settled. */
+struct uuid rf_make_check(const char *name, int retries, int recoveries);
+/* A result of the slot base_us + slot minutes. */
+struct record rf_result_of(struct uuid check, int slot, enum result_status status);
+/* Stores one result a letter: s, w, e in consecutive slots from `first`. Returns the alerts. */
+size_t rf_store_story(struct uuid check, int first, const char *letters);
+/* Demands a state of the check. */
+void rf_state_is(struct uuid check, const char *want);
+/* Rows of a table about the check. */
+int64_t rf_count_of(const char *table, struct uuid check);
+struct uuid rf_make_channel(const char *name, bool is_default, bool enabled);
+void rf_drop_channels(void);
+
+#endif
