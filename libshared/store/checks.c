@@ -6,10 +6,6 @@
 
 enum { SHARDS = 16 };
 
-const char *const checks_sorts[] = {"created_at", "-created_at", "updated_at", "-updated_at",
-                                    "name",       "-name",       "state",      "-state",
-                                    "last_run",   "-last_run",   NULL};
-
 /* --- reading --- */
 
 static enum status read_lists(const PGresult *r, int row, struct arena *arena, struct check *c)
@@ -30,7 +26,7 @@ static enum status read_lists(const PGresult *r, int row, struct arena *arena, s
     return ST_OK;
 }
 
-static enum status read_row(const PGresult *r, int row, struct arena *arena, void *out)
+enum status check_read_row(const PGresult *r, int row, struct arena *arena, void *out)
 {
     struct check c = {
         .id = row_uuid(r, row, "id"),
@@ -68,65 +64,6 @@ static enum status read_row(const PGresult *r, int row, struct arena *arena, voi
     return ST_OK;
 }
 
-/* The text as a LIKE pattern means it: itself. */
-static const char *like_literal(struct arena *arena, const char *text, bool *failed)
-{
-    if (!text)
-        return NULL;
-    char *out = arena_alloc(arena, 2 * strlen(text) + 1);
-    *failed = *failed || !out;
-    for (char *to = out; out && *text; text++) {
-        if (*text == '%' || *text == '_' || *text == '\\')
-            *to++ = '\\';
-        *to++ = *text;
-    }
-    return out;
-}
-
-void checks_filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
-                        const struct check_filter *filter)
-{
-    db_args_init(args, arena);
-    db_arg_uuid(args, org_id);
-    if (filter->has_enabled)
-        db_arg_bool(args, filter->enabled);
-    else
-        db_arg_null(args);
-    db_arg_str(args, filter->kind);
-    db_arg_str(args, filter->tag);
-    db_arg_str(args, filter->group);
-    db_arg_str(args, filter->state);
-    db_arg_str(args, like_literal(arena, filter->q, &args->failed));
-}
-
-static bool is_filtered(const struct check_filter *f)
-{
-    return f->has_enabled || f->kind || f->tag || f->group || f->state || f->q;
-}
-
-enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
-                        const struct check_filter *filter, struct page *page, struct check **rows,
-                        size_t *count)
-{
-    struct db_args args;
-    AUTO_RESULT total = NULL;
-    checks_filter_args(&args, arena, org_id, filter);
-    db_arg_i64(&args, is_filtered(filter) ? LIMIT_LIST_COUNT : INT64_MAX);
-    TRY(db_query_one(db, &Q_CHECK_COUNT, &args, &total));
-
-    AUTO_RESULT r = NULL;
-    checks_filter_args(&args, arena, org_id, filter);
-    db_arg_i64(&args, page->limit);
-    db_arg_i64(&args, page->offset);
-    db_arg_str(&args, filter->sort ? filter->sort : "-created_at");
-    TRY(db_query(db, &Q_CHECK_LIST, &args, &r));
-    void *list = NULL;
-    TRY(row_read_all(r, arena, read_row, sizeof(**rows), &list, count));
-    page->total = row_i64(total, 0, "total");
-    *rows = list;
-    return ST_OK;
-}
-
 static void key_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
                      const struct uuid *id)
 {
@@ -142,7 +79,7 @@ enum status checks_get(struct db *db, struct arena *arena, const struct uuid *or
     key_args(&args, arena, org_id, id);
     AUTO_RESULT r = NULL;
     TRY(db_query_one(db, &Q_CHECK_GET, &args, &r));
-    return read_row(r, 0, arena, out);
+    return check_read_row(r, 0, arena, out);
 }
 
 enum status checks_exists(struct db *db, struct arena *arena, const struct uuid *org_id,

@@ -54,8 +54,9 @@ struct check_filter {
 /* "name", "-name" …; ends with NULL. */
 extern const char *const checks_sorts[];
 
-/* One page of the list; page->total is set: of what a filter finds, LIMIT_LIST_COUNT are counted at
- * most. */
+/* One page of the list; page->total is set. It is exact, and what it costs does not grow with it,
+ * for all checks and for what one member of the filter finds; of what several find together, or q,
+ * LIMIT_LIST_COUNT are counted at most. */
 NODISCARD enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
                                   const struct check_filter *filter, struct page *page,
                                   struct check **rows, size_t *count);
@@ -112,6 +113,9 @@ NODISCARD enum status checks_insert_within(struct db *db, struct arena *arena,
 NODISCARD enum status checks_replace_within(struct db *db, struct arena *arena,
                                             const struct uuid *org_id, const struct check *before,
                                             struct check *after);
+
+/* A row of check_get or check_rows as a struct check: for the files of this store. */
+NODISCARD enum status check_read_row(const PGresult *r, int row, struct arena *arena, void *out);
 
 /* Where a check's secrets are sealed: {"checks", id, "secret"}. */
 struct seal_place check_seal_place(const struct uuid *id);

@@ -223,9 +223,10 @@ enum status checks_words(struct db *db, struct arena *arena, const struct uuid *
     struct db_args args;
     db_args_init(&args, arena);
     db_arg_uuid(&args, org_id);
+    db_arg_str(&args, groups ? "group" : "tag");
     AUTO_RESULT r = NULL;
     void *list = NULL;
-    TRY(db_query(db, groups ? &Q_CHECK_GROUPS : &Q_CHECK_TAGS, &args, &r));
+    TRY(db_query(db, &Q_CHECK_VALUES, &args, &r));
     TRY(row_read_all(r, arena, read_word, sizeof(**words), &list, count));
     *words = list;
     return ST_OK;

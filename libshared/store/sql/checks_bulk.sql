@@ -11,7 +11,7 @@ WHERE c.org_id = $1
   AND ($3::text IS NULL OR c.kind = $3)
   AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
   AND ($5::text IS NULL OR c.group_name = $5)
-  AND ($6::text IS NULL OR s.state = $6)
+  AND ($6::text IS NULL OR (s.state = $6 AND s.org_id = $1))
   AND ($7::text IS NULL OR lower(c.name) LIKE '%' || lower($7) || '%')
   AND ($9::uuid[] IS NULL OR c.id = ANY ($9))
 ORDER BY c.id
@@ -74,18 +74,11 @@ UPDATE checks SET revision = revision + 1, updated_at = now()
 WHERE org_id = $1 AND id = ANY ($2)
 RETURNING id
 
--- name: check_tags
-SELECT tag AS name, count(*) AS count
-FROM checks c, unnest(c.tags) AS tag
-WHERE c.org_id = $1
-GROUP BY tag
-ORDER BY lower(tag), tag
-LIMIT 1000
-
--- name: check_groups
-SELECT group_name AS name, count(*) AS count
-FROM checks
-WHERE org_id = $1 AND group_name IS NOT NULL
-GROUP BY group_name
-ORDER BY lower(group_name), group_name
+-- name: check_values
+SELECT value AS name, sum(n) AS count
+FROM check_counts
+WHERE org_id = $1 AND what = $2
+GROUP BY value
+HAVING sum(n) <> 0
+ORDER BY lower(value), value
 LIMIT 1000

@@ -58,3 +58,20 @@ DELETE FROM check_days WHERE (check_id, at) IN (
 -- name: housekeeping_logins
 DELETE FROM login_failures WHERE key IN (
     SELECT key FROM login_failures WHERE last_at < now() - interval '1 hour' LIMIT 5000)
+
+-- Writers only add rows; those of the same value become one. Nobody waits for anybody: what another
+-- one sums up at the same time is gone when its rows are looked at again.
+-- name: housekeeping_check_counts
+WITH many AS (
+    SELECT org_id, what, value
+    FROM check_counts
+    GROUP BY org_id, what, value
+    HAVING count(*) > 1 OR sum(n) = 0
+    LIMIT 5000
+), gone AS (
+    DELETE FROM check_counts c USING many m
+    WHERE c.org_id = m.org_id AND c.what = m.what AND c.value = m.value
+    RETURNING c.org_id, c.what, c.value, c.n
+)
+INSERT INTO check_counts (org_id, what, value, n)
+SELECT org_id, what, value, sum(n) FROM gone GROUP BY org_id, what, value HAVING sum(n) <> 0

@@ -1,0 +1,265 @@
+/*
+ * Lists of checks, of any length in a few milliseconds: the total is kept where it can be
+ * (check_counts), a page is picked as ids that an index has, from the end that is nearer, and only
+ * its own rows are read.
+ */
+#include <ctype.h>
+
+#include "base/str.h"
+#include "gen/queries.h"
+#include "store/checks.h"
+
+const char *const checks_sorts[] = {"created_at", "-created_at", "updated_at", "-updated_at",
+                                    "name",       "-name",       "state",      "-state",
+                                    "last_run",   "-last_run",   NULL};
+#define OWN_SORT "-created_at"
+
+enum { PART_CHARS = 3 }; /* letters in a row that the index of parts of names needs */
+
+struct list {
+    struct db *db;
+    struct arena *arena;
+    const struct uuid *org_id;
+    const struct check_filter *filter;
+    const char *sort;
+    int64_t total;
+    bool is_whole; /* the total is that of all rows, not where counting stopped */
+    struct uuid *ids;
+    size_t count;
+};
+
+/* --- arguments --- */
+
+/* The text as a LIKE pattern means it: itself. */
+static const char *like_literal(struct arena *arena, const char *text, bool *failed)
+{
+    if (!text)
+        return NULL;
+    char *out = arena_alloc(arena, 2 * strlen(text) + 1);
+    *failed = *failed || !out;
+    for (char *to = out; out && *text; text++) {
+        if (*text == '%' || *text == '_' || *text == '\\')
+            *to++ = '\\';
+        *to++ = *text;
+    }
+    return out;
+}
+
+/* $1 to $6: all but q. */
+static void member_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+                        const struct check_filter *filter)
+{
+    db_args_init(args, arena);
+    db_arg_uuid(args, org_id);
+    if (filter->has_enabled)
+        db_arg_bool(args, filter->enabled);
+    else
+        db_arg_null(args);
+    db_arg_str(args, filter->kind);
+    db_arg_str(args, filter->tag);
+    db_arg_str(args, filter->group);
+    db_arg_str(args, filter->state);
+}
+
+void checks_filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
+                        const struct check_filter *filter)
+{
+    member_args(args, arena, org_id, filter);
+    db_arg_str(args, like_literal(arena, filter->q, &args->failed));
+}
+
+/* --- how many --- */
+
+/* What is of every check decides nothing. */
+static void clear_member(struct check_filter *f, const char *what)
+{
+    if (str_eq(what, "enabled"))
+        f->has_enabled = false;
+    else if (str_eq(what, "kind"))
+        f->kind = NULL;
+    else if (str_eq(what, "tag"))
+        f->tag = NULL;
+    else if (str_eq(what, "group"))
+        f->group = NULL;
+    else if (str_eq(what, "state"))
+        f->state = NULL;
+}
+
+static enum status count_rows(struct list *l, const struct check_filter *filter)
+{
+    struct db_args args;
+    AUTO_RESULT r = NULL;
+    checks_filter_args(&args, l->arena, l->org_id, filter);
+    db_arg_i64(&args, LIMIT_LIST_COUNT);
+    TRY(db_query_one(l->db, &Q_CHECK_COUNT, &args, &r));
+    l->total = row_i64(r, 0, "total");
+    l->is_whole = l->total < LIMIT_LIST_COUNT;
+    return ST_OK;
+}
+
+/* Counts rows only where more than one member of the filter decides. */
+static enum status count(struct list *l)
+{
+    struct db_args args;
+    AUTO_RESULT r = NULL;
+    member_args(&args, l->arena, l->org_id, l->filter);
+    TRY(db_query(l->db, &Q_CHECK_COUNTS, &args, &r));
+    int64_t all = 0;
+    for (int i = 0; i < PQntuples(r); i++) {
+        if (str_eq(PQgetvalue(r, i, 0), "all"))
+            all = row_i64(r, i, "n");
+    }
+    struct check_filter left = *l->filter;
+    int64_t least = all;
+    int deciding = 0;
+    for (int i = 0; i < PQntuples(r); i++) {
+        const int64_t n = row_i64(r, i, "n");
+        if (n == all)
+            clear_member(&left, PQgetvalue(r, i, 0));
+        deciding += n != all;
+        least = MIN_OF(least, n);
+    }
+    l->total = least;
+    l->is_whole = true;
+    if (least == 0 || (deciding <= 1 && !left.q))
+        return ST_OK;
+    return count_rows(l, &left);
+}
+
+/* --- which ones --- */
+
+static enum status read_id(const PGresult *r, int row, struct arena *arena, void *out)
+{
+    (void)arena;
+    *(struct uuid *)out = row_uuid(r, row, "id");
+    return ST_OK;
+}
+
+static const char *reverse_of(const char *sort)
+{
+    for (const char *const *s = checks_sorts; *s; s++) {
+        if (sort[0] == '-' ? str_eq(*s, sort + 1) : (*s)[0] == '-' && str_eq(*s + 1, sort))
+            return *s;
+    }
+    return NULL;
+}
+
+static bool is_by_state(const char *sort)
+{
+    return str_eq(sort, "state") || str_eq(sort, "-state") || str_eq(sort, "last_run") ||
+           str_eq(sort, "-last_run");
+}
+
+static enum status pick_window(struct list *l, const char *sort, int64_t limit, int64_t offset)
+{
+    const struct check_filter *f = l->filter;
+    const bool states = is_by_state(sort) &&
+                        !(f->has_enabled || f->kind || f->tag || f->group || f->q);
+    struct db_args args;
+    if (states) {
+        db_args_init(&args, l->arena);
+        db_arg_uuid(&args, l->org_id);
+        db_arg_str(&args, f->state);
+    } else {
+        checks_filter_args(&args, l->arena, l->org_id, f);
+    }
+    db_arg_i64(&args, limit);
+    db_arg_i64(&args, offset);
+    db_arg_str(&args, sort);
+    AUTO_RESULT r = NULL;
+    void *ids = NULL;
+    TRY(db_query(l->db, states ? &Q_CHECK_PICK_STATE : &Q_CHECK_PICK, &args, &r));
+    TRY(row_read_all(r, l->arena, read_id, sizeof(*l->ids), &ids, &l->count));
+    l->ids = ids;
+    return ST_OK;
+}
+
+static enum status pick(struct list *l, const struct page *page)
+{
+    if (page->offset >= l->total)
+        return ST_OK;
+    const char *reverse = reverse_of(l->sort);
+    if (!reverse || !l->is_whole || page->offset <= l->total / 2)
+        return pick_window(l, l->sort, page->limit, page->offset);
+
+    /* What is near the end is nearer from there. */
+    const int64_t limit = MIN_OF(page->limit, l->total - page->offset);
+    TRY(pick_window(l, reverse, limit, l->total - page->offset - limit));
+    for (size_t i = 0, j = l->count; i + 1 < j; i++) {
+        const struct uuid id = l->ids[--j];
+        l->ids[j] = l->ids[i];
+        l->ids[i] = id;
+    }
+    return ST_OK;
+}
+
+/* Whether a part of a name has too few letters in a row for the index of parts, and is not in
+ * nearly every name, as one letter is: of those the first page is found at once. */
+static bool is_short(const char *part)
+{
+    int run = 0;
+    int chars = 0;
+    for (; *part && run < PART_CHARS; part++) {
+        const unsigned char c = (unsigned char)*part;
+        const bool begins = (c & 0xC0) != 0x80; /* a character */
+        chars += begins;
+        run = c < 0x80 && !isalnum(c) ? 0 : run + begins;
+    }
+    return run < PART_CHARS && chars > 1;
+}
+
+/* Total and page at once, in the list's own order. */
+static enum status pick_part(struct list *l, const struct page *page)
+{
+    struct db_args args;
+    AUTO_RESULT r = NULL;
+    member_args(&args, l->arena, l->org_id, l->filter);
+    db_arg_str(&args, l->filter->q);
+    db_arg_i64(&args, page->limit);
+    db_arg_i64(&args, page->offset);
+    db_arg_i64(&args, LIMIT_LIST_COUNT);
+    TRY(db_query_one(l->db, &Q_CHECK_PICK_PART, &args, &r));
+    l->total = row_i64(r, 0, "total");
+    const char **texts = NULL;
+    TRY(row_strs(r, 0, "ids", l->arena, &texts, &l->count));
+    l->ids = arena_array(l->arena, l->count, sizeof(*l->ids));
+    if (!l->ids)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < l->count; i++) {
+        if (uuid_parse(texts[i], &l->ids[i]) != ST_OK)
+            return ST_CORRUPT;
+    }
+    return ST_OK;
+}
+
+enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
+                        const struct check_filter *filter, struct page *page, struct check **rows,
+                        size_t *count_out)
+{
+    struct list l = {.db = db,
+                     .arena = arena,
+                     .org_id = org_id,
+                     .filter = filter,
+                     .sort = filter->sort ? filter->sort : OWN_SORT};
+    if (filter->q && is_short(filter->q) && str_eq(l.sort, OWN_SORT)) {
+        TRY(pick_part(&l, page));
+    } else {
+        TRY(count(&l));
+        TRY(pick(&l, page));
+    }
+    void *list = NULL;
+    size_t found = 0;
+    if (l.count > 0) {
+        struct db_args args;
+        AUTO_RESULT r = NULL;
+        db_args_init(&args, arena);
+        db_arg_uuid(&args, org_id);
+        db_arg_uuids(&args, l.ids, l.count);
+        TRY(db_query(db, &Q_CHECK_ROWS, &args, &r));
+        TRY(row_read_all(r, arena, check_read_row, sizeof(**rows), &list, &found));
+    }
+    page->total = l.total;
+    *rows = list;
+    *count_out = found;
+    return ST_OK;
+}
