@@ -270,6 +270,15 @@ static enum status reset_totp(struct req *r)
     return ST_OK;
 }
 
+#define CHANGE_ROUTE(m, text)                                                            \
+    {                                                                                    \
+        .method = (m), .path = "/api/v1/users/{id}", .summary = (text),                  \
+        .scope = SCOPE_USERS_WRITE, .body = &change_schema, .reply = &user_reply_schema, \
+        .tag = "Users",                                                                  \
+        .errors = ERRORS("USER_NOT_FOUND", "USER_EXISTS", "ROLE_TOO_HIGH", "LAST_OWNER", \
+                         "USER_EXTERNAL"),                                               \
+        .handler = change                                                                \
+    }
 static const struct route routes[] = {
     {.method = M_GET,
      .path = "/api/v1/users",
@@ -299,16 +308,8 @@ static const struct route routes[] = {
      .tag = "Users",
      .errors = ERRORS("USER_NOT_FOUND"),
      .handler = get},
-    {.method = M_PATCH,
-     .path = "/api/v1/users/{id}",
-     .summary = "Change a user",
-     .scope = SCOPE_USERS_WRITE,
-     .body = &change_schema,
-     .reply = &user_reply_schema,
-     .tag = "Users",
-     .errors = ERRORS("USER_NOT_FOUND", "USER_EXISTS", "ROLE_TOO_HIGH", "LAST_OWNER",
-                      "USER_EXTERNAL"),
-     .handler = change},
+    CHANGE_ROUTE(M_PATCH, "Change a user"),
+    CHANGE_ROUTE(M_PUT, "Change what is given of a user"),
     {.method = M_DELETE,
      .path = "/api/v1/users/{id}",
      .summary = "Remove a user with his sessions and API keys",
