@@ -1,5 +1,5 @@
-// Accounts as clients of other makes see them: the documents' examples of errors, an authenticator
-// app of our own, an OAuth 2 client, and a reverse proxy that signs people in.
+// Accounts as clients of other makes see them: an authenticator app of our own, an OAuth 2 client,
+// and a reverse proxy that signs people in.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -33,32 +33,6 @@ function codeOf(uri, atMs = Date.now()) {
   const digits = Number(q.get('digits'));
   return String((mac.readUInt32BE(at) & 0x7fffffff) % 10 ** digits).padStart(digits, '0');
 }
-
-test('the documents\' errors', async (t) => {
-  const { caller: viewer } = await newUser('reader');
-  const detail = { detail: '' };
-  const monsterr = { error: { code: 'ERROR_CODE', message: '', details: '' } };
-  // [what, who, method, path, body, status, how chatops' detail begins, options]
-  const table = [
-    ['400', admin, 'POST', '/api/v1/api-keys', '{"name":', 400, null, { headers: { 'content-type': 'application/json' } }],
-    ['401', new Caller(tocsin, { token: 'nobody' }), 'GET', '/api/v1/api-keys/me', undefined, 401, 'Could not validate credentials'],
-    ['403', viewer, 'POST', '/api/v1/api-keys', { name: 'a' }, 403, 'Not enough permissions'],
-    ['404', admin, 'DELETE', '/api/v1/api-keys/01890000-0000-7000-8000-000000000000', undefined, 404],
-  ];
-  for (const [what, who, method, path, body, status, begin, options] of table) {
-    await t.test(what, async () => {
-      const reply = await who.call(method, path, body, options);
-      assert.equal(reply.status, status);
-      like({ ...detail, ...monsterr }, reply.body);
-      if (begin) assert.ok(reply.body.detail.startsWith(begin), reply.body.detail);
-    });
-  }
-  await t.test('422 names the field in FastAPI\'s words', async () => {
-    const reply = await admin.call('POST', '/api/v1/api-keys', {});
-    assert.equal(reply.status, 422);
-    assert.deepEqual(reply.body.errors, [{ loc: ['body', 'name'], msg: 'field required', type: 'value_error.missing' }]);
-  });
-});
 
 test('the uptime API\'s registration and token', async () => {
   for (const [i, path] of ['/auth/register/', '/api/users/register/', '/api/v1/auth/register'].entries()) {
