@@ -57,8 +57,12 @@ export function parseMarkdown(text) {
   return blocks;
 }
 
-/** Whether the block stands in the section of this name, or below it: 'Auth > Login' is a path's end. */
+/**
+ * Whether the block stands in the section of this name, or below it. 'Auth > Login' is a Login below an
+ * Auth; what headings have in brackets at their end is left out.
+ */
 export function isWithin(block, section) {
   const wanted = section.split(' > ');
-  return block.path.some((_, i) => wanted.every((part, j) => block.path[i + j] === part));
+  const path = block.path.map((heading) => heading.replace(/ \([^)]*\)$/, ''));
+  return path.some((_, i) => wanted.every((part, j) => path[i + j] === part));
 }

@@ -117,9 +117,9 @@ export const DOCUMENTS = {
   'secumon.md': {
     notBuilt: [
       'List Active Agents', 'Get Metrics by Time Range', 'Get Disk Metrics', 'Get Network Metrics', 'Get Process Metrics',
-      'Query Tips > Time Range Format', 'Query Tips > Pagination', 'Future Endpoints (TODO) > Agents Management',
-      'Future Endpoints (TODO) > Alerts', 'Future Endpoints (TODO) > Dashboards', 'Examples > JavaScript (Fetch API)',
-      'Examples > Python (requests)', 'Examples > cURL', 'Agents Management > List Agents', 'Agents Management > Get Agent by ID',
+      'Query Tips > Time Range Format', 'Query Tips > Pagination', 'Future Endpoints > Agents Management',
+      'Future Endpoints > Alerts', 'Future Endpoints > Dashboards', 'Examples > JavaScript',
+      'Examples > Python', 'Examples > cURL', 'Agents Management > List Agents', 'Agents Management > Get Agent by ID',
       'Agents Management > Create Agent', 'Agents Management > Update Agent', 'Agents Management > Delete Agent',
       'Agents Management > Agent Statistics', 'WebSocket - Real-Time Metrics > Connect to Metrics Stream',
     ],
