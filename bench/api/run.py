@@ -155,15 +155,25 @@ def in_turns(sides, token):
 
 LISTS = {
     "first": "",
+    "page_2500": "page=2500&per_page=20",
     "page_4000": "page=4000&per_page=20",
     "last_by_offset": "limit=20&offset=99980",
     "per_page_100": "per_page=100",
     "tag": "tag=critical",
+    "tag_of_most": "tag=normal",
     "group": "group=group%207",
     "state": "state=down",
+    "state_of_most": "state=up",
+    "enabled": "enabled=true&plugin_type=website&page=2500",
     "search": "q=abcde",
+    "search_in_all": "q=shop",
+    "search_2": "q=ab",
+    "search_2_none": "q=zz",
+    "search_1": "q=a",
     "by_name": "sort=name",
+    "by_name_2500": "sort=-name&page=2500",
     "by_last_run": "sort=-last_run",
+    "by_last_run_2500": "sort=-last_run&page=2500",
 }
 
 

@@ -38,6 +38,8 @@ static const struct {
     {"audit_log", "is the record"},
     {"results", "measured"},
     {"result_tallies", "counts of results"},
+    {"check_counts", "counts of checks"},
+    {"check_state", "follows from results; pausing changes the check, which is recorded"},
     {"transitions", "follow from results; pausing changes the check, which is recorded"},
     {"incidents", "made by the recorder; what people do to them is in incident_events"},
     {"outbox", "deliveries, each with its own record"},
