@@ -90,7 +90,7 @@ static enum status take_entry(const struct fetch *f, const char *stream, const r
     job.stream = stream;
     job.entry = reply->element[0]->str;
     if (job.deliveries > QUEUE_MAX_DELIVERIES)
-        return bury(f, &job, "poison: every worker that took it died");
+        return bury(f, &job, "poison: five workers died of it when they had it alone");
     /* Blocking on several streams may bring a few more than there is room for. */
     if (f->out->count == f->max) {
         st = queue_hand_back(f->q, f->r, f->consumer, &job);

@@ -18,7 +18,12 @@ enum {
     QUEUE_CONTROL_MS = 200, /* how old a view of pauses and cancels may be */
     JOB_CHAIN_MAX = 262144,
     QUEUE_SCRIPT_BATCH = 100, /* entries that one run of a script moves: Redis serves nobody else */
-    QUEUE_ROUNDS_MAX = 20     /* such runs in one housekeeping pass */
+    /* A job that went down with so many workers is one of some suspects, comes alone; how many
+     * suspects at a time otherwise. */
+    QUEUE_SUSPECT_LOST = 2,
+    QUEUE_ALONE_LOST = 3,
+    QUEUE_SUSPECTS = 16,
+    QUEUE_ROUNDS_MAX = 20 /* such runs in one housekeeping pass */
 };
 
 /* What was asked of a queue, as the last fetch saw it. */

@@ -14,6 +14,10 @@ enum {
     REAP_EVERY_MS = 250, /* by whichever worker comes first */
     /* A worker that fetches right after Redis lost its heartbeat renews it within this time. */
     REAP_IDLE_MS = 1000,
+    /* Suspects: the next come when those before have ended, or have run for so long without harm.
+     */
+    SUSPECT_RUNS_MS = 30 * 1000,
+    SUSPECT_LOOK_MS = 200,
     /* Beyond its time limit a job may wait this long for its turn in its worker. */
     OVERDUE_MS = 10 * 60 * 1000,
     OVERDUE_EVERY_MS = 5000
@@ -53,21 +57,30 @@ enum status queue_heartbeat(struct queue *q, struct redis *r, const char *consum
 
 /* --- the dead --- */
 
+struct reaping {
+    const char *consumer;
+    bool has_died;
+    int64_t now_ms;
+};
+
 /* Moves everything that the consumer holds of one stream, a batch a script. */
-static enum status reap_stream(struct queue *q, struct redis *r, const char *stream,
-                               const char *heartbeat, const char *consumer, int64_t idle_ms,
-                               size_t *moved)
+static enum status reap_stream(struct queue *q, struct redis *r, int priority,
+                               const struct reaping *which, size_t *moved)
 {
-    const char *const keys[] = {stream, heartbeat, q->stats, q->stream[0]};
     for (int round = 0; round < QUEUE_ROUNDS_MAX; round++) {
         struct rargs args;
         rargs_init(&args, NULL);
         rargs_str(&args, QUEUE_GROUP);
-        rargs_str(&args, consumer);
+        rargs_str(&args, which->consumer);
+        rargs_i64(&args, priority);
         rargs_i64(&args, QUEUE_SCRIPT_BATCH);
-        rargs_i64(&args, idle_ms);
+        rargs_i64(&args, which->has_died ? REAP_IDLE_MS : 0);
+        rargs_str(&args, which->has_died ? "1" : "0");
+        rargs_i64(&args, which->now_ms);
+        rargs_i64(&args, QUEUE_SUSPECT_LOST);
+        rargs_i64(&args, SUSPECT_LOOK_MS);
         AUTO_REPLY reply = NULL;
-        enum status st = redis_script(r, &SCRIPT_REAP, keys, ARRAY_LEN(keys), &args, &reply);
+        enum status st = queue_script(q, r, &SCRIPT_REAP, &args, &reply);
         if (st == ST_CONFLICT || st == ST_CORRUPT)
             return ST_OK; /* no group or no stream, nothing held */
         TRY(st);
@@ -92,22 +105,21 @@ enum status queue_leave(struct queue *q, struct redis *r, const char *consumer)
     TRY(queue_heartbeat_key(q, consumer, key, sizeof(key)));
     TRY(redis_do(r, NULL, "DEL", key));
     TRY(unless_corrupt(redis_do(r, NULL, "SREM", q->consumers, consumer)));
+    const struct reaping which = {.consumer = consumer};
     size_t moved = 0;
     for (int p = 0; p < QUEUE_PRIORITIES; p++)
-        TRY(reap_stream(q, r, q->stream[p], key, consumer, 0, &moved));
+        TRY(reap_stream(q, r, p, &which, &moved));
     reaped(consumer, moved);
     return ST_OK;
 }
 
 /* A consumer that had no heartbeat a moment ago; the script looks again. */
-static enum status reap_dead(struct queue *q, struct redis *r, const char *stream,
-                             const char *consumer, size_t *moved)
+static enum status reap_dead(struct queue *q, struct redis *r, int priority, const char *consumer,
+                             int64_t now_ms, size_t *moved)
 {
-    char key[QUEUE_KEY_BYTES + QUEUE_CONSUMER_BYTES];
-    if (queue_heartbeat_key(q, consumer, key, sizeof(key)) != ST_OK)
-        return ST_OK;
+    const struct reaping which = {.consumer = consumer, .has_died = true, .now_ms = now_ms};
     size_t n = 0;
-    TRY(reap_stream(q, r, stream, key, consumer, REAP_IDLE_MS, &n));
+    TRY(reap_stream(q, r, priority, &which, &n));
     TRY(unless_corrupt(redis_do(r, NULL, "SREM", q->consumers, consumer)));
     reaped(consumer, n);
     *moved += n;
@@ -137,26 +149,35 @@ static enum status free_overdue(struct queue *q, struct redis *r, size_t *moved)
     return ST_OK;
 }
 
-static enum status promote_batch(struct queue *q, struct redis *r, int64_t now_ms, int64_t *moved)
+/* One script: how many it looked at, and how many of them it moved. */
+static enum status promote_batch(struct queue *q, struct redis *r, int64_t now_ms, int64_t *seen,
+                                 size_t *moved)
 {
     struct rargs args;
     rargs_init(&args, NULL);
     rargs_i64(&args, now_ms);
     rargs_i64(&args, QUEUE_SCRIPT_BATCH);
     rargs_i64(&args, LIMIT_DEAD_LETTERS);
+    rargs_str(&args, QUEUE_GROUP);
+    rargs_i64(&args, QUEUE_SUSPECT_LOST);
+    rargs_i64(&args, QUEUE_ALONE_LOST);
+    rargs_i64(&args, QUEUE_SUSPECTS);
+    rargs_i64(&args, SUSPECT_RUNS_MS);
+    rargs_i64(&args, SUSPECT_LOOK_MS);
     AUTO_REPLY reply = NULL;
     TRY(queue_script(q, r, &SCRIPT_PROMOTE, &args, &reply));
-    *moved = reply->integer;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+        return ST_CORRUPT;
+    *seen = reply->element[0]->integer;
+    *moved += (size_t)reply->element[1]->integer;
     return ST_OK;
 }
 
 static enum status promote(struct queue *q, struct redis *r, int64_t now_ms, size_t *moved)
 {
     int64_t n = QUEUE_SCRIPT_BATCH;
-    for (int i = 0; i < QUEUE_ROUNDS_MAX && n == QUEUE_SCRIPT_BATCH; i++) {
-        TRY(promote_batch(q, r, now_ms, &n));
-        *moved += (size_t)n;
-    }
+    for (int i = 0; i < QUEUE_ROUNDS_MAX && n == QUEUE_SCRIPT_BATCH; i++)
+        TRY(promote_batch(q, r, now_ms, &n, moved));
     return ST_OK;
 }
 
@@ -179,13 +200,13 @@ enum status queue_maintain(struct queue *q, struct redis *r, int64_t now_ms, siz
     size_t n = 0;
     AUTO_REPLY chores = NULL;
     TRY(look_for_chores(q, r, now_ms, &chores));
-    if (chores->element[0]->integer > 0)
-        TRY(unless_corrupt(promote(q, r, now_ms, &n)));
     for (size_t i = 2; i + 1 < chores->elements; i += 2) {
         const char *priority = chores->element[i]->str;
-        TRY(reap_dead(q, r, q->stream[(priority[0] - '0') & (QUEUE_PRIORITIES - 1)],
-                      chores->element[i + 1]->str, &n));
+        TRY(reap_dead(q, r, (priority[0] - '0') & (QUEUE_PRIORITIES - 1),
+                      chores->element[i + 1]->str, now_ms, &n));
     }
+    if (chores->element[0]->integer > 0)
+        TRY(unless_corrupt(promote(q, r, now_ms, &n)));
     if (str_eq(chores->element[1]->str, "1"))
         TRY(free_overdue(q, r, &n));
     if (moved)

@@ -20,7 +20,12 @@
 #include "json/schema.h"
 #include "redis/redis.h"
 
-enum { QUEUE_PRIORITIES = 4, QUEUE_DEFAULT_PRIORITY = 2, QUEUE_MAX_DELIVERIES = 5 };
+enum {
+    QUEUE_PRIORITIES = 4,
+    QUEUE_DEFAULT_PRIORITY = 2,
+    /* Times a job may go down with its worker: three in company, five alone. */
+    QUEUE_MAX_DELIVERIES = 8
+};
 enum { JOB_VERSION = 1 }; /* of the envelope: a newer one becomes a dead letter that says so */
 
 /* At most `count` starts in `period_ms`, of them `burst` at once (1 and fewer: evenly spread). */

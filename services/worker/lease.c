@@ -183,7 +183,7 @@ static void cancel_and_watch(struct leaser *l, int64_t now_ms)
 static void maintain(struct leaser *l, int64_t now)
 {
     struct worker *w = l->worker;
-    l->maintain_at_ms = now + MAINTAIN_MS;
+    size_t all = 0;
     for (size_t i = 0; i < w->lane_count; i++) {
         size_t moved = 0;
         enum status st = queue_maintain(w->lanes[i].leasing, l->redis, clock_wall_ms(), &moved);
@@ -192,7 +192,10 @@ static void maintain(struct leaser *l, int64_t now)
         else if (moved > 0)
             log_debug("jobs_moved", kv_str("queue", w->lanes[i].name),
                       kv_i64("jobs", (int64_t)moved));
+        all += moved;
     }
+    /* Where some were moved others may wait for their turn: those after a worker's death. */
+    l->maintain_at_ms = now + (all > 0 ? 0 : MAINTAIN_MS);
 }
 
 /* false: the probe loop hangs. */

@@ -75,20 +75,6 @@ static void test_orphan_comes_first(void **state)
     assert_stats(f, 86, 0, 0, 0);
 }
 
-static void test_poison_pill(void **state)
-{
-    struct queue_fixture *f = *state;
-    fx_put(f, 1);
-    for (int i = 1; i <= QUEUE_MAX_DELIVERIES; i++) {
-        assert_int_equal(fx_fetch(f, "victim", 1), 1);
-        assert_int_equal(f->batch.jobs[0].deliveries, i);
-        /* As when its worker dies, only sooner. */
-        assert_ok(queue_leave(f->q, f->r, "victim"));
-    }
-    assert_int_equal(fx_fetch(f, "victim", 1), 0);
-    assert_stats(f, 0, 0, 0, 1);
-}
-
 static void test_leave_gives_everything_back(void **state)
 {
     struct queue_fixture *f = *state;
@@ -221,7 +207,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         QUEUE_CASE(test_dead_consumer_is_reaped),
         QUEUE_CASE(test_orphan_comes_first),
-        QUEUE_CASE(test_poison_pill),
         QUEUE_CASE(test_leave_gives_everything_back),
         QUEUE_CASE(test_flushall_in_between),
         QUEUE_CASE(test_flush_while_blocked),

@@ -25,10 +25,11 @@ static void make_rows(void)
             "'every 5 minutes', 0, now() - n / 3 * interval '1 minute', "
             "now() - n %% 7 * interval '1 hour' FROM generate_series(1, %d) n",
             id, ROWS);
-    kit_sql(db, "INSERT INTO check_state (check_id, state, last_run_at) "
-                "SELECT id, (ARRAY['up', 'down'])[1 + legacy_id %% 2], "
-                "CASE WHEN legacy_id %% 3 > 0 THEN now() - legacy_id %% 4 * interval '1 minute' END "
-                "FROM checks WHERE name <> 'lists'");
+    kit_sql(db,
+            "INSERT INTO check_state (check_id, state, last_run_at) "
+            "SELECT id, (ARRAY['up', 'down'])[1 + legacy_id %% 2], "
+            "CASE WHEN legacy_id %% 3 > 0 THEN now() - legacy_id %% 4 * interval '1 minute' END "
+            "FROM checks WHERE name <> 'lists'");
     kit_sql(
         db,
         "INSERT INTO incidents (id, org_id, check_name, title, cause, started_at, severity, "
