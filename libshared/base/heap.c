@@ -19,11 +19,6 @@ struct heap_node *heap_top(const struct heap *h)
     return h->count > 0 ? h->nodes[1] : NULL;
 }
 
-struct heap_node *heap_last(const struct heap *h)
-{
-    return h->count > 0 ? h->nodes[h->count] : NULL;
-}
-
 static void set(struct heap *h, size_t place, struct heap_node *n)
 {
     h->nodes[place] = n;

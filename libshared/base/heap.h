@@ -22,8 +22,6 @@ void heap_init(struct heap *h);
 void heap_done(struct heap *h);
 /* The earliest node, or NULL. */
 struct heap_node *heap_top(const struct heap *h);
-/* Any node that can be removed at no cost, or NULL. */
-struct heap_node *heap_last(const struct heap *h);
 /* Restores the order after `at` of any nodes was set in place. */
 void heap_reorder(struct heap *h);
 /* Adds the node, or moves it when it is in the heap already, to be due at `at`. */

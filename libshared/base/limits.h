@@ -156,6 +156,7 @@
 #define LIMIT_DB_ACTOR_BYTES 511 /* who changes something, for the audit log */
 #define LIMIT_LIST_COUNT 100000  /* rows that are counted for the total of a list */
 #define LIMIT_DB_STATEMENT_MS 15000
+#define LIMIT_DB_STREAM_MS 300000 /* … that reads a whole table */
 #define LIMIT_REDIS_COMMAND_MS 5000
 #define LIMIT_LOG_LINE_BYTES 8192u
 

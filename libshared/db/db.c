@@ -67,6 +67,8 @@ void db_disconnect(struct db *db)
     PQfinish(db->conn);
     db->conn = NULL;
     db->is_copying = false;
+    PQfreemem(db->stream.message);
+    db->stream.message = NULL;
     db->session_actor[0] = '\0';
     map_free(db->prepared);
     db->prepared = map_new(PREPARED_MAX);
@@ -276,7 +278,7 @@ enum status db_failed(struct db *db, const char *what, const PGresult *r)
     return st;
 }
 
-static enum status gave_up(struct db *db, const char *what)
+enum status db_gave_up(struct db *db, const char *what)
 {
     log_warn("db_timeout", kv_str("statement", what), kv_i64("after_ms", db->limit_ms));
     keep_error(db, "no answer within the time limit");
@@ -289,8 +291,7 @@ static enum status gave_up(struct db *db, const char *what)
 
 /* --- sending and receiving --- */
 
-/* ST_OK when the socket is ready (or broken: libpq will tell), ST_TIMEOUT. */
-static enum status wait_socket(const struct db *db, short events, int64_t deadline_mono_ms)
+enum status db_wait_socket(const struct db *db, short events, int64_t deadline_mono_ms)
 {
     for (;;) {
         int64_t left = deadline_mono_ms - clock_mono_ms();
@@ -311,8 +312,8 @@ enum status db_flush(struct db *db, int64_t deadline_mono_ms)
             return ST_OK;
         if (more < 0)
             return db_failed(db, "flush", NULL);
-        if (wait_socket(db, POLLIN | POLLOUT, deadline_mono_ms) != ST_OK)
-            return gave_up(db, "flush");
+        if (db_wait_socket(db, POLLIN | POLLOUT, deadline_mono_ms) != ST_OK)
+            return db_gave_up(db, "flush");
         if (PQconsumeInput(db->conn) == 0)
             return db_failed(db, "flush", NULL);
     }
@@ -326,8 +327,8 @@ enum status db_collect(struct db *db, const char *what, PGresult **out)
     AUTO_RESULT last = NULL;
     for (;;) {
         while (PQisBusy(db->conn)) {
-            if (wait_socket(db, POLLIN, deadline) != ST_OK)
-                return gave_up(db, what);
+            if (db_wait_socket(db, POLLIN, deadline) != ST_OK)
+                return db_gave_up(db, what);
             if (PQconsumeInput(db->conn) == 0)
                 return db_failed(db, what, last);
         }
@@ -341,18 +342,18 @@ enum status db_collect(struct db *db, const char *what, PGresult **out)
             PQclear(last);
             last = r;
         }
-        if (PQresultStatus(last) == PGRES_COPY_IN)
+        if (PQresultStatus(last) == PGRES_COPY_IN || PQresultStatus(last) == PGRES_COPY_OUT)
             break;
     }
     switch (last ? PQresultStatus(last) : PGRES_EMPTY_QUERY) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
         if (out)
             *out = take(&last);
         return ST_OK;
     case PGRES_EMPTY_QUERY:
-    case PGRES_COPY_OUT:
     case PGRES_BAD_RESPONSE:
     case PGRES_NONFATAL_ERROR:
     case PGRES_FATAL_ERROR:
@@ -487,59 +488,13 @@ enum status db_exec_now(struct db *db, const char *sql, PGresult **out)
     return db_collect(db, sql, out);
 }
 
-static enum status exec_simple(struct db *db, const char *sql, PGresult **out)
-{
-    TRY(db_ready(db));
-    return db_exec_now(db, sql, out);
-}
-
 enum status db_exec(struct db *db, const char *sql)
 {
-    return exec_simple(db, sql, NULL);
+    TRY(db_ready(db));
+    return db_exec_now(db, sql, NULL);
 }
 
 enum status db_ping(struct db *db)
 {
     return db_exec(db, "SELECT 1");
-}
-
-/* --- COPY --- */
-
-enum status db_copy_begin(struct db *db, const char *copy_sql)
-{
-    /* PGCOPY signature, no flags, no header extension (PostgreSQL manual, COPY, binary format). */
-    static const char header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
-    AUTO_RESULT r = NULL;
-    TRY(exec_simple(db, copy_sql, &r));
-    if (PQresultStatus(r) != PGRES_COPY_IN)
-        return ST_INTERNAL;
-    db->is_copying = true;
-    return db_copy_put(db, header, sizeof(header));
-}
-
-enum status db_copy_put(struct db *db, const void *data, size_t len)
-{
-    if (!db->is_copying || !db->conn)
-        return db->failed != ST_OK ? db->failed : ST_INTERNAL;
-    const char *at = data;
-    while (len > 0) {
-        /* Flushed piece by piece, so that libpq's buffer stays small. */
-        size_t piece = MIN_OF(len, (size_t)(256 * 1024));
-        if (PQputCopyData(db->conn, at, (int)piece) != 1)
-            return db_failed(db, "COPY", NULL);
-        TRY(db_flush(db, clock_mono_ms() + db->limit_ms));
-        at += piece;
-        len -= piece;
-    }
-    return ST_OK;
-}
-
-enum status db_copy_end(struct db *db)
-{
-    static const char trailer[2] = "\377\377";
-    TRY(db_copy_put(db, trailer, sizeof(trailer)));
-    if (PQputCopyEnd(db->conn, NULL) != 1)
-        return db_failed(db, "COPY", NULL);
-    db->is_copying = false;
-    return db_collect(db, "COPY", NULL);
 }

@@ -136,6 +136,37 @@ NODISCARD enum status db_copy_begin(struct db *db, const char *copy_sql);
 NODISCARD enum status db_copy_put(struct db *db, const void *data, size_t len);
 NODISCARD enum status db_copy_end(struct db *db);
 
+/*
+ * Rows as the server finds them, however many, without keeping any: COPY … TO STDOUT of a query
+ * without arguments, inside a transaction, whose rollback ends a stream that nobody wants any more.
+ * Other statements must wait until it has ended. db_begin_reading begins a transaction for that:
+ * all its statements see the same moment, and may take up to LIMIT_DB_STREAM_MS.
+ */
+enum { DB_STREAM_FIELDS = 8 };
+struct db_field {
+    const unsigned char *data; /* in binary form */
+    int32_t len;               /* -1: null */
+};
+struct db_row {
+    int count;
+    struct db_field field[DB_STREAM_FIELDS]; /* until the next call */
+};
+enum db_stream {
+    DB_STREAM_ROW,
+    DB_STREAM_WAITS, /* nothing came so far */
+    DB_STREAM_END
+};
+NODISCARD enum status db_begin_reading(struct db *db);
+NODISCARD enum status db_stream_begin(struct db *db, const struct query *q);
+/* Waits up to wait_ms, at least 1. ST_UNAVAILABLE also when the server was silent for the time
+ * that a statement has; ST_CORRUPT: a row of more than DB_STREAM_FIELDS, or no row at all. */
+NODISCARD enum status db_stream_next(struct db *db, int64_t wait_ms, struct db_row *row,
+                                     enum db_stream *what);
+struct uuid db_field_uuid(const struct db_field *f); /* nil when null, or of another type */
+int64_t db_field_i64(const struct db_field *f);      /* smallint, integer, bigint; 0 when null */
+bool db_field_bool(const struct db_field *f);        /* false when null */
+int64_t db_field_time(const struct db_field *f);     /* timestamptz, as row_time has it */
+
 /* Fields of a text-format result; strings copied into the arena (NULL when null or no memory). */
 char *row_str(const PGresult *r, int row, const char *column, struct arena *arena);
 int64_t row_i64(const PGresult *r, int row, const char *column);      /* 0 when null */

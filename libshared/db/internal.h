@@ -24,6 +24,12 @@ struct db {
     char required[512]; /* db_require */
     enum status failed; /* why the rest of the transaction cannot run; ST_OK while it can */
     bool is_copying;
+    struct {           /* rows that come by db_stream_next */
+        char *message; /* libpq's */
+        size_t at, len;
+        bool has_header;
+        int64_t deadline_mono_ms; /* the server must have said something by then */
+    } stream;
     bool is_serialization; /* the last failure was 40001 or 40P01 */
     int connect_failures;  /* in a row */
     int64_t connect_after_mono_ms;
@@ -43,10 +49,14 @@ NODISCARD enum status db_exec_now(struct db *db, const char *sql, PGresult **out
 /* What failed first is what the caller wants to read, not how cleaning up after it went. */
 void db_restore_error(struct db *db, const struct db *before);
 /* Waits for everything sent to be answered; the last result, or the first failure's status. In
- * COPY mode it returns with that result. */
+ * COPY mode, of either direction, it returns with that result. */
 NODISCARD enum status db_collect(struct db *db, const char *what, PGresult **out);
 /* Writes out what libpq has buffered. */
 NODISCARD enum status db_flush(struct db *db, int64_t deadline_mono_ms);
+/* ST_OK when the socket is ready (or broken: libpq will tell), ST_TIMEOUT. */
+NODISCARD enum status db_wait_socket(const struct db *db, short events, int64_t deadline_mono_ms);
+/* The server did not answer in time: forgets the connection and spoils a transaction. */
+enum status db_gave_up(struct db *db, const char *what);
 /* Keeps the failure's detail, forgets a lost connection and spoils a transaction. */
 enum status db_failed(struct db *db, const char *what, const PGresult *r);
 /* What a SQLSTATE means (db.h). */

@@ -1,9 +1,10 @@
-/* Pages of checks, and the change log. */
+/* Streams of checks, pages of tasks' schedules, and the change log. */
 #include "store/schedules.h"
+
+#include <string.h>
 
 #include "base/str.h"
 #include "gen/queries.h"
-#include "store/leases.h"
 
 /* Rows that one pass may remember. Past that it forgets, and reads some changes twice, which does
  * no harm. */
@@ -54,36 +55,57 @@ static enum status read_rows(const PGresult *r, struct arena *arena, struct sche
     return ST_OK;
 }
 
-static enum status read_page(struct db *db, const struct query *query, struct arena *arena,
-                             const bool *shards, const struct uuid *after, PGresult **out)
+enum status schedules_checks(struct db *db)
 {
-    int64_t list[LEASE_SHARDS];
-    size_t shard_count = 0;
-    for (int i = 0; i < LEASE_SHARDS; i++) {
-        if (shards[i])
-            list[shard_count++] = i;
-    }
+    return db_stream_begin(db, &Q_SCHEDULES_CHECKS);
+}
+
+enum status schedules_states(struct db *db)
+{
+    return db_stream_begin(db, &Q_SCHEDULES_STATES);
+}
+
+enum status schedules_next_check(struct db *db, int64_t wait_ms, struct schedule_check *out,
+                                 enum db_stream *what)
+{
+    struct db_row row;
+    TRY(db_stream_next(db, wait_ms, &row, what));
+    if (*what != DB_STREAM_ROW)
+        return ST_OK;
+    const struct db_field *text = &row.field[2];
+    if (row.count != 3 || text->len < 0)
+        return ST_CORRUPT;
+    const size_t len = MIN_OF((size_t)text->len, sizeof(out->schedule) - 1);
+    out->id = db_field_uuid(&row.field[0]);
+    out->shard = (int)db_field_i64(&row.field[1]);
+    memcpy(out->schedule, text->data, len);
+    out->schedule[len] = '\0';
+    return ST_OK;
+}
+
+enum status schedules_next_state(struct db *db, int64_t wait_ms, struct schedule_state *out,
+                                 enum db_stream *what)
+{
+    struct db_row row;
+    TRY(db_stream_next(db, wait_ms, &row, what));
+    if (*what != DB_STREAM_ROW)
+        return ST_OK;
+    if (row.count != 3)
+        return ST_CORRUPT;
+    *out = (struct schedule_state){.id = db_field_uuid(&row.field[0]),
+                                   .settled_ms = db_field_time(&row.field[1]) / 1000,
+                                   .is_fresh = db_field_bool(&row.field[2])};
+    return ST_OK;
+}
+
+enum status schedules_tasks_page(struct db *db, struct arena *arena, const struct uuid *after,
+                                 struct schedule_row **rows, size_t *count)
+{
     struct db_args args;
+    AUTO_RESULT r = NULL;
     db_args_init(&args, arena);
-    db_arg_i64s(&args, list, shard_count);
     db_arg_uuid(&args, after);
-    return db_query(db, query, &args, out);
-}
-
-enum status schedules_page(struct db *db, struct arena *arena, const bool *shards,
-                           const struct uuid *after, struct schedule_row **rows, size_t *count)
-{
-    AUTO_RESULT r = NULL;
-    TRY(read_page(db, &Q_SCHEDULES_PAGE, arena, shards, after, &r));
-    return read_rows(r, arena, rows, count);
-}
-
-enum status schedules_tasks_page(struct db *db, struct arena *arena, const bool *shards,
-                                 const struct uuid *after, struct schedule_row **rows,
-                                 size_t *count)
-{
-    AUTO_RESULT r = NULL;
-    TRY(read_page(db, &Q_SCHEDULES_TASKS_PAGE, arena, shards, after, &r));
+    TRY(db_query(db, &Q_SCHEDULES_TASKS_PAGE, &args, &r));
     return read_rows(r, arena, rows, count);
 }
 

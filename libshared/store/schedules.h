@@ -1,5 +1,5 @@
-/* What the scheduler reads of checks and of tasks' schedules: pages of a shard's enabled ones, and
- * the log of changes that both share. */
+/* What the scheduler reads of checks and of tasks' schedules: all enabled ones, and the log of
+ * changes that both share. */
 #ifndef TOCSIN_STORE_SCHEDULES_H
 #define TOCSIN_STORE_SCHEDULES_H
 
@@ -32,14 +32,29 @@ struct schedule_row {
     enum schedule_overlap overlap;
 };
 
-/* Enabled checks of these shards (of LEASE_SHARDS), by id, after `after` (nil: from the start); at
- * most SCHEDULES_PAGE. Rows live in the arena. */
-NODISCARD enum status schedules_page(struct db *db, struct arena *arena, const bool *shards,
-                                     const struct uuid *after, struct schedule_row **rows,
-                                     size_t *count);
+/* A check as the stream of all has it. */
+struct schedule_check {
+    struct uuid id;
+    int shard;
+    char schedule[LIMIT_SCHEDULE_TEXT + 2]; /* one that is longer still is cut there */
+};
+struct schedule_state {
+    struct uuid id;
+    int64_t settled_ms; /* as above */
+    bool is_fresh;
+};
+/* All enabled checks, and where all checks stand, in any order, within db_begin_reading. Each
+ * stream is read to its end (db_stream_next) before another begins. */
+NODISCARD enum status schedules_checks(struct db *db);
+NODISCARD enum status schedules_states(struct db *db);
+NODISCARD enum status schedules_next_check(struct db *db, int64_t wait_ms,
+                                           struct schedule_check *out, enum db_stream *what);
+NODISCARD enum status schedules_next_state(struct db *db, int64_t wait_ms,
+                                           struct schedule_state *out, enum db_stream *what);
 
-/* The same of tasks' schedules. */
-NODISCARD enum status schedules_tasks_page(struct db *db, struct arena *arena, const bool *shards,
+/* Enabled schedules of tasks, by id, after `after` (nil: from the start); at most SCHEDULES_PAGE.
+ * Rows live in the arena. */
+NODISCARD enum status schedules_tasks_page(struct db *db, struct arena *arena,
                                            const struct uuid *after, struct schedule_row **rows,
                                            size_t *count);
 

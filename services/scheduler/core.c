@@ -1,29 +1,11 @@
-/* Heaps of items by shard, one table of items by id over all, and the plans they share. */
+/* Heaps of items by shard, over one table of all items, and the plans they share. */
 #include "services/scheduler/core.h"
 
-#include <string.h>
-
-#include "base/heap.h"
+#include "services/scheduler/entries.h"
 #include "services/scheduler/plans.h"
 #include "services/scheduler/slots.h"
 
-enum { TABLE_START = 1024, FRESH_US = 1000000 / SCHED_FRESH_RATE };
-
-/* One item: 64 bytes with the allocator's own, as there may be a million. */
-struct entry {
-    struct heap_node
-        node; /* at: moment of the next dispatch; of no meaning while its shard rests */
-    struct uuid id;
-    const struct sched_plan *plan; /* of the pool */
-    struct entry *next;            /* in its bucket */
-    /* Slots up to there were settled or not expected when this was loaded or changed; for a check
-     * that never ran, when it was made. */
-    uint32_t from_s;
-    uint16_t from_ms;
-    uint8_t shard;
-    bool is_task : 1;
-    bool is_fresh : 1; /* to run under the name of from_s */
-};
+enum { FRESH_US = 1000000 / SCHED_FRESH_RATE };
 
 struct shard {
     bool is_running;
@@ -36,84 +18,24 @@ struct shard {
 struct sched {
     struct shard shards[SCHED_SHARDS];
     struct plans *plans;
+    struct entries *entries;
     int64_t fresh_us; /* when the next new check may run */
-    struct entry **buckets;
-    size_t bucket_count; /* a power of two */
-    size_t count;
 };
 
 /* --- the table --- */
 
-static struct entry **bucket_of(const struct sched *s, const struct uuid *id)
-{
-    return &s->buckets[uuid_hash(id) & (s->bucket_count - 1)];
-}
-
-static struct entry *find(const struct sched *s, const struct uuid *id)
-{
-    struct entry *e = *bucket_of(s, id);
-    while (e && !uuid_eq(&e->id, id))
-        e = e->next;
-    return e;
-}
-
-static void link_entry(struct sched *s, struct entry *e)
-{
-    struct entry **bucket = bucket_of(s, &e->id);
-    e->next = *bucket;
-    *bucket = e;
-}
-
-static void unlink_entry(struct sched *s, struct entry *e)
-{
-    struct entry **at = bucket_of(s, &e->id);
-    while (*at != e)
-        at = &(*at)->next;
-    *at = e->next;
-    s->count--;
-}
-
-static enum status grow_table(struct sched *s)
-{
-    size_t count = s->bucket_count * 2;
-    struct entry **buckets = calloc(count, sizeof(struct entry *));
-    if (!buckets)
-        return ST_NO_MEMORY;
-    struct entry **old = s->buckets;
-    size_t old_count = s->bucket_count;
-    s->buckets = buckets;
-    s->bucket_count = count;
-    for (size_t i = 0; i < old_count; i++) {
-        for (struct entry *e = old[i], *next; e; e = next) {
-            next = e->next;
-            link_entry(s, e);
-        }
-    }
-    free(old);
-    return ST_OK;
-}
-
 static void drop(struct sched *s, struct entry *e)
 {
     heap_remove(&s->shards[e->shard].heap, &e->node);
-    unlink_entry(s, e);
     plans_release(s->plans, e->plan);
-    free(e);
+    entries_remove(s->entries, e);
 }
 
 static enum status make(struct sched *s, const struct sched_item *item, struct entry **out)
 {
-    if (s->count >= s->bucket_count)
-        TRY(grow_table(s));
-    struct entry *e = calloc(1, sizeof(*e));
-    if (!e)
-        return ST_NO_MEMORY;
-    e->id = item->id;
-    e->shard = (uint8_t)item->shard;
-    e->is_task = item->is_task;
-    link_entry(s, e);
-    s->count++;
-    *out = e;
+    TRY(entries_add(s->entries, &item->id, out));
+    (*out)->shard = (uint8_t)item->shard;
+    (*out)->is_task = item->is_task;
     return ST_OK;
 }
 
@@ -121,7 +43,7 @@ static enum status make(struct sched *s, const struct sched_item *item, struct e
 static enum status obtain(struct sched *s, const struct sched_item *item, struct entry **out)
 {
     const struct sched_plan *plan = NULL;
-    struct entry *e = find(s, &item->id);
+    struct entry *e = entries_find(s->entries, &item->id);
     if (e && e->shard != (uint8_t)item->shard) {
         drop(s, e); /* an item never moves, but if it does */
         e = NULL;
@@ -162,10 +84,9 @@ struct sched *sched_new(void)
     struct sched *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
-    s->bucket_count = TABLE_START;
-    s->buckets = calloc(s->bucket_count, sizeof(struct entry *));
+    s->entries = entries_new();
     s->plans = plans_new();
-    if (!s->buckets || !s->plans) {
+    if (!s->entries || !s->plans) {
         sched_free(s);
         return NULL;
     }
@@ -183,18 +104,16 @@ void sched_free(struct sched *s)
     for (int i = 0; i < SCHED_SHARDS; i++) {
         struct shard *sh = &s->shards[i];
         sched_rest(s, i);
-        while (heap_last(&sh->heap))
-            drop(s, container_of(heap_last(&sh->heap), struct entry, node));
         heap_done(&sh->heap);
     }
     plans_free(s->plans);
-    free(s->buckets);
+    entries_free(s->entries);
     free(s);
 }
 
 size_t sched_count(const struct sched *s)
 {
-    return s->count;
+    return entries_count(s->entries);
 }
 
 size_t sched_count_running(const struct sched *s)
@@ -234,12 +153,12 @@ static int64_t from_of(const struct entry *e)
     return e->from_s * 1000LL + e->from_ms;
 }
 
-static void set_from(struct entry *e, const struct sched_item *item)
+static void set_from(struct entry *e, int64_t settled_ms, bool is_fresh)
 {
-    int64_t from_ms = MAX_OF(MIN_OF(item->settled_ms, UINT32_MAX * 1000LL), 0);
+    int64_t from_ms = MAX_OF(MIN_OF(settled_ms, UINT32_MAX * 1000LL), 0);
     e->from_s = (uint32_t)(from_ms / 1000);
     e->from_ms = (uint16_t)(from_ms % 1000);
-    e->is_fresh = item->is_fresh && e->from_s > 0;
+    e->is_fresh = is_fresh && e->from_s > 0;
 }
 
 /* When a check that never ran does: one after the other, if its first slot does not come sooner.
@@ -287,27 +206,34 @@ enum status sched_load(struct sched *s, const struct sched_item *item)
 {
     struct entry *e = NULL;
     TRY(obtain(s, item, &e));
-    set_from(e, item);
+    set_from(e, item->settled_ms, item->is_fresh);
     return place(s, e, e->node.at);
+}
+
+void sched_settle(struct sched *s, const struct uuid *id, int64_t settled_ms, bool is_fresh)
+{
+    struct entry *e = entries_find(s->entries, id);
+    if (e && !s->shards[e->shard].is_running)
+        set_from(e, settled_ms, is_fresh);
 }
 
 enum status sched_put(struct sched *s, const struct sched_item *item, int64_t now_ms)
 {
     const struct shard *sh = &s->shards[item->shard];
-    struct entry *e = find(s, &item->id);
+    struct entry *e = entries_find(s->entries, &item->id);
     if (e && e->shard == (uint8_t)item->shard && sched_plan_eq(e->plan, &item->plan))
         return ST_OK;
     if (!sh->is_running)
         return sched_load(s, item);
     TRY(obtain(s, item, &e));
-    set_from(e, item);
+    set_from(e, item->settled_ms, item->is_fresh);
     int64_t at_ms = MAX_OF(now_ms, sh->mark_ms);
     return place(s, e, e->is_fresh ? fresh_at(s, e, now_ms) : slots_due_after(slots_of(e), at_ms));
 }
 
 void sched_remove(struct sched *s, const struct uuid *id)
 {
-    struct entry *e = find(s, id);
+    struct entry *e = entries_find(s->entries, id);
     if (e)
         drop(s, e);
 }

@@ -91,6 +91,8 @@ int64_t sched_mark(const struct sched *s, int shard);
 
 /* An item of a resting shard, as it is in the database. */
 NODISCARD enum status sched_load(struct sched *s, const struct sched_item *item);
+/* The same of settled_ms and is_fresh alone; no effect on an item that is not there, or runs. */
+void sched_settle(struct sched *s, const struct uuid *id, int64_t settled_ms, bool is_fresh);
 /* An item as it is after a change: with a new plan, its first slot is the next one; else it waits
  * on as it did. */
 NODISCARD enum status sched_put(struct sched *s, const struct sched_item *item, int64_t now_ms);

@@ -34,12 +34,13 @@ struct shard_work {
     bool is_lost;     /* Redis lost what was published: whatever has no result is published anew */
 };
 
-/* A pass over the items of some shards, a page at a time. */
+/* What a pass reads: of all that is kept, or of where it stands alone. */
+enum pass_step { PASS_NONE, PASS_CHECKS, PASS_STATES, PASS_TASKS };
+
 struct pass {
-    bool is_active;
-    bool in_tasks; /* after the checks come the tasks' schedules */
-    bool shards[SCHED_SHARDS];
-    struct uuid after;
+    enum pass_step step;
+    struct reader *reader; /* of the streams */
+    struct uuid after;     /* of the tasks' schedules */
 };
 
 /* The dispatching thread's own. */
@@ -54,7 +55,7 @@ struct dispatching {
     struct schedule_cursor cursor;
     bool has_cursor;
     struct shard_work shards[SCHED_SHARDS];
-    struct pass load;
+    struct pass pass;
     bool is_warm; /* all items were read once: nobody shares shards with us before */
     /* instants, monotonic; warm_at: when the first pass ended */
     int64_t warm_at, lease_until, renew_at, poll_at, redis_after, db_after;
@@ -85,10 +86,10 @@ void scheduler_rest_shard(struct scheduler *s, int shard);
 
 /* --- shards.c --- */
 
-/* One step of what shards need beside ticking: claiming, reading a page, running. True when there
- * is more to do at once. */
+/* One step of what shards need beside ticking: claiming, reading on, running. True when there is
+ * more to do at once. */
 bool scheduler_work_shards(struct scheduler *s);
-/* A page of the first pass, which reads all items before there are leases. True when there is more
+/* A step of the first pass, which reads all items before there are leases. True when there is more
  * to do at once. */
 bool scheduler_warm_up(struct scheduler *s);
 /* What is done about once a second: a page of the log of changes, and a look whether Redis still
@@ -98,6 +99,18 @@ bool scheduler_poll(struct scheduler *s);
 void scheduler_redis_lost(struct scheduler *s);
 /* A call about a shard failed: ST_CONFLICT means that it has a newer owner. */
 void scheduler_shard_failed(struct scheduler *s, int shard, enum status st);
+
+/* --- pass.c --- */
+
+/* A pass takes several steps of some milliseconds each. The log of changes is read from a moment
+ * before it on, but no further until it has ended, as it is older than what the log leads to. */
+NODISCARD enum status scheduler_pass_begin(struct scheduler *s, enum pass_step first);
+/* PASS_NONE is the step after the last one. After a failure nothing is left of the pass. */
+NODISCARD enum status scheduler_pass_on(struct scheduler *s);
+void scheduler_pass_end(struct scheduler *s);
+/* An enabled item as the core has it, its task known as well; false, said in the log, when it
+ * cannot be. */
+bool scheduler_item_of(struct scheduler *s, const struct schedule_row *row, struct sched_item *out);
 
 /* --- loop.c, keeper.c, relay.c --- */
 

@@ -78,6 +78,7 @@ void scheduler_stop(struct scheduler *s)
     stage_join(s->dispatch_stage);
     stage_join(s->keeper_stage);
     stage_join(s->relay_stage);
+    scheduler_pass_end(s);
     schedules_cursor_done(&s->run.cursor);
     sched_free(s->run.sched);
     arena_free(s->run.arena);

@@ -1,15 +1,12 @@
 /* What shards need beside ticking: read from the database, taken over in Redis, kept up to date. */
-#include <string.h>
-
 #include "base/clock.h"
-#include "base/limits.h"
 #include "log/log.h"
 #include "services/scheduler/internal.h"
-#include "zone/zone.h"
 
 enum {
     RETRY_MS = 100,
     POLL_MS = 800,
+    RUN_MS = 50,        /* of planning in a turn; a shard of 60,000 items takes half of that */
     JUST_READ_MS = 5000 /* what was read so recently is not read again */
 };
 
@@ -107,70 +104,14 @@ static bool claim(struct scheduler *s, int shard)
 
 /* --- reading --- */
 
-/* The text was accepted when it was written, perhaps by a newer version than this one. */
-static bool item_of(const struct schedule_row *row, struct sched_item *out)
+static bool read_on(struct scheduler *s)
 {
-    struct errbuf err;
-    *out = (struct sched_item){.id = row->id,
-                               .shard = row->shard,
-                               .settled_ms = row->settled_ms,
-                               .is_fresh = row->is_fresh,
-                               .is_task = row->task != NULL,
-                               .plan = {.jitter_ms = row->jitter_ms,
-                                        .catch_up = row->skips_late ? SCHED_SKIP : SCHED_RUN_ONCE}};
-    if (schedule_read(row->schedule, &out->plan.schedule, &err) == ST_OK)
-        return true;
-    log_error("schedule_not_understood", kv_uuid("check", row->id), kv_str("error", err.text));
-    return false;
-}
-
-static bool knows_task(struct scheduler *s, const struct schedule_row *row)
-{
-    return !row->task || tasks_put(s->run.tasks, row) == ST_OK;
-}
-
-static void load_row(struct scheduler *s, const struct schedule_row *row)
-{
-    struct sched_item item;
-    if (row->shard < 0 || row->shard >= SCHED_SHARDS || !s->run.load.shards[row->shard] ||
-        sched_is_running(s->run.sched, row->shard) || !item_of(row, &item) || !knows_task(s, row))
-        return;
-    if (sched_load(s->run.sched, &item) != ST_OK)
-        log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
-}
-
-/* The log is read from a moment before the first page on, so that no change falls between. */
-static enum status begin_cursor(struct dispatching *run)
-{
-    if (run->has_cursor)
-        return ST_OK;
-    TRY(schedules_cursor_init(&run->cursor, run->db));
-    run->has_cursor = true;
-    return ST_OK;
-}
-
-/* The next page, which may be the pass's last one. */
-static enum status load_page(struct scheduler *s)
-{
-    struct dispatching *run = &s->run;
-    struct pass *p = &run->load;
-    struct schedule_row *rows = NULL;
-    size_t count = 0;
-    TRY(begin_cursor(run));
-    arena_reset(run->arena);
-    TRY((p->in_tasks ? schedules_tasks_page : schedules_page)(run->db, run->arena, p->shards,
-                                                              &p->after, &rows, &count));
-    for (size_t i = 0; i < count; i++)
-        load_row(s, &rows[i]);
-    if (count == SCHEDULES_PAGE) {
-        p->after = rows[count - 1].id;
-        return ST_OK;
-    }
-    /* After the checks the tasks' schedules. */
-    p->is_active = !p->in_tasks;
-    p->in_tasks = true;
-    p->after = (struct uuid){0};
-    return ST_OK;
+    enum status st = scheduler_pass_on(s);
+    metric_set(&scheduler_kept_metric, (int64_t)sched_count(s->run.sched));
+    health_set(&scheduler_db_health, st == ST_OK);
+    if (st != ST_OK)
+        db_failed(s);
+    return st == ST_OK;
 }
 
 bool scheduler_warm_up(struct scheduler *s)
@@ -178,52 +119,51 @@ bool scheduler_warm_up(struct scheduler *s)
     struct dispatching *run = &s->run;
     if (clock_mono_ms() < run->db_after)
         return false;
-    if (!run->load.is_active) {
-        run->load = (struct pass){.is_active = true};
-        memset(run->load.shards, true, sizeof(run->load.shards));
-    }
-    enum status st = load_page(s);
-    metric_set(&scheduler_kept_metric, (int64_t)sched_count(run->sched));
-    health_set(&scheduler_db_health, st == ST_OK);
-    if (st != ST_OK) {
+    if (run->pass.step == PASS_NONE && scheduler_pass_begin(s, PASS_CHECKS) != ST_OK) {
         db_failed(s);
         return false;
     }
-    run->is_warm = !run->load.is_active;
+    if (!read_on(s))
+        return false;
+    run->is_warm = run->pass.step == PASS_NONE;
     run->warm_at = clock_mono_ms();
     return true;
 }
 
-/* All shards that wait go together, as a pass costs the same for one as for all. */
-static void begin_pass(struct dispatching *run)
+/* From one phase to another, all shards that are in it; whether there are any. */
+static bool advance(struct dispatching *run, enum shard_phase from, enum shard_phase to)
 {
-    struct pass p = {0};
+    bool any = false;
     for (int i = 0; i < SCHED_SHARDS; i++) {
-        if (run->shards[i].phase != SHARD_STALE)
+        if (run->shards[i].phase != from)
             continue;
-        run->shards[i].phase = SHARD_READING;
-        p.shards[i] = p.is_active = true;
+        run->shards[i].phase = to;
+        any = true;
     }
-    run->load = p;
+    return any;
 }
 
+/* All shards that wait go together, as a pass costs the same for one as for all. What is there is
+ * known by the log of changes: only where it stands is read. */
 static bool read_stale(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
     if (clock_mono_ms() < run->db_after)
         return false;
-    if (!run->load.is_active)
-        begin_pass(run);
-    if (!run->load.is_active)
-        return false;
-    if (load_page(s) != ST_OK) {
-        db_failed(s);
-        return false;
+    if (run->pass.step == PASS_NONE) {
+        /* A pass that failed begins anew, with those that came since. */
+        (void)advance(run, SHARD_READING, SHARD_STALE);
+        if (!advance(run, SHARD_STALE, SHARD_READING))
+            return false;
+        if (scheduler_pass_begin(s, PASS_STATES) != ST_OK) {
+            db_failed(s);
+            return false;
+        }
     }
-    for (int i = 0; i < SCHED_SHARDS && !run->load.is_active; i++) {
-        if (run->shards[i].phase == SHARD_READING)
-            run->shards[i].phase = SHARD_READY;
-    }
+    if (!read_on(s))
+        return false;
+    if (run->pass.step == PASS_NONE)
+        (void)advance(run, SHARD_READING, SHARD_READY);
     return true;
 }
 
@@ -244,17 +184,19 @@ void scheduler_redis_lost(struct scheduler *s)
 
 /* --- the loop's steps --- */
 
-/* One shard, so that those before it tick meanwhile. */
+/* A few shards, so that those before them tick meanwhile. */
 static bool run_next(struct scheduler *s)
 {
     struct dispatching *run = &s->run;
+    const int64_t until_ms = clock_mono_ms() + RUN_MS;
     for (int i = 0; i < SCHED_SHARDS; i++) {
         struct shard_work *w = &run->shards[i];
         if (w->phase != SHARD_READY)
             continue;
         sched_run(run->sched, i, w->mark_ms, run->timeline.now_ms);
         w->phase = SHARD_RUNNING;
-        return true;
+        if (clock_mono_ms() >= until_ms)
+            return true;
     }
     return false;
 }
@@ -277,13 +219,11 @@ static void apply(struct scheduler *s, const struct schedule_row *row)
 {
     struct dispatching *run = &s->run;
     struct sched_item item;
-    if (!row->is_enabled || !item_of(row, &item) || !knows_task(s, row)) {
+    if (!row->is_enabled || !scheduler_item_of(s, row, &item)) {
         sched_remove(run->sched, &row->id);
         tasks_remove(run->tasks, &row->id);
         return;
     }
-    if (row->shard < 0 || row->shard >= SCHED_SHARDS)
-        return;
     if (sched_put(run->sched, &item, run->timeline.now_ms) != ST_OK)
         log_error("schedule_not_loaded", kv_uuid("check", row->id), kv_status(ST_NO_MEMORY));
 }
@@ -314,7 +254,7 @@ bool scheduler_poll(struct scheduler *s)
     if (mono_ms < run->poll_at)
         return false;
     bool more = false;
-    if (run->has_cursor && mono_ms >= run->db_after) {
+    if (run->has_cursor && run->pass.step == PASS_NONE && mono_ms >= run->db_after) {
         struct schedule_row *rows = NULL;
         size_t count = 0;
         arena_reset(run->arena);

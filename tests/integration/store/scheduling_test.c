@@ -99,33 +99,49 @@ static void test_leases(void **state)
 
 /* --- schedules --- */
 
-static void test_pages(void **state)
+/* All enabled checks, and the states of all, as one moment saw both. */
+static void test_streams(void **state)
 {
-    enum { MANY = SCHEDULES_PAGE + 10 };
-    AUTO_ARENA arena = arena_new(64 << 20);
+    enum { MANY = 1000, OFF = 10 };
     kit_sql(db,
             "INSERT INTO checks (id, org_id, name, kind, plugin_type, schedule, shard, enabled)"
-            " SELECT uuid7(), '%s', 'n' || n, 'website', 'website', '5', 6, n %% 1000 <> 0"
-            " FROM generate_series(1, %d) n",
-            text_of(&org), MANY);
-    struct uuid after = {0};
-    size_t total = 0;
-    struct schedule_row *rows = NULL;
-    size_t count = SCHEDULES_PAGE;
-    const bool sixth[LEASE_SHARDS] = {[6] = true}, fifth[LEASE_SHARDS] = {[5] = true};
-    while (count == SCHEDULES_PAGE) {
-        assert_ok(schedules_page(db, arena, sixth, &after, &rows, &count));
-        for (size_t i = 0; i < count; i++) {
-            assert_true(uuid_cmp(&after, &rows[i].id) < 0);
-            assert_true(rows[i].is_enabled && rows[i].shard == 6);
-            assert_string_equal(rows[i].schedule, "5");
-            after = rows[i].id;
-        }
-        total += count;
+            " SELECT uuid7(), '%s', 'n' || n, 'website', 'website', '5', 6, n > %d"
+            " FROM generate_series(1, %d) n;"
+            "INSERT INTO check_state (check_id, settled_to, last_slot_at)"
+            " SELECT id, '2026-01-30 23:23:29.5+00', CASE WHEN enabled THEN now() END FROM checks",
+            text_of(&org), OFF, MANY);
+    AUTO_DB reader = kit_db_open(database);
+    struct schedule_check check;
+    struct schedule_state s;
+    enum db_stream what = DB_STREAM_ROW;
+    size_t checks = 0, states = 0, fresh = 0;
+    assert_ok(db_begin_reading(reader));
+    assert_ok(schedules_checks(reader));
+    for (;;) {
+        assert_ok(schedules_next_check(reader, 1000, &check, &what));
+        if (what == DB_STREAM_END)
+            break;
+        if (what == DB_STREAM_WAITS)
+            continue;
+        checks++;
+        assert_int_equal(check.shard, 6);
+        assert_string_equal(check.schedule, "5");
     }
-    assert_int_equal(total, MANY - MANY / 1000);
-    assert_ok(schedules_page(db, arena, fifth, &(struct uuid){0}, &rows, &count));
-    assert_int_equal(count, 0);
+    kit_sql(db, "DELETE FROM check_state"); /* not seen by who reads */
+    assert_ok(schedules_states(reader));
+    for (;;) {
+        assert_ok(schedules_next_state(reader, 1000, &s, &what));
+        if (what == DB_STREAM_END)
+            break;
+        if (what == DB_STREAM_WAITS)
+            continue;
+        states++;
+        fresh += s.is_fresh;
+        assert_true(s.settled_ms == 1769815409500);
+    }
+    assert_int_equal(checks, MANY - OFF);
+    assert_int_equal(states, MANY);
+    assert_int_equal(fresh, OFF);
 }
 
 /* What the cursor yields until it has no more. */
@@ -445,11 +461,9 @@ static void test_housekeeping_is_shared(void **state)
 static void test_system_schedules(void **state)
 {
     AUTO_ARENA arena = arena_new(1 << 20);
-    bool all[LEASE_SHARDS];
     struct schedule_row *rows = NULL;
     size_t count = 0, system = 0;
-    memset(all, true, sizeof(all));
-    assert_ok(schedules_tasks_page(db, arena, all, &(struct uuid){0}, &rows, &count));
+    assert_ok(schedules_tasks_page(db, arena, &(struct uuid){0}, &rows, &count));
     for (size_t i = 0; i < count; i++) {
         if (rows[i].tenant)
             continue;
@@ -464,7 +478,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_leases, clean),
-        cmocka_unit_test_setup(test_pages, clean),
+        cmocka_unit_test_setup(test_streams, clean),
         cmocka_unit_test_setup(test_changes, clean),
         cmocka_unit_test_setup(test_changes_of_long_transactions, clean),
         cmocka_unit_test_setup(test_changes_in_bulk, clean),

@@ -63,6 +63,34 @@ static void test_what_is_owed_at_load(void **state)
     }
 }
 
+/* What is read anew after a loss counts, but not for a shard that runs, or for nobody. */
+static void test_settling(void **state)
+{
+    struct uuid id = uuid_new(), nobody = uuid_new();
+    int64_t slot = slot_before(&id, 60000, T0);
+    struct sched *s = make_one();
+    assert_int_equal(load(s, &id, 60000, 0), ST_OK);
+    sched_settle(s, &id, slot, false);
+    sched_settle(s, &nobody, slot, false);
+    assert_true(sched_count(s) == 1);
+    sched_run(s, 3, SCHED_NEVER, slot + 20);
+    assert_null(tick_at(s, slot + 20));
+    sched_rest(s, 3);
+    sched_settle(s, &id, slot - 60000, false);
+    sched_run(s, 3, SCHED_NEVER, slot + 20);
+    assert_non_null(tick_at(s, slot + 20));
+    sched_done(s, 3);
+    sched_settle(s, &id, slot - 60000, true);
+    assert_true(sched_deadline(s) == slot + 60000);
+    /* Made just now: it runs under the name of that second. */
+    sched_rest(s, 3);
+    sched_settle(s, &id, slot + 10000, true);
+    sched_run(s, 3, SCHED_NEVER, slot + 11000);
+    const struct sched_batch *b = tick_at(s, slot + 11000);
+    assert_true(b && b->due[0].slot_ms == (slot + 10000) / 1000 * 1000 && b->due[0].prev_ms == 0);
+    sched_free(s);
+}
+
 static void test_edits(void **state)
 {
     struct uuid id = uuid_new();
@@ -282,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_check),
         cmocka_unit_test(test_what_is_owed_at_load),
+        cmocka_unit_test(test_settling),
         cmocka_unit_test(test_edits),
         cmocka_unit_test(test_resting_shards_are_silent),
         cmocka_unit_test(test_late_slots),
