@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "auth/seal_json.h"
 #include "base/str.h"
 #include "net/url.h"
 #include "transfer/kept_config.h"
@@ -229,5 +230,20 @@ enum status check_input_apply(const struct check_in *in, struct seal_keys *seal,
     if (in->plugin_type.set || in->config.set || in->timeout.set)
         TRY(apply_config(in, seal, arena, c, errors));
     apply_values(in, c);
+    return ST_OK;
+}
+
+enum status check_input_copy(const struct check *of, struct seal_keys *seal, struct arena *arena,
+                             struct check *out)
+{
+    const struct uuid id = uuid_new();
+    const struct seal_place from = check_seal_place(&of->id), to = check_seal_place(&id);
+    AUTO_JSON secret = NULL;
+    struct check c = *of;
+    TRY(seal_json_open(seal, &from, of->sealed, of->sealed_len, arena, &secret));
+    TRY(seal_json_close(seal, &to, secret, arena, &c.sealed, &c.sealed_len));
+    c.id = id;
+    c.external_id = NULL;
+    *out = c;
     return ST_OK;
 }

@@ -48,4 +48,10 @@ NODISCARD enum status check_input_apply(const struct check_in *in, struct seal_k
                                         struct arena *arena, struct check *c,
                                         struct field_errors *errors);
 
+/* A new check like another: all that was asked for of that one, its secrets sealed anew for the new
+ * id; not its external_id, which another system gave to that one alone. Borrows from `of`.
+ * ST_UNAVAILABLE: it has secrets, and `seal` is NULL; ST_CORRUPT: they do not open. */
+NODISCARD enum status check_input_copy(const struct check *of, struct seal_keys *seal,
+                                       struct arena *arena, struct check *out);
+
 #endif

@@ -108,6 +108,24 @@ test('a paused check is not run, a resumed one is', async () => {
   for (const { id } of [made, other]) await caller.must(204, 'DELETE', `/api/v1/checks/${id}`);
 });
 
+test('a clone is a check of its own, without history', async () => {
+  const made = await create({ schedule: 'every 1 second', tags: ['cloned'], group: 'g' });
+  const path = `/api/v1/checks/${made.id}`;
+  await waitFor('a result', async () => (await caller.must(200, 'GET', path)).state === 'up');
+  const reply = await caller.call('POST', `${path}/clone`, { enabled: false });
+  assert.equal(reply.status, 201);
+  assert.equal(reply.headers.get('location'), `/api/v1/checks/${reply.body.id}`);
+  const { body: copy } = reply;
+  assert.deepEqual([copy.name, copy.state, copy.last_run, copy.enabled], [`${made.name} (copy)`, 'paused', null, false]);
+  assert.deepEqual([copy.config, copy.schedule, copy.tags, copy.group], [made.config, made.schedule, made.tags, made.group]);
+  assert.equal((await caller.must(200, 'GET', `/api/v1/results/check/${copy.id}`)).total, 0);
+  await caller.must(204, 'DELETE', path);
+  const resumed = await caller.must(200, 'POST', `/api/v1/checks/${copy.id}/resume`);
+  assert.equal(resumed.state, 'pending');
+  await waitFor('its own result', async () => (await caller.must(200, 'GET', `/api/v1/checks/${copy.id}`)).state === 'up');
+  await caller.must(204, 'DELETE', `/api/v1/checks/${copy.id}`);
+});
+
 test('a check is run on demand and the result is stored', async () => {
   const made = await create({ enabled: false });
   const result = await caller.must(200, 'POST', `/api/v1/checks/${made.id}/run`);

@@ -107,7 +107,7 @@ static const struct field check_fields[] = {
     {.name = "legacy_id", .type = FT_INT, .offset = AT(legacy_id), .help = "A small stable number"},
 };
 #undef AT
-static const struct schema check_schema = SCHEMA("Check", struct check_out, check_fields);
+const struct schema check_schema = SCHEMA("Check", struct check_out, check_fields);
 
 static int64_t next_run_us(const struct check *c, int64_t now_ms)
 {
@@ -151,7 +151,7 @@ static struct check_out to_out(const struct check *c)
     };
 }
 
-static enum status reply_check(struct req *r, int status, const struct check *c)
+enum status check_reply(struct req *r, int status, const struct check *c)
 {
     const struct check_out out = to_out(c);
     reply_object(r, status, &check_schema, &out);
@@ -319,7 +319,7 @@ static enum status check_get(struct req *r)
 {
     struct check c;
     TRY(check_of_path(r, &c));
-    return reply_check(r, 200, &c);
+    return check_reply(r, 200, &c);
 }
 
 static enum status check_create(struct req *r)
@@ -334,7 +334,7 @@ static enum status check_create(struct req *r)
         return external_id_taken(r);
     TRY(st);
     check_location(r, &c.id);
-    return reply_check(r, 201, &c);
+    return check_reply(r, 201, &c);
 }
 
 struct update {
@@ -368,7 +368,7 @@ static enum status update(struct req *r, const struct check_in *in)
     if (st == ST_CONFLICT)
         return external_id_taken(r);
     TRY(st);
-    return reply_check(r, 200, &c);
+    return check_reply(r, 200, &c);
 }
 
 static enum status check_update(struct req *r)

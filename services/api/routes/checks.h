@@ -5,6 +5,9 @@
 #include "net/http.h"
 #include "transfer/check_input.h"
 
+/* What a check looks like, and a reply with one. */
+extern const struct schema check_schema;
+NODISCARD enum status check_reply(struct req *r, int status, const struct check *c);
 /* 404 CHECK_NOT_FOUND, naming the id of the path. */
 enum status check_not_found(struct req *r);
 /* 422 for a plugin_type that is no kind. */

@@ -2,6 +2,7 @@
 #include "tests/integration/services/api/fixture.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "auth/seal_json.h"
 #include "base/str.h"
@@ -270,14 +271,101 @@ static void test_delete(void **state)
     assert_string_equal(status, "resolved");
 }
 
+/* A copy has all that was asked for, and nothing that came of it. */
+static void test_clone(void **state)
+{
+    struct uuid channel = uuid_new();
+    kit_sql(fx.db,
+            "INSERT INTO channels (id, org_id, name, type) VALUES ('%s', '%s', 'to copy', 'email')",
+            kit_id(&channel), kit_id(&fx.org));
+    char body[1024];
+    (void)snprintf(body, sizeof(body),
+                   "{\"name\":\"of\",\"plugin_type\":\"website_status\",\"config\":{\"url\":"
+                   "\"http://e.com\",\"auth_username\":\"u\",\"auth_password\":\"hush\"},"
+                   "\"schedule\":\"PT90S\",\"retries\":5,\"retry_interval\":\"every 30 seconds\","
+                   "\"recoveries\":3,\"channels\":[\"%s\"],\"webhook_url\":"
+                   "\"https://hooks.example.com/x\",\"tags\":[\"b\",\"a\"],\"group\":\"g\","
+                   "\"external_id\":\"only one\"}",
+                   kit_id(&channel));
+    const struct uuid id = fx_create(body);
+    kit_sql(fx.db,
+            "UPDATE check_state SET state = 'down', failures = 3, last_run_at = now(), "
+            "last_status = 'error', incident_id = uuid7() WHERE check_id = '%s'",
+            kit_id(&id));
+
+    struct kit_reply of = fx_call("GET", fx_path_of(&id, ""), NULL);
+    struct kit_reply r = fx_call("POST", fx_path_of(&id, "/clone"), NULL);
+    assert_int_equal(r.status, 201);
+    char location[128];
+    (void)snprintf(location, sizeof(location), "/api/v1/checks/%s", fx_text(&r, "id"));
+    assert_string_equal(kit_reply_header(&r, "Location"), location);
+    assert_string_not_equal(fx_text(&r, "id"), fx_text(&of, "id"));
+    assert_string_equal(fx_text(&r, "name"), "of (copy)");
+    assert_string_equal(fx_text(&r, "state"), "pending");
+    static const char *const same[] = {
+        "plugin_type", "config",   "has_secret",  "enabled", "schedule", "timeout",
+        "retries",     "channels", "webhook_url", "tags",    "group",    "recoveries",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(same); i++) {
+        if (!json_equal(fx_at(&r, same[i]), fx_at(&of, same[i])))
+            fail_msg("%s", same[i]);
+    }
+    static const char *const none[] = {"last_run", "last_status", "incident_id", "external_id"};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_true(json_is_null(fx_at(&r, none[i])));
+    struct uuid copy;
+    assert_ok(uuid_parse(fx_text(&r, "id"), &copy));
+    kit_reply_done(&of);
+    kit_reply_done(&r);
+    AUTO_FREE char *kept = opened(&copy);
+    assert_string_equal(kept, "{\"auth_password\":\"hush\"}");
+
+    r = fx_call("POST", fx_path_of(&copy, "/clone"), "{\"name\":\"third\",\"enabled\":false}");
+    assert_int_equal(r.status, 201);
+    assert_string_equal(fx_text(&r, "name"), "third");
+    assert_string_equal(fx_text(&r, "state"), "paused");
+    kit_reply_done(&r);
+}
+
+/* A name at its limit makes room for what is put behind it, by whole characters. */
+static void test_names_of_clones(void **state)
+{
+    char name[LIMIT_CHECK_NAME + 1] = "";
+    for (size_t i = 0; i < LIMIT_CHECK_NAME / 2; i++)
+        memcpy(name + 2 * i, "ü", 2);
+    char body[512];
+    (void)snprintf(body, sizeof(body),
+                   "{\"name\":\"%s\",\"plugin_type\":\"website\",\"config\":"
+                   "{\"url\":\"http://e.com\"}}",
+                   name);
+    const struct uuid id = fx_create(body);
+    struct kit_reply r = fx_call("POST", fx_path_of(&id, "/clone"), "{}");
+    assert_int_equal(r.status, 201);
+    assert_true(strlen(fx_text(&r, "name")) <= LIMIT_CHECK_NAME);
+    assert_true(str_ends(fx_text(&r, "name"), "ü (copy)"));
+    kit_reply_done(&r);
+    static const struct {
+        const char *body, *loc;
+    } refused[] = {{"{\"name\":\"\"}", "[\"body\",\"name\"]"},
+                   {"{\"name\":\" \"}", "[\"body\",\"name\"]"},
+                   {"{\"enabled\":1}", "[\"body\",\"enabled\"]"},
+                   {"{\"schedule\":\"every hour\"}", "[\"body\",\"schedule\"]"}};
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        fx_must_fail("POST", fx_path_of(&id, "/clone"), refused[i].body, 422, "VALIDATION_ERROR",
+                     refused[i].loc);
+    assert_int_equal(kit_status(fx.api, "POST", fx_path_of(&id, "/clone"), fx.viewer.access, NULL),
+                     403);
+}
+
 static void test_others_see_nothing(void **state)
 {
     struct uuid id = fx_create(fx_documented);
     static const struct {
         const char *method, *suffix, *body;
-    } rows[] = {{"GET", "", NULL},        {"PUT", "", "{\"name\":\"x\"}"}, {"PATCH", "", "{}"},
-                {"DELETE", "", NULL},     {"POST", "/run", NULL},          {"POST", "/pause", NULL},
-                {"POST", "/resume", NULL}};
+    } rows[] = {{"GET", "", NULL},         {"PUT", "", "{\"name\":\"x\"}"},
+                {"PATCH", "", "{}"},       {"DELETE", "", NULL},
+                {"POST", "/run", NULL},    {"POST", "/pause", NULL},
+                {"POST", "/resume", NULL}, {"POST", "/clone", NULL}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct kit_reply r = kit_call(fx.api, rows[i].method, fx_path_of(&id, rows[i].suffix),
                                       fx.stranger.access, rows[i].body);
@@ -308,6 +396,8 @@ int main(void)
         cmocka_unit_test(test_documented_update),
         cmocka_unit_test(test_secrets_are_kept_sealed),
         cmocka_unit_test(test_pause_and_resume),
+        cmocka_unit_test(test_clone),
+        cmocka_unit_test(test_names_of_clones),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_others_see_nothing),
     };
