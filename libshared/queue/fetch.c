@@ -16,7 +16,7 @@
 #include "log/log.h"
 #include "queue/internal.h"
 
-enum { GROUP_TRIES = 2, SLICE_MS = 500 /* of blocking: a pause is seen after that */ };
+enum { GROUP_TRIES = 2, SLICE_MS = 1000 /* of blocking: a pause is seen after that */ };
 
 /* Whose turn it is, slot by slot: 8 : 4 : 2 : 1, interleaved, for batches of any size. */
 static const unsigned char turns[] = {0, 1, 0, 2, 0, 1, 0, 3, 0, 1, 0, 2, 0, 1, 0};
@@ -262,6 +262,23 @@ static size_t share_of_blocking(const struct fetch *f)
     return MAX_OF(f->max / QUEUE_PRIORITIES, (size_t)1);
 }
 
+/* Who has waited in vain will, by the end of this wait, need a new look at what was asked of the
+ * queue: it comes along, instead of waking him once more. */
+static enum status call_and_look(const struct fetch *f, const struct rargs *args, int64_t block_ms,
+                                 redisReply **reply)
+{
+    redisReply *entries = NULL;
+    TRY(redis_append(f->r, args));
+    TRY(queue_control_append(f->q, f->r));
+    TRY(redis_await_block(f->r, block_ms));
+    TRY(redis_fetch_into(f->r, f->out->arena, &entries));
+    TRY(queue_control_fetch(f->q, f->r));
+    if (entries->type == REDIS_REPLY_ERROR)
+        return redis_refused(f->r, entries);
+    *reply = entries;
+    return ST_OK;
+}
+
 static enum status read_blocking(const struct fetch *f, int64_t block_ms)
 {
     struct rargs args;
@@ -281,13 +298,16 @@ static enum status read_blocking(const struct fetch *f, int64_t block_ms)
     }
     redisReply *reply = NULL;
     size_t entries = 0;
-    enum status st = redis_call_blocking_into(f->r, &args, block_ms, f->out->arena, &reply);
+    enum status st = f->q->is_idle
+                         ? call_and_look(f, &args, block_ms, &reply)
+                         : redis_call_blocking_into(f->r, &args, block_ms, f->out->arena, &reply);
     if (st == ST_CORRUPT)
         return find_broken(f);
     if (st == ST_OK)
         st = take_reply(f, reply, &entries);
     if (st != ST_OK && st != ST_CONFLICT)
         f->q->has_lost_reply = true;
+    f->q->is_idle = st == ST_OK && entries == 0;
     return st;
 }
 

@@ -57,6 +57,7 @@ struct queue {
     char last[QUEUE_PRIORITIES][QUEUE_ENTRY_BYTES]; /* newest entry received of each stream */
     bool has_lost_reply; /* entries after `last` may be ours without our knowing */
     bool is_drained;     /* the last fetch left nothing behind: the next one may wait at once */
+    bool is_idle;        /* the last wait brought nothing */
     bool is_broken[QUEUE_PRIORITIES]; /* the key holds something else than a stream */
     int64_t broken_told_mono_ms;
     struct queue_control seen;

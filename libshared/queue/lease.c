@@ -20,7 +20,7 @@ enum {
     SUSPECT_LOOK_MS = 200,
     /* Beyond its time limit a job may wait this long for its turn in its worker. */
     OVERDUE_MS = 10 * 60 * 1000,
-    OVERDUE_EVERY_MS = 5000
+    OVERDUE_EVERY_MS = 30 * 1000
 };
 
 enum status queue_heartbeat_key(const struct queue *q, const char *consumer, char *out, size_t cap)

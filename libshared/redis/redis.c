@@ -120,7 +120,7 @@ static enum status status_of(const char *error)
     return ST_INTERNAL;
 }
 
-static enum status refused(struct redis *r, const redisReply *reply)
+enum status redis_refused(struct redis *r, const redisReply *reply)
 {
     (void)str_copy(r->error, sizeof(r->error), reply->str);
     enum status st = status_of(reply->str);
@@ -138,7 +138,7 @@ static enum status round_trip(struct redis *r, int count, const char **value, co
     if (!reply)
         return lost(r);
     if (reply->type == REDIS_REPLY_ERROR)
-        return refused(r, reply);
+        return redis_refused(r, reply);
     if (out)
         *out = take(&reply);
     return ST_OK;
@@ -313,7 +313,9 @@ enum status redis_append_argv(struct redis *r, int count, const char *const *val
     }
     if (!r->c)
         return ST_UNAVAILABLE;
-    TRY(set_timeout(r, r->timeout_ms));
+    /* A limit left over from a call that blocked will do: setting it costs as much as sending. */
+    if (r->socket_timeout_ms < r->timeout_ms)
+        TRY(set_timeout(r, r->timeout_ms));
     if (redisAppendCommandArgv(r->c, count, (const char **)(uintptr_t)value, length) != REDIS_OK)
         return lost(r);
     r->pending++;
@@ -325,6 +327,11 @@ enum status redis_append(struct redis *r, const struct rargs *args)
     if (args->failed)
         return ST_TOO_LARGE;
     return redis_append_argv(r, args->count, args->value, args->length);
+}
+
+enum status redis_await_block(struct redis *r, int64_t block_ms)
+{
+    return r->c ? set_timeout(r, r->timeout_ms + block_ms) : ST_UNAVAILABLE;
 }
 
 /* A pipeline that went to the wrong node is given up; the next one goes to the right one. */
@@ -389,7 +396,7 @@ enum status redis_call_blocking_into(struct redis *r, const struct rargs *args, 
     redisReply *reply = NULL;
     TRY(redis_fetch_into(r, arena, &reply));
     if (reply->type == REDIS_REPLY_ERROR)
-        return refused(r, reply);
+        return redis_refused(r, reply);
     *out = reply;
     return ST_OK;
 }

@@ -83,6 +83,11 @@ NODISCARD enum status redis_append(struct redis *r, const struct rargs *args);
 NODISCARD enum status redis_append_argv(struct redis *r, int count, const char *const *value,
                                         const size_t *length);
 NODISCARD enum status redis_fetch(struct redis *r, redisReply **out);
+/* What such an error means, as redis_call says it; its text is in redis_error then. */
+NODISCARD enum status redis_refused(struct redis *r, const redisReply *error);
+/* What was appended may block on the server for `block_ms`: its replies may take that much longer.
+ */
+NODISCARD enum status redis_await_block(struct redis *r, int64_t block_ms);
 /* The same with the reply in the arena, which has no allocation an element: not to be freed. An
  * arena that is full drops the connection. */
 NODISCARD enum status redis_fetch_into(struct redis *r, struct arena *arena, redisReply **out);

@@ -18,7 +18,7 @@
 #include "queue/metrics.h"
 
 enum {
-    WAIT_MS = 500,
+    WAIT_MS = 60 * 1000, /* an end of the queue wakes as well */
     HELD_MS = 1000,
     REPLY_BYTES = LIMIT_RESULT_RAW_BYTES + 8 * LIMIT_RESULT_MESSAGE
 };
@@ -359,7 +359,8 @@ void ack_stage(struct stage *stage, void *arg)
     a->worker = w;
     a->redis = redis;
     for (;;) {
-        a->count = bqueue_take(w->to_ack, (void **)a->works, WORKER_ACK_BATCH, WAIT_MS);
+        a->count = bqueue_take(w->to_ack, (void **)a->works, WORKER_ACK_BATCH,
+                               a->held ? HELD_MS / 2 : WAIT_MS);
         if (a->count > 0)
             acknowledge(a);
         else if (bqueue_is_closed(w->to_ack))

@@ -11,10 +11,12 @@
 #include "store/dbclock.h"
 
 enum {
-    BLOCK_MS = 500, /* also how long a stop may have to wait */
-    FULL_MS = 5,    /* look again for room for probes after this */
-    BUSY_MS = 250,  /* … and for tasks, whose ends wake the stage */
-    DATABASE_FRESH_MS = 1000,
+    BLOCK_MS = 500,       /* also how long a stop may have to wait, and a pause to be seen */
+    IDLE_BLOCK_MS = 1000, /* where nothing has come for a while */
+    IDLE_AFTER_MS = 10000,
+    FULL_MS = 5,   /* look again for room for probes after this */
+    BUSY_MS = 250, /* … and for tasks, whose ends wake the stage */
+    DATABASE_FRESH_MS = 2000,
     FETCH_ARENA_LIMIT = 64 << 20,
     JOBS_MAX = 256,
     /* A job holds up to 64 checks: what is fetched beyond the free room waits its turn, bounded. */
@@ -26,7 +28,8 @@ struct fetcher {
     struct lane *lane;
     struct worker *worker;
     int failures;           /* in a row, for the backoff */
-    int64_t database_ok_ms; /* monotonic: when it last answered */
+    int64_t started_ms;     /* monotonic, as the next: */
+    int64_t database_ok_ms; /* when it last answered */
 };
 
 static bool back_off(struct fetcher *f)
@@ -154,8 +157,10 @@ static bool fetch(struct fetcher *f, size_t max)
     struct job_batch batch = {.arena = arena};
     if (!arena)
         return false;
+    const int64_t came_ms = MAX_OF(f->started_ms, atomic_load(&f->lane->fetched_mono_ms));
+    const int64_t quiet_ms = clock_mono_ms() - came_ms;
     enum status st = queue_fetch(f->lane->fetching, f->lane->redis, f->worker->consumer, max,
-                                 BLOCK_MS, &batch);
+                                 quiet_ms < IDLE_AFTER_MS ? BLOCK_MS : IDLE_BLOCK_MS, &batch);
     worker_health(WORKER_REDIS, st == ST_OK);
     if (st != ST_OK) {
         if (f->failures == 0)
@@ -208,7 +213,8 @@ static void note_room(struct lane *lane)
 void fetch_stage(struct stage *stage, void *arg)
 {
     struct lane *lane = arg;
-    struct fetcher f = {.stage = stage, .lane = lane, .worker = lane->worker};
+    struct fetcher f = {
+        .stage = stage, .lane = lane, .worker = lane->worker, .started_ms = clock_mono_ms()};
     while (!stage_is_stopping(stage)) {
         const size_t max = room(lane);
         if (atomic_exchange(&lane->wants_reconnect, false))

@@ -14,6 +14,8 @@
 
 enum {
     MAINTAIN_MS = 1000,
+    LOOK_MS = 250,
+    IDLE_LOOK_MS = 500,
     STUCK_MS = 15000,
     HOPELESS_MS = 60000,
     INFO_BYTES = 32 << 10, /* of a heartbeat: WORKS_SHOWN jobs fit */
@@ -212,6 +214,13 @@ static bool probes_turn(struct worker *w, int64_t now)
     return false;
 }
 
+/* Who has nothing in hand has nothing to be cancelled. */
+static int64_t pause_of(const struct worker *w)
+{
+    const int64_t ms = atomic_load(&w->open) > 0 ? LOOK_MS : IDLE_LOOK_MS;
+    return MIN_OF(w->conf->worker_lease / 10, ms);
+}
+
 void lease_stage(struct stage *stage, void *arg)
 {
     struct worker *w = arg;
@@ -231,7 +240,7 @@ void lease_stage(struct stage *stage, void *arg)
             renew(&l, now);
         if (now >= l.maintain_at_ms)
             maintain(&l, now);
-    } while (stage_sleep(stage, MIN_OF(w->conf->worker_lease / 10, (int64_t)250)));
+    } while (stage_sleep(stage, pause_of(w)));
     for (size_t i = 0; i < w->lane_count; i++) {
         enum status st = queue_leave(w->lanes[i].leasing, redis, w->consumer);
         if (st != ST_OK)

@@ -12,7 +12,7 @@
 #include "log/log.h"
 #include "redis/generation.h"
 
-enum { WAIT_MS = 500 };
+enum { WAIT_MS = 60 * 1000 }; /* an end of the queue wakes as well */
 
 struct recorder {
     struct stage *stage;

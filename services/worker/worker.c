@@ -12,7 +12,7 @@
 #include "services/worker/pool.h"
 #include "services/worker/tasks/task.h"
 
-enum { BEAT_MS = 1000, LOOK_MS = 5, CANCEL_MS = 1000, PROBES_MAX = 20000 };
+enum { BEAT_MS = 3000, LOOK_MS = 5, CANCEL_MS = 1000, PROBES_MAX = 20000 };
 
 /* --- works --- */
 
