@@ -81,6 +81,31 @@ static void test_commit_and_rollback(void **state)
     assert_int_equal(settle(db, f), 0);
 }
 
+/* What a full queue refuses stays where it is, and lets the others pass. */
+static void test_a_full_queue(void **state)
+{
+    struct queue_fixture *f = *state;
+    AUTO_DB db = open_empty();
+    struct job jobs[] = {queue_fixture_job(), queue_fixture_job()};
+    struct job_outbox_pass pass;
+    const char *lines = "{q:side:0}:lines"; /* how many wait in tenants' lines: full */
+    char limit[16];
+    (void)snprintf(limit, sizeof(limit), "%d", LIMIT_QUEUE_LENGTH);
+    jobs[0].tenant = "somebody";
+    assert_ok(redis_do(f->r, NULL, "HSET", lines, "2", limit));
+    assert_ok(job_outbox_add(db, f->arena, "side", &jobs[0], 1));
+    assert_ok(job_outbox_add(db, f->arena, NULL, &jobs[1], 1));
+    assert_status(ST_OVERLOADED, job_outbox_relay(db, f->r, &pass));
+    assert_int_equal(pass.published, 1);
+    assert_int_equal(fetch(f, "a", 10), 1);
+    assert_true(uuid_eq(&f->batch.jobs[0].id, &jobs[1].id));
+    assert_status(ST_OVERLOADED, job_outbox_relay(db, f->r, &pass));
+    assert_int_equal(pass.published, 0);
+    assert_ok(redis_do(f->r, NULL, "HDEL", lines, "2"));
+    assert_int_equal(relay(db, f), 1);
+    assert_int_equal(relay(db, f), 0);
+}
+
 /* However a job ends, its row goes. */
 static void test_every_end_is_seen(void **state)
 {
@@ -233,6 +258,7 @@ int main(void)
         QUEUE_CASE(test_bad_rows_stop_nobody),
         QUEUE_CASE(test_redis_away),
         QUEUE_CASE(test_every_end_is_seen),
+        QUEUE_CASE(test_a_full_queue),
         QUEUE_CASE(test_what_is_nowhere_has_ended),
         QUEUE_CASE(test_redis_loses_its_memory),
     };

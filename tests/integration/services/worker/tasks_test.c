@@ -178,6 +178,32 @@ static void chains_and_groups_go_on(void **state)
     tf_must_end("unknown", &unknown[1].id, JOB_DEAD, "does not know the task", NULL);
 }
 
+/* The end of a job whose successor meets a full queue waits for room; it keeps no other job. */
+static void a_full_queue_holds_one_job(void **state)
+{
+    (void)state;
+    struct job chain[] = {tf_make("queue.noop", "{}"), tf_make("check.run", "{}")};
+    char priority[] = {(char)('0' + chain[1].priority), '\0'};
+    const char *lines = "{q:checks:0}:lines"; /* how many wait in tenants' lines: full */
+    AUTO_REPLY added = NULL;
+    char limit[16];
+    chain[1].tenant = "somebody";
+    (void)snprintf(limit, sizeof(limit), "%d", LIMIT_QUEUE_LENGTH);
+    assert_ok(redis_do(tf.redis, NULL, "HSET", lines, priority, limit));
+    tf_spawn(NULL);
+    assert_ok(job_chain_make(chain, 2, tf.arena));
+    assert_ok(queue_enqueue(tf.q, tf.redis, &chain[0]));
+    for (int i = 0; i < 3; i++) {
+        const struct uuid id = tf_put("queue.noop", "{}");
+        tf_must_end("beside it", &id, JOB_SUCCEEDED, NULL, NULL);
+    }
+    assert_true(tf_is_in(&chain[0].id, JOB_RUNNING));
+    assert_ok(redis_do(tf.redis, NULL, "HDEL", lines, priority));
+    tf_must_end("held", &chain[0].id, JOB_SUCCEEDED, NULL, NULL);
+    assert_ok(redis_do(tf.redis, &added, "HGET", "{q:checks:0}:stats", "enqueued"));
+    assert_string_equal(added->str, "1");
+}
+
 /* What follows a job is somebody's text: when it makes no sense, the job is done all the same. */
 static void what_cannot_follow_keeps_nobody(void **state)
 {
@@ -290,6 +316,7 @@ int main(int argc, char **argv)
         CASE(executors_inherit_nothing),
         CASE(failures_are_tried_again),
         CASE(chains_and_groups_go_on),
+        CASE(a_full_queue_holds_one_job),
         CASE(what_cannot_follow_keeps_nobody),
         CASE(a_running_job_is_cancelled),
         CASE(workers_say_what_they_do),
