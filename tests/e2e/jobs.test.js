@@ -67,6 +67,37 @@ test('a paused queue keeps its job, which is listed, shown and purged', async ()
   assert.equal(resumed.paused, false);
 });
 
+test('rates of a queue: set, listed, removed, and written down', async () => {
+  const path = '/api/v1/queues/default/rates';
+  const rules = [
+    [{ task: 'queue.noop', count: 10, period: 60, burst: 3 },
+      { task: 'queue.noop', key: null, each_key: false, count: 10, period: 60, burst: 3 }, '?task=queue.noop'],
+    [{ key: 'a/b ü', count: 5 }, { task: null, key: 'a/b ü', each_key: false, count: 5, period: 1, burst: 1 },
+      `?key=${encodeURIComponent('a/b ü')}`],
+    [{ task: 'queue.noop', each_key: true, count: 0, period: 0.25 },
+      { task: 'queue.noop', key: null, each_key: true, count: 0, period: 0.25, burst: 1 }, '?task=queue.noop&each_key=true'],
+  ];
+  for (const [body, rule] of rules) assert.deepEqual(await admin.must(200, 'PUT', path, body), rule);
+  const { rates, total } = await admin.must(200, 'GET', path);
+  assert.equal(total, rules.length);
+  for (const [, rule] of rules) assert.ok(rates.some((rate) => differences(rule, rate).length === 0), JSON.stringify(rule));
+  for (const [, , query] of rules) await admin.must(204, 'DELETE', `${path}${query}`);
+  assert.deepEqual((await admin.must(200, 'GET', path)).rates, []);
+  const { entries } = await admin.must(200, 'GET', '/api/v1/audit?action=queue.&per_page=20');
+  assert.deepEqual(entries.slice(0, 6).map((e) => e.action).sort(),
+    [...Array(3).fill('queue.rate_remove'), ...Array(3).fill('queue.rate_set')]);
+  assert.deepEqual([entries[0].object_type, entries[0].object_name, entries[0].after.count], ['queue', 'default', 0]);
+});
+
+test('rates that make no sense', async () => {
+  const path = '/api/v1/queues/default/rates';
+  for (const body of [{}, { count: 1 }, { task: 'a', count: -1 }, { task: 'a', count: 1, period: 0 },
+    { key: 'a', each_key: true, count: 1 }, { task: '', count: 1 }]) await admin.must(422, 'PUT', path, body);
+  await admin.must(422, 'DELETE', path);
+  assert.equal((await admin.must(404, 'DELETE', `${path}?task=nothing`)).code, 'QUEUE_RATE_NOT_FOUND');
+  assert.equal((await admin.must(404, 'GET', '/api/v1/queues/nothing/rates')).code, 'QUEUE_NOT_FOUND');
+});
+
 test('what is not there', async () => {
   const { jobs, next_cursor: next } = await admin.must(200, 'GET', '/api/v1/queues/checks/dead');
   assert.deepEqual([jobs, next], [[], null]);

@@ -24,6 +24,10 @@ static inline void queue_freep(struct queue **q)
 NODISCARD enum status jobs_access(struct req *r, bool *is_first, bool *is_operator);
 /* 403 unless he is. */
 NODISCARD enum status jobs_need_operator(struct req *r);
+/* Writes what was done with a queue to the audit log: "queue.pause"; `after` is a JSON object,
+ * NULL. */
+NODISCARD enum status jobs_record(struct req *r, const char *action, const char *queue,
+                                  const char *after);
 /* Passes a status of the queue on; when Redis did not do its work, with 503 QUEUE_UNAVAILABLE; when
  * a key of the queue is not the queue's, with 500 QUEUE_BROKEN. */
 enum status queue_said(struct req *r, enum status st);

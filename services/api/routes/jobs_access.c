@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "services/api/api.h"
 #include "services/api/routes/jobs.h"
+#include "store/audit.h"
 #include "store/users.h"
 
 enum status jobs_access(struct req *r, bool *is_first, bool *is_operator)
@@ -24,6 +25,16 @@ enum status jobs_need_operator(struct req *r)
     return req_fail(
         r, ST_FORBIDDEN, "QUEUE_CONTROL_DENIED",
         "Queues are every organisation's: only an admin of the first one controls them");
+}
+
+enum status jobs_record(struct req *r, const char *action, const char *queue, const char *after)
+{
+    const struct audit_event event = {.org_id = r->who->org_id,
+                                      .action = action,
+                                      .object_type = "queue",
+                                      .object_name = queue,
+                                      .after = after};
+    return audit_write(req_ctx(r)->db, &event, r->arena);
 }
 
 enum status queue_said(struct req *r, enum status st)

@@ -134,6 +134,7 @@ static enum status queue_stop(struct req *r)
     const bool is_user = !uuid_is_nil(&r->who->user_id);
     uuid_format(is_user ? &r->who->user_id : &r->who->api_key_id, by);
     TRY(queue_said(r, queue_pause(q, req_ctx(r)->redis, by, clock_wall_ms())));
+    TRY(jobs_record(r, "queue.pause", r->param[0], NULL));
     return reply_queue(r, q);
 }
 
@@ -143,6 +144,7 @@ static enum status queue_go_on(struct req *r)
     TRY(jobs_need_operator(r));
     TRY(queue_open(r, r->param[0], &q));
     TRY(queue_said(r, queue_resume(q, req_ctx(r)->redis)));
+    TRY(jobs_record(r, "queue.resume", r->param[0], NULL));
     return reply_queue(r, q);
 }
 
@@ -185,6 +187,9 @@ static enum status queue_empty(struct req *r)
         i++;
     struct purged_out out = {.queue = r->param[0], .state = in->state.v};
     TRY(queue_said(r, queue_purge(q, req_ctx(r)->redis, purge_state_of[i], &out.removed)));
+    TRY(jobs_record(r, "queue.purge", r->param[0],
+                    arena_printf(r->arena, "{\"state\":\"%s\",\"removed\":%" PRId64 "}", out.state,
+                                 out.removed)));
     reply_object(r, 200, &purged_schema, &out);
     return ST_OK;
 }
