@@ -9,9 +9,9 @@
 #include "gen/queries.h"
 #include "store/checks.h"
 
-const char *const checks_sorts[] = {"created_at", "-created_at", "updated_at", "-updated_at",
-                                    "name",       "-name",       "state",      "-state",
-                                    "last_run",   "-last_run",   NULL};
+const char *const checks_sorts[] = {"-created_at", "created_at", "updated_at", "-updated_at",
+                                    "name",        "-name",      "state",      "-state",
+                                    "last_run",    "-last_run",  NULL};
 #define OWN_SORT "-created_at"
 
 enum { PART_CHARS = 3 }; /* letters in a row that the index of parts of names needs */
@@ -22,6 +22,7 @@ struct list {
     const struct uuid *org_id;
     const struct check_filter *filter;
     const char *sort;
+    const struct page *page;
     int64_t total;
     bool is_whole; /* the total is that of all rows, not where counting stopped */
     struct uuid *ids;
@@ -166,6 +167,10 @@ static enum status pick_window(struct list *l, const char *sort, int64_t limit, 
     db_arg_i64(&args, limit);
     db_arg_i64(&args, offset);
     db_arg_str(&args, sort);
+    if (!states) {
+        db_arg_time(&args, l->page->after_us);
+        db_arg_uuid(&args, &l->page->after_id);
+    }
     AUTO_RESULT r = NULL;
     void *ids = NULL;
     TRY(db_query(l->db, states ? &Q_CHECK_PICK_STATE : &Q_CHECK_PICK, &args, &r));
@@ -174,8 +179,9 @@ static enum status pick_window(struct list *l, const char *sort, int64_t limit, 
     return ST_OK;
 }
 
-static enum status pick(struct list *l, const struct page *page)
+static enum status pick(struct list *l)
 {
+    const struct page *page = l->page;
     if (page->offset >= l->total)
         return ST_OK;
     const char *reverse = reverse_of(l->sort);
@@ -209,14 +215,14 @@ static bool is_short(const char *part)
 }
 
 /* Total and page at once, in the list's own order. */
-static enum status pick_part(struct list *l, const struct page *page)
+static enum status pick_part(struct list *l)
 {
     struct db_args args;
     AUTO_RESULT r = NULL;
     member_args(&args, l->arena, l->org_id, l->filter);
     db_arg_str(&args, l->filter->q);
-    db_arg_i64(&args, page->limit);
-    db_arg_i64(&args, page->offset);
+    db_arg_i64(&args, l->page->limit);
+    db_arg_i64(&args, l->page->offset);
     db_arg_i64(&args, LIMIT_LIST_COUNT);
     TRY(db_query_one(l->db, &Q_CHECK_PICK_PART, &args, &r));
     l->total = row_i64(r, 0, "total");
@@ -240,12 +246,14 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
                      .arena = arena,
                      .org_id = org_id,
                      .filter = filter,
+                     .page = page,
                      .sort = filter->sort ? filter->sort : OWN_SORT};
-    if (filter->q && is_short(filter->q) && str_eq(l.sort, OWN_SORT)) {
-        TRY(pick_part(&l, page));
+    const bool is_own = str_eq(l.sort, OWN_SORT);
+    if (filter->q && is_short(filter->q) && is_own && page->after_us == 0) {
+        TRY(pick_part(&l));
     } else {
         TRY(count(&l));
-        TRY(pick(&l, page));
+        TRY(pick(&l));
     }
     void *list = NULL;
     size_t found = 0;
@@ -259,6 +267,11 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
         TRY(row_read_all(r, arena, check_read_row, sizeof(**rows), &list, &found));
     }
     page->total = l.total;
+    if (is_own && found > 0 && (int64_t)found == page->limit) {
+        const struct check *last = &((const struct check *)list)[found - 1];
+        page->next_us = last->created_us;
+        page->next_id = last->id;
+    }
     *rows = list;
     *count_out = found;
     return ST_OK;

@@ -53,7 +53,8 @@ enum status invitation_page(struct db *db, const struct uuid *org, const char *s
     static const struct list_query query = {.count = &Q_INVITATION_COUNT,
                                             .rows = &Q_INVITATION_PAGE,
                                             .read = read_row,
-                                            .row_bytes = sizeof(**out)};
+                                            .row_bytes = sizeof(**out),
+                                            .after = "created_at"};
     struct db_args a;
     struct list_rows list;
     db_args_init(&a, arena);

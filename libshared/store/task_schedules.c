@@ -12,8 +12,8 @@
 #include "store/list.h"
 
 const char *const task_schedules_sorts[] = {
-    "created_at", "-created_at", "updated_at", "-updated_at", "name", "-name",
-    "task",       "-task",       "last_run",   "-last_run",   NULL};
+    "-created_at", "created_at", "updated_at", "-updated_at", "name", "-name",
+    "task",        "-task",      "last_run",   "-last_run",   NULL};
 const char *const task_schedule_catch_ups[] = {"run_once", "skip", NULL};
 const char *const task_schedule_overlaps[] = {"skip", "queue", "allow", NULL};
 
@@ -83,6 +83,7 @@ enum status task_schedules_list(struct db *db, struct arena *arena,
         .rows = &Q_TASK_SCHEDULE_LIST,
         .read = read_row,
         .row_bytes = sizeof(struct task_schedule),
+        .after = "created_at",
     };
     struct db_args args;
     struct list_rows list;

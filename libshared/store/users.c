@@ -107,7 +107,8 @@ enum status user_page(struct db *db, const struct uuid *org, const struct user_f
     static const struct list_query query = {.count = &Q_USER_PAGE_COUNT,
                                             .rows = &Q_USER_PAGE,
                                             .read = read_user,
-                                            .row_bytes = sizeof(**out)};
+                                            .row_bytes = sizeof(**out),
+                                            .after = "created_at"};
     struct db_args a;
     struct list_rows list;
     db_args_init(&a, arena);

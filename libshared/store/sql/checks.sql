@@ -40,6 +40,8 @@ WHERE c.org_id = $1
   AND ($5::text IS NULL OR c.group_name = $5)
   AND ($6::text IS NULL OR (s.state = $6 AND s.org_id = $1))
   AND ($7::text IS NULL OR lower(c.name) LIKE '%' || lower($7) || '%')
+  AND c.created_at <= coalesce($11::timestamptz, 'infinity')
+  AND ($11 IS NULL OR c.created_at < $11 OR c.id > $12::uuid)
 ORDER BY CASE WHEN $10::text = 'name' THEN lower(c.name) END,
          CASE WHEN $10 = '-name' THEN lower(c.name) END DESC,
          CASE WHEN $10 = 'state' THEN s.state END,

@@ -19,7 +19,8 @@ SELECT * FROM (
            CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at IS NOT NULL THEN 'revoked'
                 WHEN expires_at <= now() THEN 'expired' ELSE 'pending' END AS status
     FROM invitations WHERE org_id = $1) i
-WHERE $2::text IS NULL OR status = $2
+WHERE ($2::text IS NULL OR status = $2)
+  AND ($5::timestamptz IS NULL OR (created_at, id) < ($5, $6::uuid))
 ORDER BY created_at DESC, id DESC
 LIMIT $3 OFFSET $4
 

@@ -23,6 +23,7 @@ WHERE (org_id = $1::uuid OR ($2::boolean AND org_id IS NULL))
   AND ($5::text IS NULL OR task = $5)
   AND ($6::text IS NULL OR queue = $6)
   AND ($7::text IS NULL OR strpos(lower(name), lower($7)) > 0)
+  AND ($11::timestamptz IS NULL OR created_at < $11 OR (created_at = $11 AND id > $12::uuid))
 ORDER BY CASE $8 WHEN 'name' THEN name WHEN 'task' THEN task END,
          CASE $8 WHEN '-name' THEN name WHEN '-task' THEN task END DESC,
          CASE $8 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at

@@ -56,6 +56,7 @@ WHERE u.org_id = $1
        OR position(lower($2) IN lower(u.display_name)) > 0)
   AND ($3::text IS NULL OR u.role = $3)
   AND ($4::boolean IS NULL OR u.is_active = $4)
+  AND ($7::timestamptz IS NULL OR (u.created_at, u.id) > ($7, $8::uuid))
 ORDER BY u.created_at, u.id
 LIMIT $5 OFFSET $6
 

@@ -248,6 +248,7 @@ static const char *const state_names[] = {
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page),
+    PAGE_CURSOR(struct list_in, page),
     {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Filter by enabled status"},
     {.name = "plugin_type",
      .type = FT_STRING,

@@ -83,6 +83,7 @@ struct list_in {
 static const char *const statuses[] = {"pending", "accepted", "revoked", "expired", NULL};
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page),
+    PAGE_CURSOR(struct list_in, page),
     {.name = "status",
      .type = FT_STRING,
      .offset = offsetof(struct list_in, status),

@@ -85,6 +85,7 @@ struct list_in {
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page),
+    PAGE_CURSOR(struct list_in, page),
     {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Filter by enabled status"},
     {.name = "is_system",
      .type = FT_BOOL,

@@ -97,6 +97,7 @@ struct list_in {
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page),
+    PAGE_CURSOR(struct list_in, page),
     {.name = "role",
      .type = FT_STRING,
      .offset = AT(role),
