@@ -14,6 +14,7 @@
 #include "gen/migrations.h"
 
 enum { DATABASES_MAX = 16, SQL_MAX = 65536 };
+#define TEMPLATE "tocsin_test_template"
 
 /* A test program is one thread when it asks for these. */
 static struct {
@@ -137,7 +138,7 @@ static char *conninfo_for(const char *name)
     return strdup(buf_cstr(&text));
 }
 
-const char *kit_database_empty(void)
+static const char *database_from(const char *template)
 {
     if (databases.count == DATABASES_MAX)
         give_up("kit_database", "too many databases");
@@ -147,20 +148,40 @@ const char *kit_database_empty(void)
     (void)snprintf(name, sizeof(name), "tocsin_test_%d_%d", (int)getpid(), databases.count);
     AUTO_DB db = kit_db_open(environment("TOCSIN_TEST_DATABASE_URL"));
     kit_sql(db, "DROP DATABASE IF EXISTS %s WITH (FORCE)", name);
-    kit_sql(db, "CREATE DATABASE %s", name);
+    kit_sql(db, "CREATE DATABASE %s TEMPLATE %s", name, template);
     databases.name[databases.count] = strdup(name);
     databases.conninfo[databases.count] = conninfo_for(name);
     return databases.conninfo[databases.count++];
 }
 
+const char *kit_database_empty(void)
+{
+    return database_from("template1");
+}
+
+/* Made by the first program that asks: copying it takes a tenth of the time of migrating. Nobody
+ * connects to it afterwards, for PostgreSQL copies no database that is in use. */
+static void make_template(struct db *db)
+{
+    if (kit_sql_i64(db, "SELECT count(*) FROM pg_database WHERE datname = '" TEMPLATE "'") > 0)
+        return;
+    kit_sql(db, "DROP DATABASE IF EXISTS " TEMPLATE "_new WITH (FORCE)");
+    kit_sql(db, "CREATE DATABASE " TEMPLATE "_new");
+    AUTO_FREE char *conninfo = conninfo_for(TEMPLATE "_new");
+    struct db *new = kit_db_open(conninfo);
+    struct errbuf err = {{0}};
+    if (db_migrate(new, all_migrations, all_migrations_count, NULL, &err) != ST_OK)
+        give_up("db_migrate", err.text);
+    db_free(new);
+    kit_sql(db, "ALTER DATABASE " TEMPLATE "_new RENAME TO " TEMPLATE);
+}
+
 const char *kit_database(void)
 {
-    const char *conninfo = kit_database_empty();
-    AUTO_DB db = kit_db_open(conninfo);
-    struct errbuf err = {{0}};
-    if (db_migrate(db, all_migrations, all_migrations_count, NULL, &err) != ST_OK)
-        give_up("db_migrate", err.text);
-    return conninfo;
+    AUTO_DB db = kit_db_open(environment("TOCSIN_TEST_DATABASE_URL"));
+    kit_sql(db, "SELECT pg_advisory_lock(1)");
+    make_template(db);
+    return database_from(TEMPLATE);
 }
 
 /* --- Redis and files --- */

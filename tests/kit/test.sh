@@ -11,6 +11,8 @@ build=$1
 shift
 
 kit=tests/kit
+# Most tests wait most of the time: for a lease, a slot, a try again.
+lanes=${TEST_LANES:-$((2 * $(nproc)))}
 export TOCSIN_TEST_TRAFFIC=$root/$build/traffic.jsonl
 rm -f "$TOCSIN_TEST_TRAFFIC"
 counts=$(mktemp)
@@ -38,20 +40,21 @@ run_unit() {
     $kit/run.sh --jobs "$(nproc)" --timeout 60 --counts "$counts" "${list[@]}"
 }
 
+# Backwards, because whole services take longest and must not be last.
 run_integration() {
-    mapfile -t list < <(programs tests/integration)
+    mapfile -t list < <(programs tests/integration | sort -r)
     [ ${#list[@]} -gt 0 ] || return 0
     echo "== integration"
-    TOCSIN_TEST_BIN=$root/$build/bin $kit/servers.sh -- \
-        $kit/run.sh --timeout 120 --counts "$counts" "${list[@]}" || ran_or_failed integration
+    TOCSIN_TEST_BIN=$root/$build/bin $kit/run.sh --servers --jobs "$lanes" --timeout 120 \
+        --counts "$counts" "${list[@]}" || ran_or_failed integration
 }
 
 run_chaos() {
     mapfile -t list < <(programs tests/chaos)
     if [ ${#list[@]} -gt 0 ]; then
         echo "== chaos"
-        TOCSIN_TEST_BIN=$root/$build/bin $kit/servers.sh -- \
-            $kit/run.sh --notes --timeout "${CHAOS_SECONDS:-120}" --counts "$counts" "${list[@]}" ||
+        TOCSIN_TEST_BIN=$root/$build/bin $kit/run.sh --servers --notes \
+            --timeout "${CHAOS_SECONDS:-120}" --counts "$counts" "${list[@]}" ||
             ran_or_failed chaos
     fi
     run_node chaos chaos .test.mjs "${CHAOS_SECONDS:-300}"
