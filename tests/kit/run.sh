@@ -99,7 +99,7 @@ trap 'rm -rf "$out"' EXIT
 lanes=()
 for ((i = 0; i < jobs && i < $#; i++)); do
     if [ -n "$servers" ]; then
-        "${0%/*}/servers.sh" -- "$0" ${notes:+--notes} --timeout "$limit" --lane "$out" "$@" &
+        "$(dirname "$0")/servers.sh" -- "$0" ${notes:+--notes} --timeout "$limit" --lane "$out" "$@" &
     else
         run_lane "$@" &
     fi

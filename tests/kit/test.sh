@@ -33,11 +33,25 @@ programs() {
     done < <(sources "$1" _test.c)
 }
 
+# run_programs STAGE ARGUMENT…: run.sh; a run that broke before it could count is a failure too.
+run_programs() {
+    local stage=$1 own
+    shift
+    own=$(mktemp)
+    TOCSIN_TEST_BIN=$root/$build/bin $kit/run.sh --counts "$own" "$@"
+    [ -s "$own" ] || {
+        echo "FAIL  $stage did not run"
+        printf '0 1\n' >"$own"
+    }
+    cat "$own" >>"$counts"
+    rm -f "$own"
+}
+
 run_unit() {
     mapfile -t list < <(programs tests/unit)
     [ ${#list[@]} -gt 0 ] || return 0
     echo "== unit"
-    $kit/run.sh --jobs "$(nproc)" --timeout 60 --counts "$counts" "${list[@]}"
+    run_programs unit --jobs "$(nproc)" --timeout 60 "${list[@]}"
 }
 
 # Backwards, because whole services take longest and must not be last.
@@ -45,29 +59,22 @@ run_integration() {
     mapfile -t list < <(programs tests/integration | sort -r)
     [ ${#list[@]} -gt 0 ] || return 0
     echo "== integration"
-    TOCSIN_TEST_BIN=$root/$build/bin $kit/run.sh --servers --jobs "$lanes" --timeout 120 \
-        --counts "$counts" "${list[@]}" || ran_or_failed integration
+    run_programs integration --servers --jobs "$lanes" --timeout 120 "${list[@]}"
 }
 
+# The programs run beside the others and show at the end what they said.
 run_chaos() {
+    local said
+    said=$(mktemp)
     mapfile -t list < <(programs tests/chaos)
-    if [ ${#list[@]} -gt 0 ]; then
-        echo "== chaos"
-        TOCSIN_TEST_BIN=$root/$build/bin $kit/run.sh --servers --notes \
-            --timeout "${CHAOS_SECONDS:-120}" --counts "$counts" "${list[@]}" ||
-            ran_or_failed chaos
-    fi
+    [ ${#list[@]} -eq 0 ] ||
+        run_programs chaos --servers --notes --timeout "${CHAOS_SECONDS:-120}" "${list[@]}" \
+            >"$said" 2>&1 &
     run_node chaos chaos .test.mjs "${CHAOS_SECONDS:-300}"
-}
-
-# A stage that broke before it could count is a failure too.
-ran_or_failed() {
-    local lines
-    lines=$(wc -l <"$counts")
-    [ "$lines" -gt "$counted" ] || {
-        echo "FAIL  $1 did not run"
-        printf '0 1\n' >>"$counts"
-    }
+    wait
+    [ ! -s "$said" ] || echo '== chaos of the queue alone'
+    cat "$said"
+    rm -f "$said"
 }
 
 # Installed modules are good until the lock file changes.
@@ -100,9 +107,9 @@ run_node() {
     [ "$1" != contract ] || servers=()
     tap=$(mktemp)
     if install_modules; then
-        # One file at a time: each starts a whole Tocsin.
+        # Each file starts a whole Tocsin: fewer of them than there are lanes.
         TOCSIN_TEST_BIN=$root/$build/bin ${servers[@]+"${servers[@]}"} \
-            timeout -k 10 "$4" node --test --test-concurrency=1 \
+            timeout -k 10 "$4" node --test --test-concurrency=$(((lanes + 2) / 2)) \
             --test-reporter=spec --test-reporter-destination=stdout \
             --test-reporter=tap --test-reporter-destination="$tap" "${list[@]}" </dev/null
     fi
@@ -118,7 +125,6 @@ run_node() {
 
 stages=$*
 for stage in "$@"; do
-    counted=$(wc -l <"$counts")
     case $stage in
     unit) run_unit ;;
     integration) run_integration ;;

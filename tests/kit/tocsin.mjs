@@ -43,16 +43,27 @@ export async function waitFor(what, probe, { timeoutMs = 10_000, everyMs = 50 } 
   }
 }
 
-/** A TCP port that was free a moment ago. */
+const [PORTS_FROM, RANGES, RANGE] = [12_000, 200, 40];
+let portsGiven = 0;
+
+/**
+ * A TCP port that was free a moment ago. Below those that the kernel gives to connections, and from a
+ * range of this process: test files that run side by side must not choose the same.
+ */
 export async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let n = 0; n < RANGE; n += 1) {
+    const port = PORTS_FROM + (process.pid % RANGES) * RANGE + (portsGiven++ % RANGE);
+    const server = net.createServer();
+    const free = await new Promise((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (free) {
+      await new Promise((resolve) => server.close(resolve));
+      return port;
+    }
+  }
+  throw new Error('no port is free');
 }
 
 /** One child process that logs to a file and can be killed and started again. */
