@@ -67,18 +67,18 @@ static void test_what_is_owed_at_load(void **state)
 static void test_settling(void **state)
 {
     struct uuid id = uuid_new(), nobody = uuid_new();
-    int64_t slot = slot_before(&id, 60000, T0);
-    struct sched *s = make_one();
-    assert_int_equal(load(s, &id, 60000, 0), ST_OK);
+    int64_t slot = core_slot_before(&id, 60000, T0);
+    struct sched *s = core_make_one();
+    assert_int_equal(core_load(s, &id, 60000, 0), ST_OK);
     sched_settle(s, &id, slot, false);
     sched_settle(s, &nobody, slot, false);
     assert_true(sched_count(s) == 1);
     sched_run(s, 3, SCHED_NEVER, slot + 20);
-    assert_null(tick_at(s, slot + 20));
+    assert_null(core_tick_at(s, slot + 20));
     sched_rest(s, 3);
     sched_settle(s, &id, slot - 60000, false);
     sched_run(s, 3, SCHED_NEVER, slot + 20);
-    assert_non_null(tick_at(s, slot + 20));
+    assert_non_null(core_tick_at(s, slot + 20));
     sched_done(s, 3);
     sched_settle(s, &id, slot - 60000, true);
     assert_true(sched_deadline(s) == slot + 60000);
@@ -86,7 +86,7 @@ static void test_settling(void **state)
     sched_rest(s, 3);
     sched_settle(s, &id, slot + 10000, true);
     sched_run(s, 3, SCHED_NEVER, slot + 11000);
-    const struct sched_batch *b = tick_at(s, slot + 11000);
+    const struct sched_batch *b = core_tick_at(s, slot + 11000);
     assert_true(b && b->due[0].slot_ms == (slot + 10000) / 1000 * 1000 && b->due[0].prev_ms == 0);
     sched_free(s);
 }
