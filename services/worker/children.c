@@ -21,7 +21,8 @@ enum {
     LET_GO_MS = 2000, /* an executor that was let go has this long to end by itself */
     DRAIN_MS = 700,   /* … and what runs when the grace is over, before it is killed */
     KILLED_MS =
-        5000,     /* a killed process that does not go is left to itself (stuck in the kernel) */
+        5000, /* a killed process that does not go is left to itself (stuck in the kernel) */
+    ORPHANS_MS = 1000,
     REAP_MS = 20, /* between two looks for the ends of processes that were let go */
     SEND_MS = 1000,
     BACKOFF_MS = 200,
@@ -103,6 +104,24 @@ static void reap(struct pool *p, int64_t now_ms)
         }
         i++;
     }
+}
+
+static bool is_known(const void *pool, pid_t pid)
+{
+    const struct pool *p = pool;
+    bool is = false;
+    for (size_t i = 0; i < p->child_count; i++)
+        is |= p->children[i].pid == pid;
+    for (size_t i = 0; i < p->ended_count; i++)
+        is |= p->ended[i].pid == pid;
+    return is;
+}
+
+/* When to look again: they end without a word. */
+static int64_t reap_orphans(const struct pool *p, int64_t now_ms)
+{
+    const bool are_there = process_reap_orphans(is_known, p);
+    return are_there && p->child_count + p->ended_count == 0 ? now_ms + ORPHANS_MS : INT64_MAX;
 }
 
 static void kill_child(struct child *c, int64_t now_ms)
@@ -475,6 +494,7 @@ void children_stage(struct stage *stage, void *pool)
 {
     struct pool *p = pool;
     (void)stage;
+    process_adopt_orphans();
     while (!atomic_load(&p->is_stopping)) {
         const int64_t now_ms = clock_mono_ms();
         int64_t next_ms = pool_sift(p, now_ms);
@@ -482,6 +502,7 @@ void children_stage(struct stage *stage, void *pool)
         hand_out(p, now_ms);
         next_ms = MIN_OF(next_ms, grow(p, now_ms));
         reap(p, now_ms);
+        next_ms = MIN_OF(next_ms, reap_orphans(p, now_ms));
         wait_and_hear(p, next_ms, now_ms);
     }
     end_all(p);

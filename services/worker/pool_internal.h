@@ -59,6 +59,12 @@ int64_t pool_sift(struct pool *p, int64_t now_ms);
 /* --- process.c --- */
 /* An executor with `fd` as its EXECUTOR_FD and nothing else of ours. ST_UNAVAILABLE (errno). */
 NODISCARD enum status process_start(int fd, pid_t *out);
+/* What tasks start and leave behind becomes a child of this process, also where no init looks for
+ * such, … */
+void process_adopt_orphans(void);
+/* … and this waits for those that have ended. Not for children that are known: their ends are asked
+ * for elsewhere. Whether there are children still. */
+bool process_reap_orphans(bool (*is_known)(const void *arg, pid_t pid), const void *arg);
 /* Of waitpid's status: "executor ended by signal 11 (Segmentation fault)". */
 void process_describe(int status, char *out, size_t cap);
 

@@ -4,8 +4,10 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "log/log.h"
 #include "services/worker/executor.h"
 #include "services/worker/pool_internal.h"
 
@@ -36,6 +38,24 @@ enum status process_start(int fd, pid_t *out)
     (void)posix_spawn_file_actions_destroy(&files);
     errno = rc;
     return rc == 0 ? ST_OK : ST_UNAVAILABLE;
+}
+
+void process_adopt_orphans(void)
+{
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        log_warn("orphans_not_adopted", kv_str("error", strerror(errno)));
+}
+
+bool process_reap_orphans(bool (*is_known)(const void *arg, pid_t pid), const void *arg)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+            return false;
+        if (info.si_pid == 0 || is_known(arg, info.si_pid))
+            return true;
+        (void)waitpid(info.si_pid, NULL, WNOHANG);
+    }
 }
 
 void process_describe(int status, char *out, size_t cap)

@@ -44,6 +44,36 @@ static void executors_are_replaced(void **state)
     }
 }
 
+/* "… S <parent> …" of /proc; 0: there is no such process, not even one that nobody waited for. */
+static pid_t parent_of(pid_t pid)
+{
+    char path[64];
+    int parent = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%*d (%*[^)]) %*c %d", &parent) != 1)
+        parent = 0;
+    (void)fclose(f);
+    return parent;
+}
+
+/* A worker need not have an init: what its tasks leave behind is waited for. */
+static void orphans_are_waited_for(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"WORKER_EXECUTORS=0,1", "EXECUTOR_JOBS=1", NULL};
+    tf_spawn(settings);
+    const struct uuid id = tf_put("test.orphan", "{}");
+    const pid_t orphan = (pid_t)tf_result_of(&id);
+    assert_true(kit_wait(parent_of(orphan) == tf.worker, WAIT_MS));
+    assert_int_equal(kill(orphan, SIGKILL), 0);
+    assert_true(kit_wait(parent_of(orphan) == 0, WAIT_MS));
+    tf_must_work();
+    tf_stop(SIGTERM);
+}
+
 /* Long jobs of one queue leave room for another. */
 static void queues_do_not_shut_each_other_out(void **state)
 {
@@ -206,13 +236,10 @@ int main(int argc, char **argv)
         return code;
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, tf_begin, tf_end)
-        CASE(executors_come_and_go),
-        CASE(executors_are_replaced),
-        CASE(queues_do_not_shut_each_other_out),
-        CASE(a_stop_gives_back_what_runs),
-        CASE(a_killed_worker_takes_its_executors_along),
-        CASE(a_second_term_ends_all_at_once),
-        CASE(executors_that_do_not_start_cost_no_attempt),
+        CASE(executors_come_and_go),          CASE(executors_are_replaced),
+        CASE(orphans_are_waited_for),         CASE(queues_do_not_shut_each_other_out),
+        CASE(a_stop_gives_back_what_runs),    CASE(a_killed_worker_takes_its_executors_along),
+        CASE(a_second_term_ends_all_at_once), CASE(executors_that_do_not_start_cost_no_attempt),
         CASE(orphaned_jobs_run_again),
     };
     return cmocka_run_group_tests(tests, tf_setup, tf_teardown);

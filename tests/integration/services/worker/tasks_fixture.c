@@ -55,6 +55,21 @@ static enum status hang(struct task_run *t)
     return ST_OK;
 }
 
+/* Leaves a process of its own group behind, and tells which. */
+static enum status orphan(struct task_run *t)
+{
+    const pid_t child = fork();
+    if (child != 0) {
+        jw_i64(task_result(t), child);
+        return child > 0 ? ST_OK : ST_IO;
+    }
+    (void)setsid();
+    closefrom(0);
+    while (pause() != 0) {
+    }
+    _exit(0);
+}
+
 static enum status polite(struct task_run *t)
 {
     task_progress(t, "waiting");
@@ -135,8 +150,9 @@ static enum status grow(struct task_run *t)
 }
 
 static const struct task_handler handlers[] = {
-    {"test.crash", crash}, {"test.hang", hang}, {"test.polite", polite}, {"test.ledger", ledger},
-    {"test.big", big},     {"test.odd", odd},   {"test.files", files},   {"test.grow", grow},
+    {"test.crash", crash},   {"test.hang", hang},   {"test.polite", polite},
+    {"test.ledger", ledger}, {"test.big", big},     {"test.orphan", orphan},
+    {"test.odd", odd},       {"test.files", files}, {"test.grow", grow},
 };
 #define ROW(name_, limit, soft)                                                                    \
     {                                                                                              \
@@ -147,7 +163,8 @@ static const struct task_handler handlers[] = {
 static const struct task rows[] = {
     ROW("test.crash", 60000, 0),  ROW("test.hang", LIMIT_MS, 0), ROW("test.polite", 60000, 0),
     ROW("test.ledger", 60000, 0), ROW("test.big", 60000, 0),     ROW("test.odd", 60000, 0),
-    ROW("test.files", 60000, 0),  ROW("test.grow", 60000, 0),    ROW("test.nobody", 60000, 0),
+    ROW("test.orphan", 60000, 0), ROW("test.files", 60000, 0),   ROW("test.grow", 60000, 0),
+    ROW("test.nobody", 60000, 0),
 };
 
 /* --- worker processes --- */
