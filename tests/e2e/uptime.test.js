@@ -107,6 +107,16 @@ test('a website, from its registration to its removal', async (t) => {
     assert.deepEqual([none.UP, none.DOWN, none.UNKNOWN], [0, 0, 0]);
   });
 
+  await t.test('has its uptime in percent', async () => {
+    const stats = await admin.must(200, 'GET', `/api/monitor/urls/${site.id}/stats/`);
+    assert.deepEqual([stats.id, stats.url, stats.status], [site.id, website.url, 'UP']);
+    assert.deepEqual(Object.keys(stats.uptime), ['24h', '7d', '30d', '90d', '1y']);
+    for (const { count, failures, uptime_percent: percent } of Object.values(stats.uptime)) {
+      assert.ok(failures >= 1 && failures < count);
+      assert.ok(Math.abs(percent - 100 * (1 - failures / count)) < 1e-3);
+    }
+  });
+
   await t.test('is changed in part or whole, and removed', async () => {
     const path = `/api/monitor/urls/${site.id}/`;
     const whole = { url: `${website.url}x`, check_interval: 1, webhook_url: '', user_id: 7 };
@@ -154,6 +164,8 @@ test('what is not accepted', async (t) => {
     ['GET', 'urls/-1', undefined, 404],
     ['GET', 'urls/abc', undefined, 404],
     ['GET', 'urls/99999999999999999999', undefined, 404],
+    ['GET', 'urls/99999999/stats/', undefined, 404],
+    ['GET', 'urls/abc/stats/', undefined, 404],
     ['GET', 'urls/?limit=0', undefined, 422],
     ['GET', 'urls/?sort=price', undefined, 422],
     ['GET', 'history/?status=up', undefined, 422],

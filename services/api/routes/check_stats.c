@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "services/api/api.h"
+#include "services/api/routes/check_periods.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/routes.h"
 #include "store/stats.h"
@@ -13,7 +14,7 @@
 
 static const char *const period_names[] = {"24h", "7d", "30d", "90d", "1y", NULL};
 static const int64_t period_us[] = {DAY_US, 7 * DAY_US, 30 * DAY_US, 90 * DAY_US, 365 * DAY_US};
-enum { PERIODS = ARRAY_LEN(period_us) };
+_Static_assert(ARRAY_LEN(period_us) == CHECK_PERIODS, "a length for each");
 
 /* --- what goes out --- */
 
@@ -38,11 +39,7 @@ static const struct field times_fields[] = {
 #undef AT
 static const struct schema times_schema = SCHEMA("ResponseTimes", struct times_out, times_fields);
 
-struct share_out {
-    int64_t count, failures;
-    double uptime_percent;
-};
-#define AT(member) offsetof(struct share_out, member)
+#define AT(member) offsetof(struct check_share, member)
 static const struct field share_fields[] = {
     {.name = "count", .type = FT_INT, .offset = AT(count), .help = "Results"},
     {.name = "failures", .type = FT_INT, .offset = AT(failures), .help = "Those with an error"},
@@ -54,20 +51,17 @@ static const struct field share_fields[] = {
      .example = "99.95"},
 };
 #undef AT
-static const struct schema share_schema = SCHEMA("Uptime", struct share_out, share_fields);
+static const struct schema share_schema = SCHEMA("Uptime", struct check_share, share_fields);
 
-struct periods_out {
-    const struct share_out *period[PERIODS];
-};
-#define PERIOD(i, name_)                                                      \
-    {                                                                         \
-        .name = (name_), .type = FT_OBJECT, .sub = &share_schema,             \
-        .offset = offsetof(struct periods_out, period) + (i) * sizeof(void *) \
+#define PERIOD(i, name_)                                                        \
+    {                                                                           \
+        .name = (name_), .type = FT_OBJECT, .sub = &share_schema,               \
+        .offset = offsetof(struct check_periods, period) + (i) * sizeof(void *) \
     }
 static const struct field periods_fields[] = {PERIOD(0, "24h"), PERIOD(1, "7d"), PERIOD(2, "30d"),
                                               PERIOD(3, "90d"), PERIOD(4, "1y")};
-static const struct schema periods_schema = SCHEMA("UptimePeriods", struct periods_out,
-                                                   periods_fields);
+const struct schema check_periods_schema = SCHEMA("UptimePeriods", struct check_periods,
+                                                  periods_fields);
 
 struct point_out {
     int64_t at_us;
@@ -100,7 +94,7 @@ struct stats_out {
     const struct times_out *times;
     int64_t incidents;
     double downtime_s, availability_percent, mttr_s, mtbf_s;
-    const struct periods_out *periods;
+    const struct check_periods *periods;
     const char *resolution;
     struct out_list timeline;
 };
@@ -152,7 +146,7 @@ static const struct field stats_fields[] = {
      .offset = AT(mtbf_s),
      .help = "Mean time between failures: seconds without incident for each that began; null: "
              "none began"},
-    {.name = "periods", .type = FT_OBJECT, .sub = &periods_schema, .offset = AT(periods)},
+    {.name = "periods", .type = FT_OBJECT, .sub = &check_periods_schema, .offset = AT(periods)},
     {.name = "resolution",
      .type = FT_STRING,
      .offset = AT(resolution),
@@ -211,7 +205,7 @@ static enum status bad_query(struct req *r, const char *name, const char *why)
 
 static int64_t span_of(const struct in_str *period)
 {
-    for (size_t i = 0; period->set && i < PERIODS; i++) {
+    for (size_t i = 0; period->set && i < CHECK_PERIODS; i++) {
         if (str_eq(period->v, period_names[i]))
             return period_us[i];
     }
@@ -299,15 +293,19 @@ static struct point_out point_of(const struct stats_point *p)
     };
 }
 
-static enum status read_periods(struct req *r, const struct uuid *id, int64_t now_us,
-                                struct share_out *shares)
+enum status check_periods_read(struct req *r, const struct uuid *id, int64_t now_us,
+                               struct check_periods *out)
 {
-    for (size_t i = 0; i < PERIODS; i++) {
+    struct check_share *shares = arena_array(r->arena, CHECK_PERIODS, sizeof(*shares));
+    if (!shares)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < CHECK_PERIODS; i++) {
         const struct stats_window w = {now_us - period_us[i], now_us, STATS_DAYS};
         const struct stats_window fit = stats_window_fit(&w, now_us);
         struct check_totals t;
         TRY(stats_read(req_ctx(r)->db, r->arena, id, &fit, &t, NULL, NULL));
-        shares[i] = (struct share_out){taken(&t), t.error, uptime_of(&t)};
+        shares[i] = (struct check_share){taken(&t), t.error, uptime_of(&t)};
+        out->period[i] = &shares[i];
     }
     return ST_OK;
 }
@@ -348,17 +346,14 @@ static enum status check_stats(struct req *r)
     TRY(check_of_path(r, &c));
     TRY(window_of(r, r->query_in, now_us, &w));
 
-    struct share_out shares[PERIODS];
+    struct check_periods periods;
     struct check_totals sum;
     struct stats_incidents incidents;
     struct stats_out out = {.check_id = c.id, .from_us = w.from_us, .to_us = w.to_us};
     TRY(read_timeline(r, &c.id, &w, &sum, &out.timeline));
-    TRY(read_periods(r, &c.id, now_us, shares));
+    TRY(check_periods_read(r, &c.id, now_us, &periods));
     TRY(stats_incidents_read(req_ctx(r)->db, r->arena, &c.id, &w, &incidents));
 
-    struct periods_out periods;
-    for (size_t i = 0; i < PERIODS; i++)
-        periods.period[i] = &shares[i];
     const struct times_out times = times_of(&sum);
     out.count = taken(&sum);
     out.successes = sum.success;

@@ -11,6 +11,7 @@
 #include "net/url.h"
 #include "services/api/api.h"
 #include "services/api/routes/checks.h"
+#include "services/api/routes/check_periods.h"
 #include "services/api/routes/routes.h"
 #include "services/api/routes/uptime.h"
 #include "store/uptime.h"
@@ -174,16 +175,64 @@ static enum status url_list(struct req *r)
     return ST_OK;
 }
 
-static enum status url_get(struct req *r)
+/* The check itself. */
+static enum status check_of_number(struct req *r, struct check *out)
 {
     struct uuid id;
-    struct check c;
     TRY(check_id_of_path(r, &id));
-    enum status st = checks_get(req_ctx(r)->db, r->arena, &r->who->org_id, &id, &c);
-    if (st == ST_NOT_FOUND)
-        return url_not_found(r);
-    TRY(st);
+    enum status st = checks_get(req_ctx(r)->db, r->arena, &r->who->org_id, &id, out);
+    return st == ST_NOT_FOUND ? url_not_found(r) : st;
+}
+
+static enum status url_get(struct req *r)
+{
+    struct check c;
+    TRY(check_of_number(r, &c));
     return reply_url(r, 200, &c);
+}
+
+/* --- how well one did --- */
+
+struct url_stats_out {
+    int64_t id;
+    const char *url, *status;
+    const struct check_periods *uptime;
+};
+static const struct field url_stats_fields[] = {
+    {.name = "id", .type = FT_INT, .offset = offsetof(struct url_stats_out, id), .example = "1"},
+    {.name = "url",
+     .type = FT_STRING,
+     .offset = offsetof(struct url_stats_out, url),
+     .format = "uri",
+     .example = "\"https://example.com\""},
+    {.name = "status",
+     .type = FT_STRING,
+     .offset = offsetof(struct url_stats_out, status),
+     .help = "UP, DOWN or UNKNOWN, now",
+     .example = "\"UP\""},
+    {.name = "uptime",
+     .type = FT_OBJECT,
+     .sub = &check_periods_schema,
+     .offset = offsetof(struct url_stats_out, uptime),
+     .help = "In each of these times until now"},
+};
+static const struct schema url_stats_schema = SCHEMA("MonitoredUrlStats", struct url_stats_out,
+                                                     url_stats_fields);
+
+static enum status url_stats(struct req *r)
+{
+    struct check c;
+    struct check_periods periods;
+    TRY(check_of_number(r, &c));
+    TRY(check_periods_read(r, &c.id, clock_wall_us(), &periods));
+    const struct url_stats_out out = {.id = c.legacy_id,
+                                      .url = config_url(r->arena, c.config),
+                                      .status = uptime_status(c.state),
+                                      .uptime = &periods};
+    if (!out.url)
+        return ST_NO_MEMORY;
+    reply_object(r, 200, &url_stats_schema, &out);
+    return ST_OK;
 }
 
 /* --- changing them --- */
@@ -397,6 +446,13 @@ static const struct route routes[] = {
     ROUTE(M_GET, "/api/monitor/urls/{id}", SCOPE_CHECKS_READ, "Get a monitored URL",
           .reply = &url_schema, .params = NUMBER, .errors = ERRORS("URL_NOT_FOUND"),
           .handler = url_get),
+    ROUTE(
+        M_GET, "/api/monitor/urls/{id}/stats", SCOPE_CHECKS_READ,
+        "Get the uptime of a monitored URL",
+        .description = "Shares of results over 24 hours, 7, 30 and 90 days and a year; more of it, "
+                       "with response times, at /api/v1/checks/{id}/stats.",
+        .reply = &url_stats_schema, .params = NUMBER, .errors = ERRORS("URL_NOT_FOUND"),
+        .handler = url_stats),
     ROUTE(M_PUT, "/api/monitor/urls/{id}", SCOPE_CHECKS_WRITE,
           "Change what is given of a monitored URL", .body = &url_update_schema,
           .reply = &url_schema, .params = NUMBER, .errors = ERRORS("URL_NOT_FOUND"),

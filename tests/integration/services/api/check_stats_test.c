@@ -135,6 +135,27 @@ static void test_stats(void **state)
     kit_reply_done(&r);
 }
 
+/* The uptime API shows the same numbers. */
+static void test_stats_of_a_url(void **state)
+{
+    char path[128];
+    const int64_t number_of = kit_sql_i64(db, "SELECT legacy_id FROM checks WHERE id = '%s'",
+                                          kit_id(&check));
+    (void)snprintf(path, sizeof(path), "/api/monitor/urls/%lld/stats/", (long long)number_of);
+    struct kit_reply whole = get("stats");
+    struct kit_reply r = kit_call(api, "GET", path, viewer.access, NULL);
+    assert_int_equal(r.status, 200);
+    assert_true(number(r.json, "id") == (double)number_of);
+    assert_string_equal(kit_reply_text(&r, "url"), "http://example.com/");
+    const json_t *uptime = json_object_get(r.json, "uptime");
+    assert_true(number(json_object_get(uptime, "24h"), "uptime_percent") == 80);
+    assert_true(json_equal(uptime, json_object_get(whole.json, "periods")));
+    kit_reply_done(&whole);
+    kit_reply_done(&r);
+    assert_int_equal(kit_status(api, "GET", path, stranger.access, NULL), 404);
+    assert_int_equal(kit_status(api, "GET", path, NULL, NULL), 401);
+}
+
 static void test_stats_of_a_window(void **state)
 {
     char from[TIME_TEXT_BYTES], to[TIME_TEXT_BYTES], what[128];
@@ -252,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_stats_of_a_url),
         cmocka_unit_test(test_stats_of_a_window),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_refusals),
