@@ -184,7 +184,7 @@ static int wanted(struct cli *cli, struct db *db, struct task_schedule *s)
     if (text && json_parse(text, strlen(text), &args, &err) != ST_OK)
         return cli_usage(cli, "--args: %s", err.text);
     if (!args && (cli->option[OPTION_TASK] || !s->args))
-        args = s->args ? json_loads(s->args, 0, NULL) : json_object();
+        args = s->args ? json_load_kept(s->args) : json_object();
     const enum status st = task_schedule_judge(db, cli->arena, args, s, &errors);
     return st == ST_INVALID ? schedules_say_errors(&errors)
            : st == ST_OK    ? CLI_OK

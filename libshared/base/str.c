@@ -155,6 +155,14 @@ bool str_is_utf8(const char *s, size_t len)
     return true;
 }
 
+size_t str_utf8_length(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
 bool str_has_control(const char *s)
 {
     for (const unsigned char *p = (const unsigned char *)s; *p; p++) {

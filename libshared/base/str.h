@@ -29,6 +29,8 @@ NODISCARD enum status str_to_bool(const char *s, bool *out);
 
 /* Whether the bytes are valid UTF-8 without NUL (RFC 3629: no surrogates, no overlong forms). */
 bool str_is_utf8(const char *s, size_t len);
+/* Characters (code points) of a text in UTF-8. */
+size_t str_utf8_length(const char *s);
 /* Whether any byte is a control character (below 0x20, or 0x7f). */
 bool str_has_control(const char *s);
 /* Lower-case hex of `len` bytes into `out` (2 * len + 1 bytes). */

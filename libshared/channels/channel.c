@@ -48,3 +48,13 @@ enum status channel_type_complete(const struct channel_type *type, json_t *confi
 {
     return type->complete ? type->complete(config) : ST_OK;
 }
+
+static bool variant_at(size_t index, struct schema_variant *out)
+{
+    const struct channel_type *type = channel_type_at(index);
+    if (type)
+        *out = (struct schema_variant){type->name, NULL, type->config};
+    return type != NULL;
+}
+
+const struct schema_variants channel_type_variants = {"type", "config", variant_at};

@@ -28,4 +28,7 @@ NODISCARD enum status channel_type_bind(const struct channel_type *type, json_t 
 /* Adds generated members to a configuration that was bound without errors: for new channels. */
 NODISCARD enum status channel_type_complete(const struct channel_type *type, json_t *config);
 
+/* For descriptions: the configuration `config` by the `type`. */
+extern const struct schema_variants channel_type_variants;
+
 #endif

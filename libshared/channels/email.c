@@ -3,12 +3,15 @@
 
 #include "base/str.h"
 #include "channels/address.h"
+#include "json/patterns.h"
 
 static const char *check_prefix(const char *text)
 {
     return str_has_control(text) ? "control characters are not allowed" : NULL;
 }
 
+#define ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#define LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #define AT(member) offsetof(struct email_config, member)
 static const struct field fields[] = {
     {.name = "to",
@@ -18,7 +21,10 @@ static const struct field fields[] = {
      .offset = AT(to),
      .min = 1,
      .max = EMAIL_RECIPIENTS_MAX,
+     .element_max = MAIL_ADDRESS_MAX,
      .check = mail_address_check,
+     .pattern = "^" ATOM "(\\." ATOM ")*@" LABEL "(\\." LABEL ")*$",
+     .rules = "\"not\":{\"contains\":{\"pattern\":\"^[^@]{65}\"}}", /* MAIL_LOCAL_MAX */
      .help = "Addresses that get the mail",
      .example = "[\"oncall@example.com\"]"},
     {.name = "subject_prefix",
@@ -26,6 +32,7 @@ static const struct field fields[] = {
      .offset = AT(subject_prefix),
      .max = 60,
      .check = check_prefix,
+     .pattern = PATTERN_PLAIN,
      .help = "Text before every subject",
      .example = "\"[prod] \""},
 };

@@ -58,3 +58,9 @@ enum status json_parse(const char *text, size_t len, json_t **out, struct errbuf
     *out = value;
     return ST_OK;
 }
+
+json_t *json_load_kept(const char *text)
+{
+    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+    return value ? value : json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+}

@@ -33,4 +33,9 @@ struct json_shape json_measure(const char *text, size_t len);
  */
 NODISCARD enum status json_parse(const char *text, size_t len, json_t **out, struct errbuf *err);
 
+/* What was kept in a jsonb column, as jansson reads it; NULL when it is no JSON (or no memory).
+ * PostgreSQL writes 1e300 with all its digits, which is no integer to jansson: such a value's
+ * integers become reals. */
+json_t *json_load_kept(const char *text);
+
 #endif

@@ -101,7 +101,7 @@ static json_t *loc_json(const struct loc *loc)
 
 static void PRINTF_LIKE(3, 4) fail(struct binder *b, const char *type, const char *fmt, ...)
 {
-    char msg[256];
+    char msg[384];
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(msg, sizeof(msg), fmt, ap);
@@ -133,7 +133,7 @@ static void pop(struct binder *b)
 
 static void check_string(struct binder *b, const struct field *f, const char *s)
 {
-    size_t len = strlen(s);
+    const size_t len = str_utf8_length(s);
     if (f->max > 0 && (double)len > f->max) {
         fail(b, "value_error.any_str.max_length", "ensure this value has at most %.0f characters",
              f->max);
@@ -145,7 +145,7 @@ static void check_string(struct binder *b, const struct field *f, const char *s)
         return;
     }
     if (f->choices) {
-        char all[160] = "";
+        char all[320] = "";
         for (size_t i = 0; f->choices[i]; i++) {
             if (str_eq(f->choices[i], s))
                 return;
@@ -274,7 +274,8 @@ static void bind_list(struct binder *b, const struct field *f, json_t *v, struct
         return;
     }
     /* The bounds of the field are the list's; its elements have none of their own. */
-    const struct field element = {.name = f->name, .choices = f->choices, .check = f->check};
+    const struct field element = {
+        .name = f->name, .max = f->element_max, .choices = f->choices, .check = f->check};
     for (size_t i = 0; i < count; i++) {
         json_t *item = json_array_get(v, i);
         push_index(b, i);
@@ -441,14 +442,32 @@ static json_t *value_of_text(const struct field *f, enum field_type type, const 
     return json_string(text); /* NULL when not UTF-8 */
 }
 
-static json_t *list_of_text(const struct field *f, const char *text, struct arena *arena)
+/* Parameters of one request. */
+struct params {
+    const struct schema *schema;
+    const struct query_param *v;
+    size_t count;
+};
+
+static bool add_texts(json_t *list, const struct field *f, const char *text, struct arena *arena)
 {
-    json_t *list = json_array();
     char *rest = arena_strdup(arena, text);
-    while (list && rest) {
+    while (rest) {
         const char *item = strsep(&rest, ",");
         json_t *v = value_of_text(f, f->element, item);
-        if (!v || json_array_append_new(list, v) != 0) {
+        if (!v || json_array_append_new(list, v) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* All that is given for a list: a=1,2&a=3. */
+static json_t *list_of_texts(const struct field *f, const struct params *all, struct arena *arena)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < all->count; i++) {
+        if (find_field(all->schema, all->v[i].name) == f &&
+            !add_texts(list, f, all->v[i].value, arena)) {
             json_decref(list);
             return NULL;
         }
@@ -476,13 +495,15 @@ static bool keep_strings(struct arena *arena, const struct field *f, void *membe
     return true;
 }
 
-static void bind_param(struct binder *b, const struct field *f, const char *text, void *member)
+static void bind_param(struct binder *b, const struct field *f, const struct params *all,
+                       const char *text, void *member)
 {
     if (((struct in_bool *)member)->set) {
-        fail(b, "value_error.duplicate", "given more than once");
+        if (f->type != FT_LIST) /* the first one took all of a list */
+            fail(b, "value_error.duplicate", "given more than once");
         return;
     }
-    json_t *v = f->type == FT_LIST ? list_of_text(f, text, b->arena)
+    json_t *v = f->type == FT_LIST ? list_of_texts(f, all, b->arena)
                                    : value_of_text(f, f->type, text);
     if (!v) {
         fail(b, "value_error.str", "not valid UTF-8");
@@ -515,13 +536,14 @@ enum status schema_bind_params(const struct schema *schema, const char *root,
                                void *out, struct field_errors *errors)
 {
     struct binder b = {.arena = arena, .errors = errors, .loc = {.root = root}};
+    const struct params all = {schema, params, count};
     memset(out, 0, schema->size);
     for (size_t i = 0; i < count; i++) {
         const struct field *f = find_field(schema, params[i].name);
         if (!f)
             continue;
         push_name(&b, f->name);
-        bind_param(&b, f, params[i].value, (char *)out + f->offset);
+        bind_param(&b, f, &all, params[i].value, (char *)out + f->offset);
         pop(&b);
     }
     check_required_params(&b, schema, params, count);

@@ -88,7 +88,8 @@ struct field {
     enum field_type type;
     unsigned flags;
     size_t offset;
-    double min, max; /* bytes of a string, elements of a list, value of a number; 0,0: no bound */
+    double min, max; /* characters of a string, elements of a list, value of a number; 0,0: none */
+    double element_max;         /* characters of an element of a list of texts; 0: no bound */
     const char *const *choices; /* strings only; ends with NULL */
     const struct schema *sub;
     enum field_type element;
@@ -96,16 +97,37 @@ struct field {
     const char *example; /* JSON text */
     const char *alias;   /* another accepted name */
     const char *format;  /* of a string, for the description: "uri", "email" … */
-    /* Extra test of a string: NULL when good, else a message for the caller's eyes. */
+    /* Extra test of a string, or of a list's elements: NULL when good, else a message for the
+     * caller's eyes. */
     const char *(*check)(const char *text);
+    /* For the description: what `check` lets pass, as a regular expression of ECMA-262
+     * (json/patterns.h has those that many need). */
+    const char *pattern;
+    /* For the description: more keywords of JSON Schema, as members without braces. Whoever takes
+     * the value tests what they say. */
+    const char *rules;
+};
+
+/* One of several schemas of a member, chosen by the value of another member. */
+struct schema_variant {
+    const char *name;           /* the other member's value */
+    const char *const *aliases; /* more such values, ends with NULL; or NULL */
+    const struct schema *schema;
+};
+/* For the description: what the member `of` is made of depends on the member `by`. */
+struct schema_variants {
+    const char *by, *of;
+    bool (*at)(size_t index, struct schema_variant *out); /* false at the end */
 };
 
 struct schema {
     const char *name; /* "Check": its component name in the API description */
     const struct field *fields;
     size_t count;
-    size_t size;  /* of the C struct */
-    bool is_open; /* incoming: unknown fields are let through instead of refused */
+    size_t size;       /* of the C struct */
+    bool is_open;      /* incoming: unknown fields are let through instead of refused */
+    const char *rules; /* of an object, as a field's: which members go with which */
+    const struct schema_variants *variants;
 };
 
 #define SCHEMA(name_, type_, fields_)                                                            \

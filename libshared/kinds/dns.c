@@ -22,6 +22,13 @@ static const char *check_name(const char *text)
                : "not a name of labels of 1 to 63 bytes (write others than ASCII as xn--…)";
 }
 
+/* check_texts */
+#define ONE_OR_MORE(text, max)                                                                    \
+    "\"anyOf\":[" text ",{\"type\":\"array\",\"minItems\":1,\"maxItems\":" max ",\"items\":" text \
+    "}]"
+#define TEXT                                                               \
+    "{\"type\":\"string\",\"minLength\":1,\"maxLength\":1024,\"pattern\":" \
+    "\"^[^\\\\x00-\\\\x1f\\\\x7f]*$\"}"
 #define AT(member) offsetof(struct dns_config, member)
 static const struct field fields[] = {
     {.name = "domain",
@@ -31,6 +38,7 @@ static const struct field fields[] = {
      .min = 1,
      .max = DNS_NAME_BYTES,
      .check = check_name,
+     .format = "dns-name",
      .help = "Domain name to check; for PTR an address will do",
      .example = "\"example.com\""},
     {.name = "record_type",
@@ -46,11 +54,13 @@ static const struct field fields[] = {
      .min = 1,
      .max = DNS_NAME_BYTES,
      .check = check_name,
+     .format = "dns-name",
      .help = "Subdomain to check, as www for www.example.com",
      .example = "\"www\""},
     {.name = "expected_value",
      .type = FT_JSON,
      .offset = AT(expected_value),
+     .rules = ONE_OR_MORE(TEXT, "32"),
      .help = "Record, or list of records, that must be among the answers",
      .example = "\"192.0.2.1\""},
     {.name = "exact",
@@ -60,6 +70,7 @@ static const struct field fields[] = {
     {.name = "nameserver",
      .type = FT_JSON,
      .offset = AT(nameserver),
+     .rules = ONE_OR_MORE("{\"type\":\"string\",\"format\":\"name-server\"}", "8"),
      .help = "Address of the name server to ask, or list of them (default: the worker's own)",
      .example = "\"192.0.2.53\""},
     {.name = "timeout",
@@ -87,6 +98,7 @@ static const struct field fields[] = {
      .offset = AT(resolvers),
      .min = 1,
      .max = DNS_RESOLVERS_MAX,
+     .format = "name-server",
      .help = "Addresses of those resolvers (default: eight public ones)",
      .example = "[\"9.9.9.9\",\"1.1.1.1\"]"},
     {.name = "propagation_threshold",
@@ -103,7 +115,14 @@ static const struct field fields[] = {
      .help = "Resolvers asked at a time (default: 10)"},
 };
 #undef AT
-static const struct schema config = SCHEMA("DnsConfig", struct dns_config, fields);
+static const struct schema config = {
+    .name = "DnsConfig",
+    .fields = fields,
+    .count = ARRAY_LEN(fields),
+    .size = sizeof(struct dns_config),
+    .rules = "\"anyOf\":[{\"required\":[\"expected_value\"]},"
+             "{\"properties\":{\"exact\":{\"const\":false}}}]",
+};
 
 static const char *const aliases[] = {"dns_record", NULL};
 

@@ -47,3 +47,13 @@ enum status check_kind_bind(const struct check_kind *kind, json_t *config, struc
         *out = bound;
     return ST_OK;
 }
+
+static bool variant_at(size_t index, struct schema_variant *out)
+{
+    const struct check_kind *kind = check_kind_at(index);
+    if (kind)
+        *out = (struct schema_variant){kind->name, kind->aliases, kind->config};
+    return kind != NULL;
+}
+
+const struct schema_variants check_kind_variants = {"plugin_type", "config", variant_at};

@@ -28,4 +28,7 @@ const struct check_kind *check_kind_at(size_t index); /* NULL at the end */
 NODISCARD enum status check_kind_bind(const struct check_kind *kind, json_t *config,
                                       struct arena *arena, void **out, struct field_errors *errors);
 
+/* For descriptions: the configuration `config` by the kind `plugin_type`. */
+extern const struct schema_variants check_kind_variants;
+
 #endif

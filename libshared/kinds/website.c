@@ -17,6 +17,7 @@ static const struct field fields[] = {
      .min = 1,
      .max = LIMIT_URL_BYTES,
      .check = url_check_http,
+     .format = "http-url",
      .help = "URL to check",
      .example = "\"https://example.com\""},
     {.name = "expected_status",
@@ -32,6 +33,7 @@ static const struct field fields[] = {
      .min = 1,
      .max = 256,
      .check = status_set_check,
+     .format = "http-status-set",
      .help = "Status codes that are fine, instead of one: 200-299,301 or 2xx",
      .example = "\"200-299,301\""},
     {.name = "timeout",
@@ -50,6 +52,7 @@ static const struct field fields[] = {
     {.name = "headers",
      .type = FT_MAP,
      .offset = AT(headers),
+     .rules = HEADERS_RULES,
      .help = "Request headers, an object of strings",
      .example = "{\"Accept\":\"text/html\"}"},
     {.name = "body", .type = FT_STRING, .offset = AT(body), .max = 65536, .help = "Request body"},
@@ -102,7 +105,13 @@ static const struct field fields[] = {
      .flags = F_SECRET,
      .help = "Password for basic authentication"},
 };
-static const struct schema config = SCHEMA("WebsiteConfig", struct website_config, fields);
+static const struct schema config = {
+    .name = "WebsiteConfig",
+    .fields = fields,
+    .count = ARRAY_LEN(fields),
+    .size = sizeof(struct website_config),
+    .rules = "\"not\":{\"required\":[\"expected_status\",\"accepted_statuses\"]}",
+};
 
 static const char *const aliases[] = {"website_status", NULL};
 

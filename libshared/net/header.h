@@ -12,4 +12,10 @@ bool header_name_is_valid(const char *name);
 void headers_check(const char *loc, json_t *headers, const char *const *reserved,
                    struct field_errors *errors);
 
+/* The same for descriptions: the `rules` of a field. */
+#define HEADERS_RULES                                                                           \
+    "\"maxProperties\":32,\"propertyNames\":{\"pattern\":\"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$" \
+    "\"},\"additionalProperties\":{\"type\":\"string\",\"maxLength\":4096,\"pattern\":"         \
+    "\"^[^\\\\x00-\\\\x1f\\\\x7f]*$\"}"
+
 #endif

@@ -6,10 +6,12 @@
 #ifndef TOCSIN_NET_PAGE_H
 #define TOCSIN_NET_PAGE_H
 
+#include "json/patterns.h"
 #include "net/http.h"
 
-/* The query members that every list has; put PAGE_FIELDS(struct …, page) into its schema, and
- * PAGE_CURSOR(struct …, page) where there is a cursor. */
+/* The query members that every list has; put PAGE_FIELDS(struct …, page, sorts) into its schema,
+ * with the orders that it knows (ends with NULL; the first is its own), and PAGE_CURSOR(struct …,
+ * page) where there is a cursor. */
 struct page_in {
     struct in_i64 page, per_page, limit, offset;
     struct in_str sort, cursor;
@@ -18,39 +20,39 @@ struct page_in {
 #define PAGE_CURSOR(in_type, member)                                                       \
     {                                                                                      \
         .name = "cursor", .type = FT_STRING, .offset = offsetof(in_type, member.cursor),   \
-        .max = 64, .alias = "after",                                                       \
+        .max = 64, .alias = "after", .pattern = PATTERN_CURSOR,                            \
         .help = "The next_cursor of the page before: goes on there, whatever came since; " \
                 "only in the list's own order"                                             \
     }
 
-#define PAGE_FIELDS(in_type, member)                                                            \
-    {.name = "page",                                                                            \
-     .type = FT_INT,                                                                            \
-     .offset = offsetof(in_type, member.page),                                                  \
-     .min = 1,                                                                                  \
-     .max = 1000000,                                                                            \
-     .help = "Page number, from 1"},                                                            \
-        {.name = "per_page",                                                                    \
-         .type = FT_INT,                                                                        \
-         .offset = offsetof(in_type, member.per_page),                                          \
-         .min = 1,                                                                              \
-         .max = 100,                                                                            \
-         .help = "Items on a page (default 20)"},                                               \
-        {.name = "limit",                                                                       \
-         .type = FT_INT,                                                                        \
-         .offset = offsetof(in_type, member.limit),                                             \
-         .min = 1,                                                                              \
-         .max = 10000,                                                                          \
-         .help = "Items to return, instead of per_page"},                                       \
-        {.name = "offset",                                                                      \
-         .type = FT_INT,                                                                        \
-         .offset = offsetof(in_type, member.offset),                                            \
-         .min = 0,                                                                              \
-         .max = 10000000,                                                                       \
-         .help = "Items to skip, instead of page"},                                             \
-    {                                                                                           \
-        .name = "sort", .type = FT_STRING, .offset = offsetof(in_type, member.sort), .max = 64, \
-        .help = "Field to sort by, - before it for descending"                                  \
+#define PAGE_FIELDS(in_type, member, sorts_)                                         \
+    {.name = "page",                                                                 \
+     .type = FT_INT,                                                                 \
+     .offset = offsetof(in_type, member.page),                                       \
+     .min = 1,                                                                       \
+     .max = 1000000,                                                                 \
+     .help = "Page number, from 1"},                                                 \
+        {.name = "per_page",                                                         \
+         .type = FT_INT,                                                             \
+         .offset = offsetof(in_type, member.per_page),                               \
+         .min = 1,                                                                   \
+         .max = 100,                                                                 \
+         .help = "Items on a page (default 20)"},                                    \
+        {.name = "limit",                                                            \
+         .type = FT_INT,                                                             \
+         .offset = offsetof(in_type, member.limit),                                  \
+         .min = 1,                                                                   \
+         .max = 10000,                                                               \
+         .help = "Items to return, instead of per_page"},                            \
+        {.name = "offset",                                                           \
+         .type = FT_INT,                                                             \
+         .offset = offsetof(in_type, member.offset),                                 \
+         .min = 0,                                                                   \
+         .max = 10000000,                                                            \
+         .help = "Items to skip, instead of page"},                                  \
+    {                                                                                \
+        .name = "sort", .type = FT_STRING, .offset = offsetof(in_type, member.sort), \
+        .choices = (sorts_), .help = "Field to sort by, - before it for descending"  \
     }
 
 struct page {

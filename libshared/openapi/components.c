@@ -111,6 +111,9 @@ static enum status collect(struct doc *d, const struct schema *s, enum direction
     d->component[d->component_count++] = (struct component){s, direction};
     for (size_t i = 0; i < s->count; i++)
         TRY(collect(d, s->fields[i].sub, direction));
+    struct schema_variant v;
+    for (size_t i = 0; direction == DIR_IN && s->variants && s->variants->at(i, &v); i++)
+        TRY(collect(d, v.schema, direction));
     return ST_OK;
 }
 

@@ -74,8 +74,13 @@ static void write_number(struct jw *w, const char *key, double v, bool is_whole)
 /* Only of what comes in: what goes out is as long as it is. */
 static void write_bounds(struct jw *w, const struct field *f)
 {
-    if (f->min == 0 && f->max == 0)
+    if (f->min == 0 && f->max == 0) {
+        if (f->type == FT_INT) { /* more digits than 64 bits have are no number to us */
+            jw_kv_i64(w, "minimum", INT64_MIN);
+            jw_kv_i64(w, "maximum", INT64_MAX);
+        }
         return;
+    }
     switch (f->type) {
     case FT_STRING:
         if (f->min > 0)
@@ -115,7 +120,7 @@ static void write_choices(struct jw *w, const struct field *f, bool or_null)
     jw_end(w);
 }
 
-static void write_element(struct jw *w, const struct field *f)
+static void write_element(struct jw *w, const struct field *f, enum direction direction)
 {
     if (f->sub) {
         write_ref(w, "schemas", f->sub->name);
@@ -124,10 +129,15 @@ static void write_element(struct jw *w, const struct field *f)
     jw_object(w);
     if (type_of(f->element))
         write_type(w, type_of(f->element), false);
-    if (format_of(f->element))
-        jw_kv_str(w, "format", format_of(f->element));
+    const char *format = f->format ? f->format : format_of(f->element);
+    if (format)
+        jw_kv_str(w, "format", format);
     if (f->choices)
         write_choices(w, f, false);
+    if (direction == DIR_IN && f->pattern)
+        jw_kv_str(w, "pattern", f->pattern);
+    if (direction == DIR_IN && f->element_max > 0)
+        write_number(w, "maxLength", f->element_max, true);
     jw_end(w);
 }
 
@@ -163,24 +173,29 @@ static void write_object_field(struct jw *w, const struct field *f, bool or_null
     jw_end(w);
 }
 
-static void write_value_field(struct jw *w, const struct field *f, bool or_null)
+static void write_value_field(struct jw *w, const struct field *f, bool or_null,
+                              enum direction direction)
 {
     if (type_of(f->type))
         write_type(w, type_of(f->type), or_null);
-    const char *format = f->format ? f->format : format_of(f->type);
+    const char *format = f->format && f->type != FT_LIST ? f->format : format_of(f->type);
     if (!format && f->type == FT_STRING && (f->flags & F_SECRET))
         format = "password";
     if (format)
         jw_kv_str(w, "format", format);
     if (f->type == FT_STRING && f->choices)
         write_choices(w, f, or_null);
+    if (direction == DIR_IN && f->type == FT_STRING && f->pattern)
+        jw_kv_str(w, "pattern", f->pattern);
+    if (direction == DIR_IN && f->type == FT_TIME) /* none before 1970: time_parse_us */
+        jw_kv_str(w, "pattern", "^(19[7-9]|[2-9][0-9]{2})[0-9]-");
     if (f->type == FT_LIST)
         jw_key(w, "items");
     else if (f->type == FT_MAP && f->sub)
         jw_key(w, "additionalProperties");
     else
         return;
-    write_element(w, f);
+    write_element(w, f, direction);
 }
 
 void write_field_schema(struct jw *w, const struct field *f, enum direction direction)
@@ -190,9 +205,11 @@ void write_field_schema(struct jw *w, const struct field *f, enum direction dire
     if (f->type == FT_OBJECT)
         write_object_field(w, f, or_null);
     else
-        write_value_field(w, f, or_null);
-    if (direction == DIR_IN)
+        write_value_field(w, f, or_null, direction);
+    if (direction == DIR_IN) {
         write_bounds(w, f);
+        write_rules(w, f->rules);
+    }
     write_about(w, f, direction);
     jw_end(w);
 }
@@ -240,8 +257,12 @@ void write_object_schema(struct jw *w, const struct schema *s, enum direction di
     }
     jw_end(w);
     write_required(w, s, direction);
-    if (direction == DIR_IN && !s->is_open)
-        jw_kv_bool(w, "additionalProperties", false);
+    if (direction == DIR_IN) {
+        if (!s->is_open)
+            jw_kv_bool(w, "additionalProperties", false);
+        write_variants(w, s);
+        write_rules(w, s->rules);
+    }
     jw_end(w);
 }
 

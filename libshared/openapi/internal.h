@@ -46,15 +46,30 @@ void write_object_schema(struct jw *w, const struct schema *s, enum direction di
  * is required and what has an example. */
 void write_example(struct jw *w, const struct schema *s, enum direction direction);
 
+/* rules.c */
+
+/* The members of a table's `rules`; NULL: none. */
+void write_rules(struct jw *w, const char *rules);
+/* Which schema a member has for which value of another. */
+void write_variants(struct jw *w, const struct schema *s);
+
 /* operation.c */
+void put_operation_id(struct buf *out, const struct route *r);
 NODISCARD enum status operation_write(struct doc *d, const struct route *r);
 void shared_params_write(struct doc *d);
+
+/* links.c */
+
+/* Where the values of a reply lead: operations whose path takes one of them. */
+void write_links(struct doc *d, const struct route *r, int status);
 
 /* replies.c */
 NODISCARD enum status replies_write(struct doc *d, const struct route *r);
 /* The replies that routes share, as components. */
 void shared_replies_write(struct doc *d);
 void shared_headers_write(struct doc *d);
+/* Whether a schema, which may be NULL, has a field of that name. */
+bool has_member(const struct schema *s, const char *name);
 /* One content type of a list "text/csv, text/html" at a time; false at its end. */
 bool next_type(const char **types, char *out, size_t size);
 

@@ -24,7 +24,7 @@ static void put_words(struct buf *out, const char *text, size_t len)
 
 /* Made of method and path, so that it is unique without a thought and does not change with a
  * text: GET /api/v1/checks/{id}/history is getChecksByIdHistory, GET /health getRootHealth. */
-static void put_operation_id(struct buf *out, const struct route *r)
+void put_operation_id(struct buf *out, const struct route *r)
 {
     static const char base[] = "/api/v1/";
     const char *method = http_method_name(r->method);
@@ -116,8 +116,12 @@ static enum status write_path_param(struct doc *d, const struct route *r, const 
     jw_kv_str(w, "type", "string");
     if (!p)
         jw_kv_str(w, "format", "uuid");
-    if (p) /* http_precheck refuses these in any path */
-        jw_kv_str(w, "pattern", p->pattern ? p->pattern : "^[^/\\x00-\\x1f\\x7f]+$");
+    if (p) /* http_precheck refuses these in any path, and . and .. */
+        jw_kv_str(
+            w, "pattern",
+            p->pattern
+                ? p->pattern
+                : "^[^/\\\\\\x00-\\x1f\\x7f]*[^./\\\\\\x00-\\x1f\\x7f][^/\\\\\\x00-\\x1f\\x7f]*$");
     jw_end(w);
     if (p && p->example)
         jw_kv_str(w, "example", p->example);
@@ -185,16 +189,16 @@ static enum status write_params(struct doc *d, const struct route *r)
 void shared_params_write(struct doc *d)
 {
     static const struct {
-        const char *name, *help, *pattern;
+        const char *name, *help, *format, *pattern;
     } params[] = {
         {"If-None-Match", "An ETag that was given before: 304 when the reply would be the same",
-         NULL},
+         "entity-tags", NULL},
         {"If-Match", "ETags that were given before: 412 unless what is there is of such a version",
-         "^(\\*|(W/)?\"[^\"]*\"( *, *(W/)?\"[^\"]*\")*)$"},
+         "entity-tags", NULL},
         {"Idempotency-Key",
          "1 to 255 visible characters that name this request: for a day, a repeat does nothing and "
          "gets the first one's reply",
-         "^[!#-\\[\\]-~]{1,255}$"},
+         NULL, "^[!#-\\[\\]-~]{1,255}$"},
     };
     struct jw *w = &d->w;
     jw_key(w, "parameters");
@@ -210,6 +214,8 @@ void shared_params_write(struct doc *d)
         jw_kv_str(w, "type", "string");
         if (params[i].pattern)
             jw_kv_str(w, "pattern", params[i].pattern);
+        if (params[i].format)
+            jw_kv_str(w, "format", params[i].format);
         jw_end(w);
         jw_end(w);
     }

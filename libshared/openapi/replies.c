@@ -314,7 +314,7 @@ static const struct schema *envelope_of(const struct route *r)
     return &page_schema;
 }
 
-static bool has_member(const struct schema *s, const char *name)
+bool has_member(const struct schema *s, const char *name)
 {
     for (size_t i = 0; s && i < s->count; i++) {
         if (str_eq(s->fields[i].name, name))
@@ -428,7 +428,7 @@ static void write_other_content(struct jw *w, const char *types)
         jw_object(w);
         jw_key(w, "schema");
         jw_object(w);
-        if (!strstr(type, "json"))
+        if (str_starts(type, "text/"))
             jw_kv_str(w, "type", "string");
         jw_end(w);
         jw_end(w);
@@ -483,6 +483,8 @@ static void write_success(struct doc *d, const struct route *r, const struct suc
             write_other_content(w, s->produces);
         jw_end(w);
     }
+    if (!s->is_more)
+        write_links(d, r, s->status);
     jw_end(w);
 }
 

@@ -67,3 +67,17 @@ enum status task_args_read(const struct task *task, json_t *args, struct arena *
     *out = read;
     return ST_OK;
 }
+
+static bool variant_at(size_t index, struct schema_variant *out)
+{
+    const struct task *task = NULL;
+    for (size_t i = 0; (task = task_at(i)) != NULL; i++) {
+        if (task->audience != TASK_USER || index-- > 0)
+            continue;
+        *out = (struct schema_variant){task->name, NULL, task->args ? task->args : &no_args};
+        return true;
+    }
+    return false;
+}
+
+const struct schema_variants task_args_variants = {"task", "args", variant_at};

@@ -16,4 +16,7 @@ struct task_args {
 NODISCARD enum status task_args_read(const struct task *task, json_t *args, struct arena *arena,
                                      struct task_args *out, struct field_errors *errors);
 
+/* For descriptions: the `args` of each `task` that organisations may schedule. */
+extern const struct schema_variants task_args_variants;
+
 #endif

@@ -232,7 +232,7 @@ enum status task_schedule_delete(struct db *db, struct arena *arena, const struc
 static enum status fill_args(const struct task_schedule *s, const struct task *task, int64_t now_ms,
                              struct arena *arena, const char **out)
 {
-    AUTO_JSON json = json_loads(s->args, 0, NULL);
+    AUTO_JSON json = json_load_kept(s->args);
     if (!json_is_object(json))
         return ST_CORRUPT;
     const json_t *slot = json_object_get(json, "slot_us");

@@ -5,6 +5,8 @@
 
 #include "auth/seal_json.h"
 #include "base/str.h"
+#include "json/parse.h"
+#include "json/patterns.h"
 #include "net/url.h"
 #include "transfer/kept_config.h"
 #include "zone/zone.h"
@@ -28,6 +30,7 @@ const char *check_label(const char *text)
      .min = 1,                                                                                    \
      .max = LIMIT_CHECK_NAME,                                                                     \
      .check = check_label,                                                                        \
+     .pattern = PATTERN_LABEL,                                                                    \
      .example = "\"New Website Check\""},                                                         \
         {.name = "plugin_type",                                                                   \
          .type = FT_STRING,                                                                       \
@@ -49,6 +52,7 @@ const char *check_label(const char *text)
          .min = 1,                                                                                \
          .max = LIMIT_SCHEDULE_TEXT,                                                              \
          .check = schedule_check,                                                                 \
+         .format = "schedule",                                                                    \
          .help = "\"every 5 minutes\" (default), minutes, ISO 8601 duration, @hourly …",          \
          .example = "\"every 5 minutes\""},                                                       \
         {.name = "timeout",                                                                       \
@@ -70,6 +74,7 @@ const char *check_label(const char *text)
          .min = 1,                                                                                \
          .max = LIMIT_SCHEDULE_TEXT,                                                              \
          .check = schedule_check_interval,                                                        \
+         .format = "schedule-interval",                                                           \
          .help = "Schedule text while a failure is not confirmed"},                               \
         {.name = "recoveries",                                                                    \
          .type = FT_INT,                                                                          \
@@ -91,6 +96,7 @@ const char *check_label(const char *text)
          .min = 1,                                                                                \
          .max = LIMIT_URL_BYTES,                                                                  \
          .check = url_check_http,                                                                 \
+         .format = "http-url",                                                                    \
          .help = "Alerted besides the channels"},                                                 \
         {.name = "tags",                                                                          \
          .type = FT_LIST,                                                                         \
@@ -98,6 +104,9 @@ const char *check_label(const char *text)
          .flags = F_NULLABLE,                                                                     \
          .offset = AT(tags),                                                                      \
          .max = TAGS_MAX,                                                                         \
+         .element_max = CHECK_TAG_CHARS,                                                          \
+         .check = check_label,                                                                    \
+         .pattern = PATTERN_LABEL,                                                                \
          .help = "Words to find it by",                                                           \
          .example = "[\"production\"]"},                                                          \
         {.name = "group",                                                                         \
@@ -105,17 +114,24 @@ const char *check_label(const char *text)
          .flags = F_NULLABLE,                                                                     \
          .offset = AT(group),                                                                     \
          .min = 1,                                                                                \
-         .max = CHECK_GROUP_BYTES,                                                                \
-         .check = check_label},                                                                   \
+         .max = CHECK_GROUP_CHARS,                                                                \
+         .check = check_label,                                                                    \
+         .pattern = PATTERN_LABEL},                                                               \
     {                                                                                             \
         .name = "external_id", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(external_id), \
-        .min = 1, .max = CHECK_EXTERNAL_ID_BYTES, .check = check_label,                           \
+        .min = 1, .max = CHECK_EXTERNAL_ID_CHARS, .check = check_label, .pattern = PATTERN_LABEL, \
         .help = "What another system calls it; unlike names no two checks have the same"          \
     }
 static const struct field create_fields[] = {CHECK_IN_FIELDS(F_REQUIRED)};
 static const struct field update_fields[] = {CHECK_IN_FIELDS(0)};
 #undef AT
-const struct schema check_create_schema = SCHEMA("CheckCreate", struct check_in, create_fields);
+const struct schema check_create_schema = {
+    .name = "CheckCreate",
+    .fields = create_fields,
+    .count = ARRAY_LEN(create_fields),
+    .size = sizeof(struct check_in),
+    .variants = &check_kind_variants,
+};
 /* What a client sends back of the object it read is not refused. */
 const struct schema check_update_schema = {
     .name = "CheckUpdate",
@@ -123,6 +139,7 @@ const struct schema check_update_schema = {
     .count = ARRAY_LEN(update_fields),
     .size = sizeof(struct check_in),
     .is_open = true,
+    .variants = &check_kind_variants,
 };
 
 struct check check_input_default(void)
@@ -147,16 +164,6 @@ int64_t check_timeout_ms(const struct in_f64 *timeout, const json_t *config, int
     return MIN_OF(MAX_OF((int64_t)(s * 1000), (int64_t)1), (int64_t)LIMIT_PROBE_TIMEOUT_MS);
 }
 
-static bool are_tags(const struct in_list *tags)
-{
-    const char *const *v = tags->v;
-    for (size_t i = 0; i < tags->count; i++) {
-        if (check_label(v[i]) || strlen(v[i]) > CHECK_TAG_BYTES)
-            return false;
-    }
-    return true;
-}
-
 /* Kind and configuration belong together: when either changes, both are judged. */
 static enum status apply_config(const struct check_in *in, struct seal_keys *seal,
                                 struct arena *arena, struct check *c, struct field_errors *errors)
@@ -169,7 +176,7 @@ static enum status apply_config(const struct check_in *in, struct seal_keys *sea
                          "unknown plugin %.64s; GET /api/v1/plugins lists them", c->plugin_type);
         return ST_INVALID;
     }
-    AUTO_JSON given = in->config.set ? json_incref(in->config.v) : json_loads(c->config, 0, NULL);
+    AUTO_JSON given = in->config.set ? json_incref(in->config.v) : json_load_kept(c->config);
     if (!given)
         return ST_NO_MEMORY;
     const struct seal_place place = check_seal_place(&c->id);
@@ -222,11 +229,6 @@ static void apply_values(const struct check_in *in, struct check *c)
 enum status check_input_apply(const struct check_in *in, struct seal_keys *seal,
                               struct arena *arena, struct check *c, struct field_errors *errors)
 {
-    if (in->tags.set && !are_tags(&in->tags)) {
-        field_errors_add(errors, "body", "tags", "value_error",
-                         "a tag is 1 to %d bytes without control characters", CHECK_TAG_BYTES);
-        return ST_INVALID;
-    }
     if (in->plugin_type.set || in->config.set || in->timeout.set)
         TRY(apply_config(in, seal, arena, c, errors));
     apply_values(in, c);

@@ -126,7 +126,7 @@ static enum status find_queue(struct tasks *t, const char *name, struct queue **
 /* The arguments with the slot's time, where they or the task ask for it; *out is on the heap. */
 static enum status fill_args(const struct definition *d, int64_t slot_ms, char **out)
 {
-    AUTO_JSON json = json_loads(d->args, 0, NULL);
+    AUTO_JSON json = json_load_kept(d->args);
     if (!json_is_object(json))
         return ST_INVALID;
     const json_t *slot = json_object_get(json, "slot_us");

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Lets schemathesis look for replies that the published descriptions do not foresee:
 #   run.sh BUILD_DIR [options of `st run`]
-# By hand (make test-contract), not in `make test`: what it tries is random, and it takes minutes.
+# By hand (make test-contract), not in `make test`: it takes minutes.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)

@@ -60,6 +60,11 @@ static const struct field created_fields[] = {
 static const struct schema created_schema = SCHEMA("CreatedApiKey", struct created_key,
                                                    created_fields);
 
+static const char *const scope_names[] = {
+#define SCOPE_NAME(id, name, roles) name,
+    SCOPE_TABLE(SCOPE_NAME)
+#undef SCOPE_NAME
+        NULL};
 struct key_in {
     struct in_str name, server_id;
     struct in_list scopes;
@@ -89,6 +94,7 @@ static const struct field in_fields[] = {
      .offset = AT(scopes),
      .min = 1,
      .max = SCOPE_COUNT_,
+     .choices = scope_names,
      .help = "What it may do (default: all that you may; an agent's: "
              "metrics:write)",
      .example = "[\"checks:read\"]"},
@@ -105,12 +111,24 @@ static const struct field in_fields[] = {
      .help = "Requests a minute (default, and at most: what the installation lets pass)"},
 };
 #undef AT
-static const struct schema in_schema = SCHEMA("ApiKeyCreate", struct key_in, in_fields);
+static const struct schema in_schema = {
+    .name = "ApiKeyCreate",
+    .fields = in_fields,
+    .count = ARRAY_LEN(in_fields),
+    .size = sizeof(struct key_in),
+    /* AGENT_SCOPES */
+    .rules = "\"anyOf\":[{\"properties\":{\"server_id\":{\"type\":\"null\"}}},{\"properties\":{"
+             "\"scopes\":{\"items\":{\"enum\":[\"metrics:write\",\"metrics:read\","
+             "\"servers:read\"]}}}}]",
+};
 
 struct list_in {
     struct page_in page;
 };
-static const struct field list_fields[] = {PAGE_FIELDS(struct list_in, page)};
+static const char *const sorts[] = {"-created_at", "created_at",    "name",
+                                    "-name",       "-last_used_at", "last_used_at",
+                                    "-expires_at", "expires_at",    NULL};
+static const struct field list_fields[] = {PAGE_FIELDS(struct list_in, page, sorts)};
 static const struct schema list_schema = SCHEMA("ApiKeyQuery", struct list_in, list_fields);
 
 /* Those who manage everybody's keys see everybody's; others their own. */
@@ -133,9 +151,6 @@ static enum status list_mine(struct req *r)
 
 static enum status list_all(struct req *r)
 {
-    static const char *const sorts[] = {"-created_at", "created_at",    "name",
-                                        "-name",       "-last_used_at", "last_used_at",
-                                        "-expires_at", "expires_at",    NULL};
     const struct list_in *in = r->query_in;
     struct page page;
     TRY(page_begin(r, &in->page, sorts, 20, &page));

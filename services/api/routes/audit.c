@@ -63,9 +63,10 @@ struct list_in {
     struct in_uuid user_id;
     struct in_time since, until;
 };
+static const char *const sorts[] = {"-at", "at", NULL};
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "action",
      .type = FT_STRING,
@@ -101,7 +102,6 @@ static const struct schema list_schema = SCHEMA("AuditQuery", struct list_in, li
 
 static enum status list(struct req *r)
 {
-    static const char *const sorts[] = {"-at", "at", NULL};
     const struct list_in *in = r->query_in;
     const struct audit_filter filter = {.action = in->action.v,
                                         .object_type = in->object_type.v,

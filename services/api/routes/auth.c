@@ -58,7 +58,9 @@ static const struct schema login_schema = {.name = "SignIn",
                                            .fields = login_fields,
                                            .count = ARRAY_LEN(login_fields),
                                            .size = sizeof(struct token_in),
-                                           .is_open = true};
+                                           .is_open = true,
+                                           .rules = "\"anyOf\":[{\"required\":[\"username\"]},"
+                                                    "{\"required\":[\"email\"]}]"};
 
 /* What is missing or unknown is answered by the handler, in OAuth 2's words where those are
  * spoken, hence no choices and nothing required. */
@@ -112,12 +114,22 @@ static const struct field oauth_fields[] = {
      .help = "Taken for OAuth 2's sake, without effect"},
 };
 #undef AT
+/* As token() looks at them. */
+#define GIVEN(name) "\"" name "\":{\"minLength\":1}"
+static const char oauth_rules[] =
+    "\"oneOf\":[{\"title\":\"password\",\"required\":[\"password\"],\"properties\":{"
+    "\"grant_type\":{\"enum\":[\"password\"]}," GIVEN("username") "," GIVEN("email") "," GIVEN(
+        "password") "},\"anyOf\":[{\"required\":[\"username\"]},{\"required\":[\"email\"]}]},"
+                    "{\"title\":\"refresh_token\",\"required\":[\"grant_type\",\"refresh_token\"],"
+                    "\"properties\":{\"grant_type\":{\"enum\":[\"refresh_token\"]}," GIVEN(
+                        "refresh_token") "}}]";
 /* RFC 6749, 3.2: parameters that are not known are ignored. */
 static const struct schema oauth_schema = {.name = "TokenRequest",
                                            .fields = oauth_fields,
                                            .count = ARRAY_LEN(oauth_fields),
                                            .size = sizeof(struct token_in),
-                                           .is_open = true};
+                                           .is_open = true,
+                                           .rules = oauth_rules};
 
 struct refresh_in {
     struct in_str refresh_token;

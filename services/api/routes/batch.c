@@ -520,8 +520,13 @@ static const struct field adhoc_check_fields[] = {
      .help = "Time limit of this check in seconds (default: 10)"},
 };
 #undef AT
-static const struct schema adhoc_check_schema = SCHEMA("BatchAdHocCheck", struct adhoc_check_in,
-                                                       adhoc_check_fields);
+static const struct schema adhoc_check_schema = {
+    .name = "BatchAdHocCheck",
+    .fields = adhoc_check_fields,
+    .count = ARRAY_LEN(adhoc_check_fields),
+    .size = sizeof(struct adhoc_check_in),
+    .variants = &check_kind_variants,
+};
 
 struct adhoc_in {
     struct in_list checks;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "json/parse.h"
+#include "json/patterns.h"
 #include "net/page.h"
 #include "services/api/api.h"
 #include "services/api/cache.h"
@@ -69,6 +70,7 @@ static const char *check_name(const char *text)
      .min = 1,                                                                                    \
      .max = NAME_MAX_BYTES,                                                                       \
      .check = check_name,                                                                         \
+     .pattern = PATTERN_LABEL,                                                                    \
      .help = "Unique name",                                                                       \
      .example = "\"On call\""},                                                                   \
         {.name = "type",                                                                          \
@@ -91,8 +93,13 @@ static const char *check_name(const char *text)
 static const struct field create_fields[] = {CHANNEL_IN_FIELDS(F_REQUIRED)};
 static const struct field update_fields[] = {CHANNEL_IN_FIELDS(0)};
 #undef AT
-static const struct schema create_schema = SCHEMA("ChannelCreate", struct channel_in,
-                                                  create_fields);
+static const struct schema create_schema = {
+    .name = "ChannelCreate",
+    .fields = create_fields,
+    .count = ARRAY_LEN(create_fields),
+    .size = sizeof(struct channel_in),
+    .variants = &channel_type_variants,
+};
 /* PUT merges as PATCH does; what PATCH sends back of a read object is not refused. */
 static const struct schema update_schema = {
     .name = "ChannelUpdate",
@@ -100,6 +107,7 @@ static const struct schema update_schema = {
     .count = ARRAY_LEN(update_fields),
     .size = sizeof(struct channel_in),
     .is_open = true,
+    .variants = &channel_type_variants,
 };
 
 static struct channel_out to_out(const struct channel *c)
@@ -139,8 +147,11 @@ struct list_in {
     struct in_str type;
     struct in_bool enabled;
 };
+static const char *const sorts[] = {"-created_at", "created_at", "-updated_at",
+                                    "updated_at",  "name",       "-name",
+                                    "type",        "-type",      NULL};
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, sorts),
     {.name = "type",
      .type = FT_STRING,
      .offset = offsetof(struct list_in, type),
@@ -155,9 +166,6 @@ static const struct schema list_schema = SCHEMA("ChannelQuery", struct list_in, 
 
 static enum status channel_list(struct req *r)
 {
-    static const char *const sorts[] = {"-created_at", "created_at", "-updated_at",
-                                        "updated_at",  "name",       "-name",
-                                        "type",        "-type",      NULL};
     const struct list_in *in = r->query_in;
     const struct channel_filter filter = {
         .type = in->type.v, .has_enabled = in->enabled.set, .enabled = in->enabled.v};

@@ -47,7 +47,7 @@ static const char *const states[] = {
         NULL};
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, history_sorts),
     {.name = "from",
      .type = FT_TIME,
      .offset = AT(from),

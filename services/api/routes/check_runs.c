@@ -179,7 +179,13 @@ static const struct field adhoc_fields[] = {
      .help = "Time limit in seconds (default: 10)"},
 };
 #undef AT
-static const struct schema adhoc_schema = SCHEMA("CheckRunAdHoc", struct adhoc_in, adhoc_fields);
+static const struct schema adhoc_schema = {
+    .name = "CheckRunAdHoc",
+    .fields = adhoc_fields,
+    .count = ARRAY_LEN(adhoc_fields),
+    .size = sizeof(struct adhoc_in),
+    .variants = &check_kind_variants,
+};
 
 enum status run_adhoc_read(const json_t *done, struct arena *arena, struct result *out)
 {

@@ -32,12 +32,12 @@ static const struct field export_fields[] = {
     {.name = "tag",
      .type = FT_STRING,
      .offset = AT(tag),
-     .max = CHECK_TAG_BYTES,
+     .max = CHECK_TAG_CHARS,
      .help = "Only checks with this tag"},
     {.name = "group",
      .type = FT_STRING,
      .offset = AT(group),
-     .max = CHECK_GROUP_BYTES,
+     .max = CHECK_GROUP_CHARS,
      .help = "Only checks of this group"},
     {.name = "q",
      .type = FT_STRING,
@@ -341,6 +341,26 @@ static enum status check_import(struct req *r)
     return reply_report(r, &request, &report);
 }
 
+/* Only documents the file: which member there is says which program wrote it. */
+static const struct field import_file_fields[] = {
+    {.name = "checks",
+     .type = FT_LIST,
+     .element = FT_MAP,
+     .help = "Tocsin's: as POST /api/v1/checks takes them, channels by their names",
+     .example = "[{\"name\":\"Example\",\"plugin_type\":\"website\","
+                "\"config\":{\"url\":\"https://example.com\"}}]"},
+    {.name = "monitorList", .type = FT_JSON, .help = "Uptime Kuma's: its monitors"},
+    {.name = "endpoints", .type = FT_JSON, .help = "Gatus's: its endpoints"},
+};
+static const struct schema import_file_schema = {
+    .name = "CheckImportFile",
+    .fields = import_file_fields,
+    .count = ARRAY_LEN(import_file_fields),
+    .is_open = true,
+    .rules = "\"anyOf\":[{\"required\":[\"checks\"]},{\"required\":[\"monitorList\"]},"
+             "{\"required\":[\"endpoints\"]}]",
+};
+
 static const struct route routes[] = {
     {.method = M_GET,
      .path = "/api/v1/checks/export",
@@ -361,7 +381,8 @@ static const struct route routes[] = {
      .scope = SCOPE_CHECKS_WRITE,
      .query = &import_schema,
      .reply = &report_schema,
-     .consumes = "application/yaml",
+     .body = &import_file_schema,
+     .consumes = "application/yaml, application/json",
      .flags = ROUTE_RAW_BODY | ROUTE_ATOMIC,
      .max_body_bytes = LIMIT_TRANSFER_BYTES,
      .tag = "Checks",

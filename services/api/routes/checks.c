@@ -247,7 +247,7 @@ static const char *const state_names[] = {
         NULL};
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, checks_sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Filter by enabled status"},
     {.name = "plugin_type",
@@ -258,12 +258,12 @@ static const struct field list_fields[] = {
     {.name = "tag",
      .type = FT_STRING,
      .offset = AT(tag),
-     .max = CHECK_TAG_BYTES,
+     .max = CHECK_TAG_CHARS,
      .help = "Only checks with this tag"},
     {.name = "group",
      .type = FT_STRING,
      .offset = AT(group),
-     .max = CHECK_GROUP_BYTES,
+     .max = CHECK_GROUP_CHARS,
      .help = "Only checks of this group"},
     {.name = "state",
      .type = FT_STRING,

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "json/patterns.h"
 #include "model/check_state.h"
 #include "net/page.h"
 #include "queue/check_jobs.h"
@@ -31,8 +32,8 @@ static const char *const states[] = {
 static const struct field filter_fields[] = {
     {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled)},
     {.name = "plugin_type", .type = FT_STRING, .offset = AT(plugin_type), .max = 64},
-    {.name = "tag", .type = FT_STRING, .offset = AT(tag), .max = CHECK_TAG_BYTES},
-    {.name = "group", .type = FT_STRING, .offset = AT(group), .max = CHECK_GROUP_BYTES},
+    {.name = "tag", .type = FT_STRING, .offset = AT(tag), .max = CHECK_TAG_CHARS},
+    {.name = "group", .type = FT_STRING, .offset = AT(group), .max = CHECK_GROUP_CHARS},
     {.name = "state", .type = FT_STRING, .offset = AT(state), .choices = states},
     {.name = "q",
      .type = FT_STRING,
@@ -68,7 +69,8 @@ static const struct field bulk_fields[] = {
      .offset = AT(ids),
      .min = 1,
      .max = LIMIT_BULK_CHECKS,
-     .help = "Which checks: these, or those of a filter"},
+     .help = "Which checks: these, or those of a filter",
+     .example = "[\"01a20263-60d3-7a14-a4b1-1a63f4fd89c3\"]"},
     {.name = "filter", .type = FT_OBJECT, .sub = &filter_schema, .offset = AT(filter)},
     {.name = "tags",
      .type = FT_LIST,
@@ -76,14 +78,18 @@ static const struct field bulk_fields[] = {
      .offset = AT(tags),
      .min = 1,
      .max = TAGS_MAX,
+     .element_max = CHECK_TAG_CHARS,
+     .check = check_label,
+     .pattern = PATTERN_LABEL,
      .help = "For add_tags and remove_tags"},
     {.name = "group",
      .type = FT_STRING,
      .flags = F_NULLABLE,
      .offset = AT(group),
      .min = 1,
-     .max = CHECK_GROUP_BYTES,
+     .max = CHECK_GROUP_CHARS,
      .check = check_label,
+     .pattern = PATTERN_LABEL,
      .help = "For set_group; null: none"},
     {.name = "schedule",
      .type = FT_STRING,
@@ -91,6 +97,7 @@ static const struct field bulk_fields[] = {
      .min = 1,
      .max = LIMIT_SCHEDULE_TEXT,
      .check = schedule_check,
+     .format = "schedule",
      .help = "For set_schedule"},
     {.name = "channels",
      .type = FT_LIST,
@@ -100,7 +107,33 @@ static const struct field bulk_fields[] = {
      .help = "For set_channels; none: the default ones"},
 };
 #undef AT
-static const struct schema bulk_schema = SCHEMA("CheckBulk", struct bulk_in, bulk_fields);
+#define BULK(actions_, needs, ...)                                                        \
+    "{\"required\":[\"action\"" needs "],\"properties\":{\"action\":{\"enum\":[" actions_ \
+    "]}" __VA_ARGS__ "}}"
+#define NO_TAGS ",\"tags\":false"
+#define NO_GROUP ",\"group\":false"
+#define NO_SCHEDULE ",\"schedule\":false"
+#define NO_CHANNELS ",\"channels\":false"
+static const struct schema bulk_schema = {
+    .name = "CheckBulk",
+    .fields = bulk_fields,
+    .count = ARRAY_LEN(bulk_fields),
+    .size = sizeof(struct bulk_in),
+    /* members_fit */
+    .rules =
+        "\"allOf\":[{\"oneOf\":[{\"required\":[\"ids\"]},{\"required\":[\"filter\"]}]},"
+        "{\"oneOf\":[" BULK("\"pause\",\"resume\",\"delete\",\"run\"", "", NO_TAGS NO_GROUP NO_SCHEDULE NO_CHANNELS) "," BULK(
+            "\"add_tags\",\"remove_tags\"", ",\"tags\"",
+            NO_GROUP NO_SCHEDULE
+                NO_CHANNELS) "," BULK("\"set_group\"", ",\"group\"",
+                                      NO_TAGS NO_SCHEDULE
+                                          NO_CHANNELS) "," BULK("\"set_schedule\"", ",\"schedule\"",
+                                                                NO_TAGS NO_GROUP
+                                                                    NO_CHANNELS) "," BULK("\"set_channels\"",
+                                                                                          ",\"channels\"",
+                                                                                          NO_TAGS NO_GROUP
+                                                                                              NO_SCHEDULE) "]}]",
+};
 
 /* --- what goes out --- */
 
@@ -174,13 +207,6 @@ static enum status members_fit(struct req *r, const struct bulk_in *in, enum bul
         return req_invalid_field(r, "schedule", "value_error", "goes with set_schedule");
     if ((action == BULK_SET_CHANNELS) != in->channels.set)
         return req_invalid_field(r, "channels", "value_error", "go with set_channels");
-    const char *const *tags = in->tags.v;
-    for (size_t i = 0; i < in->tags.count; i++) {
-        if (check_label(tags[i]) || strlen(tags[i]) > CHECK_TAG_BYTES)
-            return req_invalid_field(r, "tags", "value_error",
-                                     "a tag is 1 to %d bytes without control characters",
-                                     CHECK_TAG_BYTES);
-    }
     return ST_OK;
 }
 

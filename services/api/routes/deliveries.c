@@ -125,8 +125,11 @@ struct list_in {
 };
 static const char *const statuses[] = {"pending", "delivered", "failed", "cancelled", NULL};
 
+static const char *const sorts[] = {"-created_at", "created_at", "-finished_at",
+                                    "finished_at", "status",     "-status",
+                                    "attempts",    "-attempts",  NULL};
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "status",
      .type = FT_STRING,
@@ -150,9 +153,6 @@ static const struct schema list_schema = SCHEMA("DeliveryQuery", struct list_in,
 
 static enum status delivery_list(struct req *r)
 {
-    static const char *const sorts[] = {"-created_at", "created_at", "-finished_at",
-                                        "finished_at", "status",     "-status",
-                                        "attempts",    "-attempts",  NULL};
     const struct list_in *in = r->query_in;
     const struct outbox_filter filter = {
         .status = in->status.v,

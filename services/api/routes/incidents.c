@@ -109,9 +109,12 @@ struct list_in {
 static const char *const statuses[] = {"open", "acknowledged", "resolved", NULL};
 static const char *const severities[] = {"info", "warning", "critical", NULL};
 
+static const char *const sorts[] = {"-started_at", "started_at",  "-updated_at", "updated_at",
+                                    "severity",    "-severity",   "status",      "-status",
+                                    "check_name",  "-check_name", NULL};
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "status",
      .type = FT_LIST,
@@ -142,9 +145,6 @@ static const struct schema list_schema = SCHEMA("IncidentQuery", struct list_in,
 
 static enum status incident_list(struct req *r)
 {
-    static const char *const sorts[] = {"-started_at", "started_at",  "-updated_at", "updated_at",
-                                        "severity",    "-severity",   "status",      "-status",
-                                        "check_name",  "-check_name", NULL};
     const struct list_in *in = r->query_in;
     const struct incident_filter filter = {
         .statuses = in->status.set ? in->status.v : NULL,

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "json/patterns.h"
 #include "net/page.h"
 #include "services/api/api.h"
 #include "services/api/routes/routes.h"
@@ -60,6 +61,7 @@ static const struct field invite_fields[] = {
      .min = 3,
      .max = 320,
      .check = check_email,
+     .pattern = PATTERN_EMAIL,
      .help = "The only address that it is good for (default: any)"},
     {.name = "role",
      .type = FT_STRING,
@@ -81,8 +83,9 @@ struct list_in {
     struct in_str status;
 };
 static const char *const statuses[] = {"pending", "accepted", "revoked", "expired", NULL};
+static const char *const sorts[] = {"-created_at", NULL};
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "status",
      .type = FT_STRING,
@@ -133,7 +136,6 @@ static enum status create(struct req *r)
 
 static enum status list(struct req *r)
 {
-    static const char *const sorts[] = {"-created_at", NULL};
     const struct list_in *in = r->query_in;
     struct page page;
     TRY(page_begin(r, &in->page, sorts, 20, &page));

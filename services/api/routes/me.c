@@ -1,6 +1,7 @@
 /* The caller's own account. */
 #include "auth/cache.h"
 #include "auth/password.h"
+#include "json/patterns.h"
 #include "services/api/api.h"
 #include "services/api/login_guard.h"
 #include "services/api/routes/routes.h"
@@ -19,6 +20,7 @@ static const struct field profile_fields[] = {
      .min = 1,
      .max = 100,
      .check = check_username,
+     .pattern = PATTERN_USERNAME,
      .help = "New user name"},
     {.name = "email",
      .type = FT_STRING,
@@ -26,12 +28,14 @@ static const struct field profile_fields[] = {
      .min = 3,
      .max = 320,
      .check = check_email,
+     .pattern = PATTERN_EMAIL,
      .help = "New e-mail address"},
     {.name = "name",
      .type = FT_STRING,
      .offset = AT(name),
      .max = 200,
      .check = check_plain_text,
+     .pattern = PATTERN_PLAIN,
      .help = "The person's name"},
 };
 #undef AT

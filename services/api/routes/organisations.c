@@ -1,5 +1,6 @@
 /* The caller's organisation. There are others, but not for him. */
 #include "base/str.h"
+#include "json/patterns.h"
 #include "services/api/api.h"
 #include "services/api/routes/routes.h"
 #include "services/api/routes/user_reply.h"
@@ -26,7 +27,8 @@ static const struct field in_fields[] = {
      .offset = offsetof(struct organisation_in, name),
      .min = 1,
      .max = 200,
-     .check = check_plain_text},
+     .check = check_plain_text,
+     .pattern = PATTERN_PLAIN},
 };
 static const struct schema in_schema = SCHEMA("OrganisationChange", struct organisation_in,
                                               in_fields);

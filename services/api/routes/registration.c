@@ -3,6 +3,7 @@
 
 #include "auth/password.h"
 #include "base/str.h"
+#include "json/patterns.h"
 #include "log/log.h"
 #include "services/api/api.h"
 #include "services/api/login_guard.h"
@@ -23,6 +24,7 @@ static const struct field register_fields[] = {
      .min = 3,
      .max = 320,
      .check = check_email,
+     .pattern = PATTERN_EMAIL,
      .example = "\"ann@example.com\""},
     {.name = "password",
      .type = FT_STRING,
@@ -37,6 +39,7 @@ static const struct field register_fields[] = {
      .min = 1,
      .max = 100,
      .check = check_username,
+     .pattern = PATTERN_USERNAME,
      .help = "Default: the address up to the @"},
     {.name = "name",
      .type = FT_STRING,
@@ -44,6 +47,7 @@ static const struct field register_fields[] = {
      .offset = AT(name),
      .max = 200,
      .check = check_plain_text,
+     .pattern = PATTERN_PLAIN,
      .help = "The person's name"},
     {.name = "organisation",
      .type = FT_STRING,
@@ -52,6 +56,7 @@ static const struct field register_fields[] = {
      .min = 1,
      .max = 200,
      .check = check_plain_text,
+     .pattern = PATTERN_PLAIN,
      .help = "Name of the organisation that is founded, where there is no invitation"},
     {.name = "invitation",
      .type = FT_STRING,

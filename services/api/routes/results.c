@@ -63,9 +63,10 @@ struct list_in {
     struct in_bool include_missed;
 };
 static const char *const statuses[] = {"success", "warning", "error", "missed", NULL};
+static const char *const sorts[] = {"-executed_at", "executed_at", NULL};
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "check_id", .type = FT_UUID, .offset = AT(check_id), .help = "Filter by check ID"},
     {.name = "status",
@@ -93,7 +94,6 @@ static const struct schema list_schema = SCHEMA("ResultQuery", struct list_in, l
 
 static enum status reply_list(struct req *r, const struct uuid *check_id)
 {
-    static const char *const sorts[] = {"-executed_at", "executed_at", NULL};
     const struct list_in *in = r->query_in;
     const struct result_filter filter = {
         .check_id = check_id,

@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "json/patterns.h"
+#include "queue/task_args.h"
 #include "services/api/api.h"
 #include "services/api/routes/jobs.h"
 #include "zone/zone.h"
@@ -179,6 +181,7 @@ static const char *check_name(const char *text)
      .min = 1,                                                                                \
      .max = SCHEDULE_NAME_BYTES,                                                              \
      .check = check_name,                                                                     \
+     .pattern = PATTERN_LABEL,                                                                \
      .help = "Unique in the organisation",                                                    \
      .example = "\"nightly look\""},                                                          \
         {.name = "task",                                                                      \
@@ -201,6 +204,7 @@ static const char *check_name(const char *text)
          .min = 1,                                                                            \
          .max = LIMIT_SCHEDULE_TEXT,                                                          \
          .check = schedule_check,                                                             \
+         .format = "schedule",                                                                \
          .help = "\"every 5 minutes\", minutes, ISO 8601 duration, cron fields, @hourly …",   \
          .example = "\"30 2 * * *\""},                                                        \
         {.name = "time_zone",                                                                 \
@@ -209,6 +213,7 @@ static const char *check_name(const char *text)
          .offset = AT(time_zone),                                                             \
          .min = 1,                                                                            \
          .max = LIMIT_TZ_NAME,                                                                \
+         .format = "time-zone",                                                               \
          .help = "IANA name, for cron schedules whose text names none (default: UTC)",        \
          .example = "\"Europe/Berlin\""},                                                     \
         {.name = "queue",                                                                     \
@@ -217,6 +222,7 @@ static const char *check_name(const char *text)
          .offset = AT(queue),                                                                 \
          .min = 1,                                                                            \
          .max = QUEUE_NAME_BYTES - 1,                                                         \
+         .pattern = "^[a-z0-9_.-]+$",                                                         \
          .help = "Where its jobs go (default: the task's queue)"},                            \
         {.name = "priority",                                                                  \
          .type = FT_INT,                                                                      \
@@ -255,8 +261,13 @@ static const char *check_name(const char *text)
 static const struct field create_fields[] = {SCHEDULE_IN_FIELDS(F_REQUIRED)};
 static const struct field update_fields[] = {SCHEDULE_IN_FIELDS(0)};
 #undef AT
-const struct schema schedule_create_schema = SCHEMA("ScheduleCreate", struct schedule_in,
-                                                    create_fields);
+const struct schema schedule_create_schema = {
+    .name = "ScheduleCreate",
+    .fields = create_fields,
+    .count = ARRAY_LEN(create_fields),
+    .size = sizeof(struct schedule_in),
+    .variants = &task_args_variants,
+};
 /* What a client sends back of the object it read is not refused. */
 const struct schema schedule_update_schema = {
     .name = "ScheduleUpdate",
@@ -264,6 +275,7 @@ const struct schema schedule_update_schema = {
     .count = ARRAY_LEN(update_fields),
     .size = sizeof(struct schedule_in),
     .is_open = true,
+    .variants = &task_args_variants,
 };
 
 void schedule_apply(const struct schedule_in *in, struct task_schedule *s)

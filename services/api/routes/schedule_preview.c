@@ -20,6 +20,7 @@ static const struct field preview_in_fields[] = {
      .min = 1,
      .max = LIMIT_SCHEDULE_TEXT,
      .check = schedule_check,
+     .format = "schedule",
      .help = "An interval, or cron fields, perhaps after CRON_TZ= and a zone",
      .example = "\"CRON_TZ=Europe/Berlin 0 9 * * 1-5\""},
     {.name = "count",
@@ -41,7 +42,11 @@ struct preview_out {
 };
 #define AT(member) offsetof(struct preview_out, member)
 static const struct field preview_fields[] = {
-    {.name = "schedule", .type = FT_STRING, .offset = AT(schedule), .help = "As it was given"},
+    {.name = "schedule",
+     .type = FT_STRING,
+     .offset = AT(schedule),
+     .help = "As it was given",
+     .example = "\"every 5 minutes\""},
     {.name = "kind",
      .type = FT_STRING,
      .offset = AT(kind),

@@ -29,7 +29,7 @@ static enum status judge(struct req *r, const struct schedule_in *in, struct tas
     if (in->args.set)
         args = json_incref(in->args.v);
     else if (in->task.set)
-        args = s->args ? json_loads(s->args, 0, NULL) : json_object();
+        args = s->args ? json_load_kept(s->args) : json_object();
     const enum status st = task_schedule_judge(req_ctx(r)->db, r->arena, args, s, &errors);
     return st == ST_INVALID ? req_invalid(r, &errors) : st;
 }
@@ -84,7 +84,7 @@ struct list_in {
 };
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, task_schedules_sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Filter by enabled status"},
     {.name = "is_system",

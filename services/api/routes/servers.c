@@ -80,7 +80,7 @@ static const char *const admin_statuses[] = {"active", "inactive", NULL};
 #define OPTIONAL_TEXT(member)                                                          \
     {                                                                                  \
         .name = #member, .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(member), \
-        .max = TEXT_MAX, .check = check_text                                           \
+        .max = TEXT_MAX, .check = check_text, .pattern = PATTERN_PLAIN                 \
     }
 #define SERVER_IN_FIELDS(required)                                                           \
     {.name = "name",                                                                         \
@@ -90,6 +90,7 @@ static const char *const admin_statuses[] = {"active", "inactive", NULL};
      .min = 1,                                                                               \
      .max = LIMIT_HOST_NAME,                                                                 \
      .check = check_text,                                                                    \
+     .pattern = PATTERN_PLAIN,                                                               \
      .help = "What people call it",                                                          \
      .example = "\"New Server\""},                                                           \
         {.name = "host",                                                                     \
@@ -99,6 +100,7 @@ static const char *const admin_statuses[] = {"active", "inactive", NULL};
          .min = 1,                                                                           \
          .max = TEXT_MAX,                                                                    \
          .check = check_text,                                                                \
+         .pattern = PATTERN_PLAIN,                                                           \
          .help = "Name or address to reach it by",                                           \
          .example = "\"192.168.1.101\""},                                                    \
         {.name = "port",                                                                     \
@@ -114,6 +116,7 @@ static const char *const admin_statuses[] = {"active", "inactive", NULL};
          .min = 1,                                                                           \
          .max = LIMIT_HOST_SLUG,                                                             \
          .check = check_slug,                                                                \
+         .pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",                                       \
          .help = "Default: made from the name"},                                             \
         {.name = "admin_status",                                                             \
          .type = FT_STRING,                                                                  \
@@ -140,7 +143,8 @@ static const struct schema update_schema = {
 struct list_in {
     struct page_in page;
 };
-static const struct field list_fields[] = {PAGE_FIELDS(struct list_in, page)};
+static const char *const sorts[] = {"name", "-name", "created_at", "-created_at", NULL};
+static const struct field list_fields[] = {PAGE_FIELDS(struct list_in, page, sorts)};
 static const struct schema list_schema = SCHEMA("ServerQuery", struct list_in, list_fields);
 
 static struct server_out to_out(const struct host *h)
@@ -166,7 +170,6 @@ static enum status slug_taken(struct req *r)
 
 static enum status server_list(struct req *r)
 {
-    static const char *const sorts[] = {"name", "-name", "created_at", "-created_at", NULL};
     const struct list_in *in = r->query_in;
     struct page page;
     TRY(page_begin(r, &in->page, sorts, LIST_DEFAULT, &page));

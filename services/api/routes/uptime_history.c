@@ -46,7 +46,7 @@ struct history_in {
 };
 #define AT(member) offsetof(struct history_in, member)
 static const struct field history_in_fields[] = {
-    PAGE_FIELDS(struct history_in, page),
+    PAGE_FIELDS(struct history_in, page, uptime_sorts),
     {.name = "url_id",
      .type = FT_INT,
      .offset = AT(url_id),

@@ -2,6 +2,7 @@
 #include "auth/cache.h"
 #include "auth/password.h"
 #include "base/str.h"
+#include "json/patterns.h"
 #include "net/page.h"
 #include "services/api/api.h"
 #include "services/api/login_guard.h"
@@ -16,10 +17,10 @@ struct user_in {
     struct in_bool is_active;
 };
 #define AT(member) offsetof(struct user_in, member)
-#define NAME_FIELD                                                         \
-    {                                                                      \
-        .name = "name", .type = FT_STRING, .offset = AT(name), .max = 200, \
-        .check = check_plain_text, .help = "The person's name"             \
+#define NAME_FIELD                                                                       \
+    {                                                                                    \
+        .name = "name", .type = FT_STRING, .offset = AT(name), .max = 200,               \
+        .check = check_plain_text, .pattern = PATTERN_PLAIN, .help = "The person's name" \
     }
 static const struct field create_fields[] = {
     {.name = "email",
@@ -29,6 +30,7 @@ static const struct field create_fields[] = {
      .min = 3,
      .max = 320,
      .check = check_email,
+     .pattern = PATTERN_EMAIL,
      .example = "\"ann@example.com\""},
     {.name = "username",
      .type = FT_STRING,
@@ -36,6 +38,7 @@ static const struct field create_fields[] = {
      .min = 1,
      .max = 100,
      .check = check_username,
+     .pattern = PATTERN_USERNAME,
      .help = "Default: the address up to the @",
      .example = "\"ann\""},
     NAME_FIELD,
@@ -61,13 +64,15 @@ static const struct field change_fields[] = {
      .offset = AT(email),
      .min = 3,
      .max = 320,
-     .check = check_email},
+     .check = check_email,
+     .pattern = PATTERN_EMAIL},
     {.name = "username",
      .type = FT_STRING,
      .offset = AT(username),
      .min = 1,
      .max = 100,
-     .check = check_username},
+     .check = check_username,
+     .pattern = PATTERN_USERNAME},
     NAME_FIELD,
     {.name = "password",
      .type = FT_STRING,
@@ -94,9 +99,10 @@ struct list_in {
     struct in_str role, search;
     struct in_bool is_active;
 };
+static const char *const sorts[] = {"created_at", NULL};
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
-    PAGE_FIELDS(struct list_in, page),
+    PAGE_FIELDS(struct list_in, page, sorts),
     PAGE_CURSOR(struct list_in, page),
     {.name = "role",
      .type = FT_STRING,
@@ -161,7 +167,6 @@ static enum status outcome(struct req *r, enum status st)
 
 static enum status list(struct req *r)
 {
-    static const char *const sorts[] = {"created_at", NULL};
     const struct list_in *in = r->query_in;
     const struct user_filter filter = {.text = in->search.v,
                                        .role = in->role.v,

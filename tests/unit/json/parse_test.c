@@ -55,6 +55,22 @@ static void test_parse(void **state)
     MUST_NOT("{\"a\":", "line 1");
 }
 
+/* What jsonb makes of 1e300, and of 5. */
+static void test_kept(void **state)
+{
+    (void)state;
+    char text[340] = "{\"big\":1";
+    memset(text + 8, '0', 300);
+    memcpy(text + 308, ",\"n\":5}", sizeof(",\"n\":5}"));
+    AUTO_JSON big = json_load_kept(text);
+    const double value = json_real_value(json_object_get(big, "big"));
+    assert_true(value > 0.99e300 && value < 1.01e300);
+    assert_true(json_number_value(json_object_get(big, "n")) > 4.9);
+    AUTO_JSON usual = json_load_kept("{\"n\":5}");
+    assert_true(json_is_integer(json_object_get(usual, "n")));
+    assert_null(json_load_kept("{\"n\":"));
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -83,6 +99,7 @@ int main(void)
     json_setup();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_kept),
         cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

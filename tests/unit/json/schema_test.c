@@ -67,7 +67,12 @@ static const struct field outer_fields[] = {
     {.name = "any", .type = FT_JSON, .offset = AT(any)},
     {.name = "map", .type = FT_MAP, .offset = AT(map)},
     {.name = "home", .type = FT_OBJECT, .sub = &inner_schema, .offset = AT(home)},
-    {.name = "tags", .type = FT_LIST, .element = FT_STRING, .max = 3, .offset = AT(tags)},
+    {.name = "tags",
+     .type = FT_LIST,
+     .element = FT_STRING,
+     .max = 3,
+     .element_max = 4,
+     .offset = AT(tags)},
     {.name = "homes", .type = FT_LIST, .sub = &inner_schema, .offset = AT(homes)},
     {.name = "colour", .type = FT_STRING, .choices = colours, .offset = AT(colour)},
 };
@@ -151,10 +156,24 @@ static void test_refuses(void **state)
                   "type_error.str");
     must_not_bind("{\"name\":\"ab\",\"tags\":[\"a\",\"b\",\"c\",\"d\"]}", "[\"body\",\"tags\"]",
                   "value_error.list.max_items");
+    must_not_bind("{\"name\":\"ab\",\"tags\":[\"abcd\",\"abcde\"]}", "[\"body\",\"tags\",1]",
+                  "value_error.any_str.max_length");
     must_not_bind("{\"name\":\"ab\",\"homes\":[{\"city\":\"A\"},{\"city\":null}]}",
                   "[\"body\",\"homes\",1,\"city\"]", "type_error.none.not_allowed");
     must_not_bind("{\"name\":\"ab\",\"colour\":\"blue\"}", "[\"body\",\"colour\"]",
                   "value_error.enum");
+}
+
+/* Characters are counted, as a description's maxLength does, not bytes. */
+static void test_counts_characters(void **state)
+{
+    (void)state;
+    AUTO_JSON body = json_pack("{s:s, s:[s]}", "name", "\u00e4\u00f6\u00fc\u20ac\U0001f514xyz",
+                               "tags", "\u20ac\u20ac\u20ac\u20ac");
+    AUTO_ARENA arena = arena_new(100000);
+    AUTO_FIELD_ERRORS errors = {0};
+    struct outer in;
+    assert_int_equal(schema_bind(&outer_schema, body, arena, &in, &errors), ST_OK);
 }
 
 static void test_errors_are_bounded(void **state)
@@ -188,6 +207,15 @@ static void test_params(void **state)
     assert_int_equal(in.count.v, 5);
     assert_true(in.on.set && !in.on.v);
     assert_string_equal(((const char **)in.tags.v)[1], "b");
+
+    /* A list may be given at once, one by one, or both; its bounds are those of all together. */
+    const struct query_param lists[] = {
+        {"name", "bell"}, {"tags", "a,b"}, {"on", "1"}, {"tags", "c"}};
+    assert_int_equal(
+        schema_bind_params(&outer_schema, "query", lists, ARRAY_LEN(lists), arena, &in, &errors),
+        ST_OK);
+    assert_int_equal(in.tags.count, 3);
+    assert_string_equal(((const char **)in.tags.v)[2], "c");
 
     static const struct {
         struct query_param p;
@@ -292,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_binds),
         cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_counts_characters),
         cmocka_unit_test(test_errors_are_bounded),
         cmocka_unit_test(test_params),
         cmocka_unit_test(test_writes),

@@ -35,10 +35,41 @@ static const struct field in_fields[] = {
      .max = 9,
      .example = "\"x\""},
     {.name = "word", .type = FT_STRING, .flags = F_SECRET},
-    {.name = "tags", .type = FT_LIST, .element = FT_STRING, .max = 3},
+    {.name = "tags",
+     .type = FT_LIST,
+     .element = FT_STRING,
+     .max = 3,
+     .element_max = 9,
+     .pattern = "^a",
+     .rules = "\"uniqueItems\":true"},
+    {.name = "kind",
+     .type = FT_STRING,
+     .flags = F_REQUIRED,
+     .pattern = "^[a-z]+$",
+     .example = "\"a\""},
+    {.name = "config", .type = FT_MAP},
+    {.name = "at", .type = FT_TIME},
 };
-static const struct schema in = {
-    .name = "WidgetCreate", .fields = in_fields, .count = ARRAY_LEN(in_fields)};
+static const struct field need_fields[] = {
+    {.name = "size", .type = FT_INT, .flags = F_REQUIRED, .min = 1, .max = 2}};
+static const struct schema need = {
+    .name = "NeedConfig", .fields = need_fields, .count = ARRAY_LEN(need_fields)};
+static const struct schema any = {.name = "AnyConfig", .is_open = true};
+static bool kind_at(size_t i, struct schema_variant *v)
+{
+    static const char *const aliases[] = {"b", NULL};
+    if (i == 0)
+        *v = (struct schema_variant){"a", aliases, &need};
+    if (i == 1)
+        *v = (struct schema_variant){"c", NULL, &any};
+    return i < 2;
+}
+static const struct schema_variants kinds = {"kind", "config", kind_at};
+static const struct schema in = {.name = "WidgetCreate",
+                                 .fields = in_fields,
+                                 .count = ARRAY_LEN(in_fields),
+                                 .rules = "\"dependentRequired\":{\"word\":[\"tags\"]}",
+                                 .variants = &kinds};
 
 /* The document of the routes, or the complaint. The caller frees. */
 static json_t *describe(const struct route *routes, size_t count, struct errbuf *err)
@@ -117,7 +148,7 @@ static void operations(void **state)
     must_say(doc, "paths|/api/v1/widgets/{id}/old-parts|delete|parameters|0|schema",
              "{\"type\":\"string\",\"format\":\"uuid\"}");
     must_say(doc, "paths|/api/v1/widgets|post|requestBody|content|application/json|example",
-             "{\"name\":\"x\"}");
+             "{\"name\":\"x\",\"kind\":\"a\"}");
     must_say(doc, "paths|/api/v1/widgets|get|responses|200|content|application/json|schema|allOf|1",
              "{\"$ref\":\"#/components/schemas/Page\"}");
     must_say(doc,
@@ -145,12 +176,52 @@ static void schemas(void **state)
              "\"#/components/schemas/Part\"");
     must_say(doc, "components|schemas|Widget|properties|rest|oneOf|1", "{\"type\":\"null\"}");
     assert_null(at(doc, "components|schemas|Widget|properties|word"));
-    must_say(doc, "components|schemas|WidgetCreate|required", "[\"name\"]");
+    must_say(doc, "components|schemas|WidgetCreate|required", "[\"name\",\"kind\"]");
     must_say(doc, "components|schemas|WidgetCreate|additionalProperties", "false");
     must_say(doc, "components|schemas|WidgetCreate|properties|word",
              "{\"type\":\"string\",\"format\":\"password\",\"writeOnly\":true}");
-    must_say(doc, "components|schemas|WidgetCreate|properties|tags",
-             "{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":3}");
+    must_say(
+        doc, "components|schemas|WidgetCreate|properties|tags",
+        "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"^a\",\"maxLength\":9},"
+        "\"maxItems\":3,\"uniqueItems\":true}");
+    must_say(doc, "components|schemas|WidgetCreate|properties|kind|pattern", "\"^[a-z]+$\"");
+    must_say(doc, "components|schemas|WidgetCreate|dependentRequired", "{\"word\":[\"tags\"]}");
+    must_say(
+        doc, "components|schemas|WidgetCreate|oneOf",
+        "[{\"title\":\"a\",\"properties\":{\"kind\":{\"enum\":[\"a\",\"b\"]},"
+        "\"config\":{\"$ref\":\"#/components/schemas/NeedConfig\"}},\"required\":[\"config\"]},"
+        "{\"title\":\"c\",\"properties\":{\"kind\":{\"enum\":[\"c\"]},"
+        "\"config\":{\"$ref\":\"#/components/schemas/AnyConfig\"}}}]");
+    must_say(doc, "components|schemas|NeedConfig|required", "[\"size\"]");
+}
+
+#define BELOW(method_, path_, reply_)                                                      \
+    {                                                                                      \
+        .method = (method_), .path = "/api/v1/widgets/{id}" path_, .summary = "It",        \
+        .tag = "Checks", .scope = SCOPE_CHECKS_READ, .reply = (reply_), .handler = nothing \
+    }
+
+/* What was made, what is listed, and what a member names lead on. */
+static void links(void **state)
+{
+    static const struct field ring_fields[] = {{.name = "widget_id", .type = FT_UUID}};
+    static const struct schema ring = {
+        .name = "Ring", .fields = ring_fields, .count = ARRAY_LEN(ring_fields)};
+    const struct route routes[] = {LIST, CREATE, BELOW(M_GET, "", &out), BELOW(M_DELETE, "", &part),
+                                   BELOW(M_POST, "/ring", &ring)};
+    struct errbuf err = {""};
+    AUTO_JSON doc = describe(routes, ARRAY_LEN(routes), &err);
+    must_say(
+        doc, "paths|/api/v1/widgets|post|responses|201|links|deleteWidgetsById",
+        "{\"operationId\":\"deleteWidgetsById\",\"parameters\":{\"id\":\"$response.body#/id\"},"
+        "\"description\":\"It\"}");
+    must_say(doc, "paths|/api/v1/widgets|get|responses|200|links|getWidgetsById|parameters",
+             "{\"id\":\"$response.body#/widgets/0/id\"}");
+    must_say(doc,
+             "paths|/api/v1/widgets/{id}/ring|post|responses|200|links|getWidgetsById|parameters",
+             "{\"id\":\"$response.body#/widget_id\"}");
+    assert_non_null(at(doc, "paths|/api/v1/widgets|post|responses|201|links|postWidgetsByIdRing"));
+    assert_null(at(doc, "paths|/api/v1/widgets/{id}|get|responses|200|links"));
 }
 
 static void must_refuse(const struct route *routes, size_t count, const char *part_of_complaint)
@@ -186,6 +257,6 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(operations), cmocka_unit_test(schemas),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(links), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
