@@ -60,7 +60,8 @@ enum status ingest_authenticate(struct req *r)
     if (!found.is_known || is_expired)
         return req_fail(r, ST_UNAUTHENTICATED, NULL, "the API key is not valid");
     if (!principal_may(&found.who, (enum scope)r->route->scope))
-        return req_fail(r, ST_FORBIDDEN, NULL, "the API key lacks the scope %s",
+        return req_fail(r, ST_FORBIDDEN, "INSUFFICIENT_SCOPE",
+                        "Not enough permissions: this needs the scope %s",
                         scope_name((enum scope)r->route->scope));
 
     struct principal *who = arena_alloc(r->arena, sizeof(*who));

@@ -71,7 +71,7 @@ test('an address that is taken is not told by the time either', async () => {
 });
 
 test('an authenticator app', async () => {
-  const { caller, email } = await newUser('app');
+  const { caller, email, user } = await newUser('app');
   const { otpauth_uri: uri, secret } = await caller.must(200, 'POST', '/api/v1/users/me/totp', { password: PASSWORD });
   assert.equal(new URL(uri).searchParams.get('secret'), secret);
   const { recovery_codes: codes } = await caller.must(200, 'POST', '/api/v1/users/me/totp/confirm', { code: codeOf(uri) });
@@ -85,6 +85,37 @@ test('an authenticator app', async () => {
   assert.deepEqual([one.status, two.status].sort(), [200, 401]);
   const recovered = await Promise.all([login(codes[3]), login(codes[3])]);
   assert.deepEqual(recovered.map((reply) => reply.status).sort(), [200, 401]);
+
+  const fresh = await caller.must(200, 'POST', '/api/v1/users/me/totp/recovery-codes', { password: PASSWORD });
+  assert.ok(!fresh.recovery_codes.includes(codes[4]));
+  assert.equal((await login(codes[4])).status, 401);
+  await caller.must(204, 'POST', '/api/v1/users/me/totp/disable', { password: PASSWORD });
+  assert.equal((await login()).status, 200);
+  // For one who lost both, an administrator takes the second factor away.
+  const { otpauth_uri: other } = await caller.must(200, 'POST', '/api/v1/users/me/totp', { password: PASSWORD });
+  await caller.must(200, 'POST', '/api/v1/users/me/totp/confirm', { code: codeOf(other) });
+  await admin.must(204, 'DELETE', `/api/v1/users/${user.id}/totp`);
+  assert.equal((await login()).status, 200);
+});
+
+test('sessions, a new password, the organisation', async () => {
+  const { caller, email } = await newUser('owner', 'admin');
+  const other = await signIn(tocsin, { email, password: PASSWORD });
+  const { sessions } = await other.must(200, 'GET', '/api/v1/auth/sessions');
+  const first = sessions.find((session) => !session.is_current);
+  await other.must(204, 'DELETE', `/api/v1/auth/sessions/${first.id}`);
+  await waitFor('its end', async () => (await caller.call('GET', '/api/v1/users/me')).status === 401);
+
+  const { organisation_id: id } = await other.must(200, 'GET', '/api/v1/users/me');
+  const organisation = await other.must(200, 'GET', `/api/v1/organisations/${id}`);
+  await other.must(200, 'PATCH', `/api/v1/organisations/${id}`, { name: 'Harbour' });
+  assert.equal((await admin.must(200, 'GET', `/api/v1/organisations/${id}`)).name, 'Harbour');
+  await other.must(200, 'PATCH', `/api/v1/organisations/${id}`, { name: organisation.name });
+
+  const change = { current_password: PASSWORD, new_password: `${PASSWORD} again` };
+  await other.must(204, 'POST', '/api/v1/users/me/password', change);
+  await waitFor('the end of all sessions', async () => (await other.call('GET', '/api/v1/users/me')).status === 401);
+  await signIn(tocsin, { email, password: change.new_password });
 });
 
 test('the API behind a proxy that signs people in', async (t) => {

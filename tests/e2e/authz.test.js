@@ -124,7 +124,7 @@ async function each(list, work) {
 }
 
 const name = (operation) => `${operation.method} ${operation.path}`;
-const isDenied = (reply) => reply.status === 403 && ['INSUFFICIENT_SCOPE', 'FORBIDDEN'].includes(reply.code);
+const isDenied = (reply) => reply.status === 403 && reply.code === 'INSUFFICIENT_SCOPE';
 const closed = (list) => list.filter((operation) => operation['x-required-scope'] !== 'public');
 const scoped = (list) => closed(list).filter((operation) => operation['x-required-scope'] !== 'self');
 
@@ -144,6 +144,34 @@ test('nobody: only what is public', async () => {
       const isPublic = operation['x-required-scope'] === 'public';
       const ownCode = ['INVALID_CREDENTIALS', 'INVALID_TOKEN', 'TOKEN_REUSED'].includes(reply.code);
       if (isPublic ? reply.status === 401 && !ownCode : reply.status !== 401) wrong.push(`${name(operation)}: ${reply.status}`);
+    });
+  }
+  assert.deepEqual(wrong, []);
+});
+
+// A body that is no JSON, an id that nothing has, a parameter's value that is none.
+function nonsense(operation) {
+  const query = operation.parameters?.filter((one) => one.in === 'query') ?? [];
+  const strict = query.find(({ schema }) => schema.enum || /integer|number|boolean/.test(schema.type) || schema.format);
+  const types = Object.keys(operation.requestBody?.content ?? {});
+  if (types.length > 0) return { body: '{"', headers: { 'content-type': types[0] } };
+  if (strict) return { query: `?${strict.name}=%20nonsense` };
+  if (operation.path.includes('{')) return { path: operation.path.replaceAll(/\{[^}]+\}/g, 'no such thing') };
+  return null;
+}
+
+test('whoever may: not what the operation cannot take', async () => {
+  const wrong = [];
+  for (const [description, base] of [[api, tocsin.api], [ingest, tocsin.ingest]]) {
+    await each(description.operations(), async (operation) => {
+      const what = nonsense(operation);
+      if (!what) return;
+      const path = (what.path ? encodeURI(what.path) : target(operation).filled) + (what.query ?? '');
+      const scope = operation['x-required-scope'];
+      const credentials = { public: {}, self: owner.credentials }[scope] ?? { key: keyWith[scope] };
+      const { status, body } = await tocsin.request(operation.method, path, { ...credentials, ...what, base });
+      const isRefused = status >= 400 && status < 500 && ![401, 403, 405, 429].includes(status);
+      if (!isRefused) wrong.push(`${name(operation)} ${what.body ?? path}: ${status} ${body?.code}`);
     });
   }
   assert.deepEqual(wrong, []);

@@ -192,45 +192,17 @@ test('a password of a configuration is used and never shown', async () => {
   await caller.must(204, 'DELETE', path);
 });
 
-test('the documented update', async () => {
-  const made = await create();
-  const updated = await caller.must(200, 'PUT', `/api/v1/checks/${made.id}`, {
-    name: 'Updated Website Check',
-    config: { url: site.url, expected_status: 200, timeout: 30 },
-  });
-  shaped(checkExample, updated, ['last_run']);
-  assert.equal(updated.name, 'Updated Website Check');
-  assert.equal(updated.schedule, 'every 5 minutes');
-  assert.equal(updated.config.timeout, 30);
-  await caller.must(204, 'DELETE', `/api/v1/checks/${made.id}`);
-});
-
-test('summary and plugins', async () => {
-  const share = { count: 95, percent: 95.0 };
-  for (const period of ['day', 'week', 'month']) {
-    const summary = await caller.must(200, 'GET', `/api/v1/results/summary?period=${period}`);
-    shaped({
-      period: 'day', from_date: '2023-03-31T12:00:00Z', to_date: '2023-04-01T12:00:00Z', total_checks: 100,
-      statuses: { success: share, warning: share, error: share },
-    }, summary);
-    assert.equal(summary.period, period);
-  }
-  const plugin = {
-    name: 'website',
-    description: 'Check website availability and status',
-    required_config: { url: 'URL to check' },
-    optional_config: {
-      expected_status: 'Expected HTTP status code (default: 200)',
-      timeout: 'Request timeout in seconds (default: 10)',
-    },
-  };
-  shaped({ plugins: [{ name: '', description: '', required_config: {}, optional_config: {} }], count: 1 },
-    await caller.must(200, 'GET', '/api/v1/plugins'));
-  const website = await caller.must(200, 'GET', '/api/v1/plugins/website');
-  assert.equal(website.required_config.url, plugin.required_config.url);
-  for (const [name, help] of Object.entries(plugin.optional_config)) {
-    assert.equal(website.optional_config[name], help);
-  }
+test('a file of checks comes back, and many are changed at once', async () => {
+  const ids = [];
+  for (const name of ['Shop', 'Blog']) ids.push((await create({ name, tags: ['filed'] })).id);
+  const file = await caller.call('GET', '/api/v1/checks/export?tag=filed');
+  assert.match(file.headers.get('content-type'), /yaml/);
+  const headers = { 'content-type': 'application/yaml' };
+  const report = await caller.must(200, 'POST', '/api/v1/checks/import', file.body, { headers });
+  assert.deepEqual([report.unchanged, report.total], [2, 2]);
+  const gone = await caller.must(200, 'POST', '/api/v1/checks/bulk', { action: 'delete', ids });
+  assert.equal(gone.changed, 2);
+  for (const id of ids) await caller.must(404, 'GET', `/api/v1/checks/${id}`);
 });
 
 test('without Redis a run is refused and reading goes on', async () => {

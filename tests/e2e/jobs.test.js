@@ -98,6 +98,15 @@ test('rates that make no sense', async () => {
   assert.equal((await admin.must(404, 'GET', '/api/v1/queues/nothing/rates')).code, 'QUEUE_NOT_FOUND');
 });
 
+test('a dead job is tried once more', async () => {
+  await tocsin.tool('job', 'enqueue', 'queue.fail', '{"final":true,"message":"no route"}');
+  const dead = () => admin.must(200, 'GET', '/api/v1/queues/default/dead');
+  const job = await waitFor('its death', async () => (await dead()).jobs[0]);
+  const again = await admin.must(202, 'POST', `/api/v1/jobs/${job.id}/retry`);
+  assert.equal(again.id, job.id);
+  await waitFor('its second death', async () => (await dead()).jobs[0]);
+});
+
 test('what is not there', async () => {
   const { jobs, next_cursor: next } = await admin.must(200, 'GET', '/api/v1/queues/checks/dead');
   assert.deepEqual([jobs, next], [[], null]);

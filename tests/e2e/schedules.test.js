@@ -64,6 +64,12 @@ test('a run by hand goes through the outbox and ends', async () => {
   assert.deepEqual(schedule.last_job, { id: run.job_id, queue: 'default', state: 'succeeded' });
 });
 
+test('a schedule that is only looked at', async () => {
+  const preview = await caller.must(200, 'GET', '/api/v1/schedules/preview?schedule=every%201%20hour&count=3');
+  assert.equal(preview.next_runs.length, 3);
+  assert.equal(Date.parse(preview.next_runs[2]) - Date.parse(preview.next_runs[0]), 2 * 3600_000);
+});
+
 test("housekeeping is the installation's own", async () => {
   const { schedules } = await caller.must(200, 'GET', '/api/v1/schedules?is_system=true&sort=name');
   const names = schedules.map((schedule) => schedule.name);

@@ -54,6 +54,15 @@ test('channels', async () => {
   assert.equal(byWebhook.type, 'webhook');
   const readBack = await admin.must(200, 'GET', `/api/v1/channels/${byWebhook.id}`);
   assert.ok(!JSON.stringify(readBack).includes(receiver.secret), 'a secret is not read back');
+
+  const tested = await admin.must(200, 'POST', `/api/v1/channels/${byWebhook.id}/test`);
+  assert.equal(tested.status, 'delivered', JSON.stringify(tested));
+  await admin.must(409, 'POST', `/api/v1/deliveries/${tested.id}/retry`);
+  await tocsin.sql(`UPDATE outbox SET status = 'failed' WHERE id = '${tested.id}'`);
+  await admin.must(202, 'POST', `/api/v1/deliveries/${tested.id}/retry`);
+  const count = () => receiver.deliveries.filter((d) => d.event?.type === 'channel.test').length;
+  await waitFor('it once more', () => count() === 2, SOON);
+  receiver.deliveries.length = 0;
 });
 
 test('a check is made, read, changed, and runs by itself', async () => {
@@ -113,6 +122,7 @@ test('the website stops: down, an incident, a mail, a signed webhook', async () 
     return open.length > 0 && open;
   }, SOON);
   assert.equal(incident.check_id, check.id);
+  await admin.must(200, 'POST', `/api/v1/incidents/${incident.id}/acknowledge`);
 
   const sent = await waitFor('the mail', () => mail.mails.find((m) => m.to.includes('ops@example.test')), SOON);
   assert.match(sent.from, /tocsin@example\.test/);

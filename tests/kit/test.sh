@@ -88,12 +88,12 @@ install_modules() {
     fi
 }
 
-# The routes that no test meets are only known when all tests ran.
+# The routes that no test meets are only known when all end to end tests ran.
 run_contract() {
     local complete=
     [ -s "$TOCSIN_TEST_TRAFFIC" ] || return 0
     case " $stages " in
-    *' integration'*' e2e '*) [ -n "${T:-}" ] || complete=1 ;;
+    *' e2e '*) [ -n "${T:-}" ] || complete=1 ;;
     esac
     T='' TOCSIN_TEST_COMPLETE=$complete run_node contract e2e .after.js 60
 }

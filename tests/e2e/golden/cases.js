@@ -129,7 +129,8 @@ class Maker {
   expectation(endpoint, decided) {
     const { status } = endpoint;
     const { nullable, match, literal, type } = decided;
-    return { status, example: this.example(endpoint, decided), rules: { nullable, match }, literal, type };
+    const choices = this.parameters(endpoint).filter((one) => one.choices.length > 0).map((one) => [one.name, one.choices]);
+    return { status, example: this.example(endpoint, decided), rules: { nullable, match }, literal, type, choices };
   }
 
   example(endpoint, decided) {

@@ -71,7 +71,16 @@ function bodyComplaints(one, reply, sent) {
   if (reply.status === 204) return value === '' ? [] : ['204 with a body'];
   if (one.type) return type.startsWith(one.type) ? [] : [`the content is ${type}, not ${one.type}`];
   if (one.example === undefined) return [];
-  return [...complaints(one.example, value, one.rules), ...literal(one, value), ...echo(sent, value)];
+  return [...complaints(one.example, value, one.rules), ...literal(one, value), ...echo(sent, value), ...odd(one, value)];
+}
+
+const rowsOf = (value) => (Array.isArray(value) ? value : Object.values(value).find(Array.isArray) ?? []);
+
+/** What a row says of itself is one of the words by which rows can be asked for. */
+function odd({ choices = [] }, value) {
+  return choices.flatMap(([name, words]) => [value, ...rowsOf(value)]
+    .filter((row) => name in row && !words.includes(String(row[name])))
+    .map((row) => `${name} is ${row[name]}, none of ${words}`));
 }
 
 /** Members whose very words the example gives. */
@@ -99,7 +108,7 @@ function parameter(asked, value, body) {
   const { name } = asked;
   if (name in body) return String(body[name]) === value ? [] : [`${name} is ${body[name]}, not ${value}`];
   if (PAGING.includes(name)) return [];
-  const rows = Object.values(body).find(Array.isArray) ?? [];
+  const rows = rowsOf(body);
   if (rows.length === 0) return [`nothing has the ${name} ${value}`];
   const filter = FILTERS[name] ?? ((row) => String(row[name]) === value);
   return rows.every((row) => filter(row, value)) ? [] : [`not all rows have the ${name} ${value}`];
