@@ -47,7 +47,7 @@ export const DOCUMENTS = {
       'POST /api/v1/checks': { nullable: notRunYet },
       // The check of an ad hoc run is not stored: there is no id to give.
       'POST /api/v1/checks/run': { nullable: ['check_id'] },
-      'GET /api/v1/plugins': { match: { 'plugins[]': 'name' }, literal: ['optional_config', 'required_config'] },
+      'GET /api/v1/plugins': { match: { 'plugins[]': 'name' }, literal: ['description', 'required_config', 'optional_config'] },
       // "Similar to …/batch/run but with ad-hoc check configs": the configuration in the id's place.
       'POST /api/v1/batch/run-ad-hoc': {
         match: { 'results[]': 'plugin_type' },
