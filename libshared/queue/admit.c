@@ -17,7 +17,7 @@ struct admission {
 static enum status drop(const struct admission *a, const struct job *job, enum job_state state)
 {
     struct job_outcome o = {.state = state, .finished_at_ms = a->now_ms};
-    enum status st = queue_end_one(a->q, a->r, a->consumer, job, &o);
+    enum status st = queue_end_unrun(a->q, a->r, a->consumer, job, &o);
     return st == ST_CONFLICT ? ST_OK : st;
 }
 

@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "gen/scripts.h"
+#include "json/write.h"
 #include "log/log.h"
 #include "queue/group.h"
 #include "queue/internal.h"
@@ -191,13 +192,53 @@ enum status queue_follow_up(struct redis *r, const struct job *job,
     return ST_OK;
 }
 
+/* Who lost his lease meanwhile has nothing to say of what follows the job: another one runs it. */
+static enum status must_be_ours(struct redis *r, const char *consumer, const struct job *job)
+{
+    AUTO_REPLY held = NULL;
+    if (!job->chain && !job->group)
+        return ST_OK;
+    enum status st = redis_do(r, &held, "XPENDING", job->stream, QUEUE_GROUP, job->entry,
+                              job->entry, "1", consumer);
+    if (st == ST_CORRUPT)
+        return ST_CONFLICT;
+    TRY(st);
+    return held->type == REDIS_REPLY_ARRAY && held->elements == 1 ? ST_OK : ST_CONFLICT;
+}
+
 enum status queue_end_one(struct queue *q, struct redis *r, const char *consumer,
                           const struct job *job, const struct job_outcome *outcome)
 {
+    TRY(must_be_ours(r, consumer, job));
     /* Before the acknowledgement: after a crash in between they are found done already. */
     TRY(queue_follow_up(r, job, outcome));
     CRASH_AT("queue.before_finish");
     return queue_end_job(q, r, consumer, job, outcome);
+}
+
+static const char *why_unrun(const struct job_outcome *o)
+{
+    if (o->state == JOB_CANCELLED)
+        return "The job was cancelled";
+    return o->state == JOB_EXPIRED ? "The job's time was over before its turn came"
+                                   : or_empty(o->error);
+}
+
+enum status queue_end_unrun(struct queue *q, struct redis *r, const char *consumer,
+                            const struct job *job, const struct job_outcome *outcome)
+{
+    if (job->reply) {
+        AUTO_BUF payload;
+        struct jw w;
+        buf_init(&payload, LIMIT_JOB_RESULT_BYTES);
+        jw_init(&w, &payload);
+        jw_object(&w);
+        jw_kv_str(&w, "error", why_unrun(outcome));
+        jw_end(&w);
+        TRY(buf_status(&payload));
+        TRY(queue_publish_done(r, job->reply, &job->id, payload.data, payload.len));
+    }
+    return queue_end_one(q, r, consumer, job, outcome);
 }
 
 /* Beside the way the job goes on: its attempt came to nothing. */

@@ -16,13 +16,16 @@ static enum status check_text(const char *text)
 static enum status check_job(const struct job *job)
 {
     if (job->priority < 0 || job->priority >= QUEUE_PRIORITIES || !job->task || !job->args ||
-        uuid_is_nil(&job->id) || job->max_attempts < 1 || job->key_limit < 0 ||
+        uuid_is_nil(&job->id) || job->max_attempts < 1 || job->max_attempts > JOB_ATTEMPTS_MAX ||
+        strlen(job->task) > JOB_TASK_MAX || job->key_limit < 0 ||
         !queue_rate_is_good(&job->key_rate))
         return ST_INVALID;
     const char *const texts[] = {job->task,  job->dedup, job->group,  job->trace,
                                  job->reply, job->key,   job->tenant, job->idempotency};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         TRY(check_text(texts[i]));
+    if (job->chain && strlen(job->chain) > JOB_CHAIN_MAX)
+        return ST_TOO_LARGE;
     return strlen(job->args) > LIMIT_JOB_ARGS_BYTES ? ST_TOO_LARGE : ST_OK;
 }
 

@@ -68,7 +68,7 @@ static void read_args(const struct fetch *f, size_t count, int64_t block_ms, str
 static enum status bury(const struct fetch *f, const struct job *job, const char *reason)
 {
     struct job_outcome dead = {.state = JOB_DEAD, .error = reason, .finished_at_ms = f->now_ms};
-    enum status st = queue_end_one(f->q, f->r, f->consumer, job, &dead);
+    enum status st = queue_end_unrun(f->q, f->r, f->consumer, job, &dead);
     return st == ST_CONFLICT ? ST_OK : st;
 }
 

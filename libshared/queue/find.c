@@ -230,6 +230,7 @@ static enum status take_dead(struct queue *q, struct redis *r, const char *entry
     rargs_str(&args, entry);
     rargs_str(&args, how);
     rargs_str(&args, task);
+    rargs_i64(&args, LIMIT_JOB_ONCE_MS);
     AUTO_REPLY reply = NULL;
     TRY(queue_script(q, r, &SCRIPT_DEAD, &args, &reply));
     *out = reply->integer;

@@ -17,6 +17,8 @@ enum {
     QUEUE_TEXT_MAX = 256,   /* bytes of a key, a tenant, a channel */
     QUEUE_CONTROL_MS = 200, /* how old a view of pauses and cancels may be */
     JOB_CHAIN_MAX = 262144,
+    JOB_ATTEMPTS_MAX = 1000,
+    JOB_TASK_MAX = 64,        /* bytes of a task's name */
     QUEUE_SCRIPT_BATCH = 100, /* entries that one run of a script moves: Redis serves nobody else */
     /* A job that went down with so many workers is one of some suspects, comes alone; how many
      * suspects at a time otherwise. */
@@ -92,6 +94,10 @@ NODISCARD enum status queue_follow_up(struct redis *r, const struct job *job,
 /* The same after what follows the job: its chain, its group. */
 NODISCARD enum status queue_end_one(struct queue *q, struct redis *r, const char *consumer,
                                     const struct job *job, const struct job_outcome *outcome);
+
+/* The same for a job that will not be run: whoever waits on its channel hears why. */
+NODISCARD enum status queue_end_unrun(struct queue *q, struct redis *r, const char *consumer,
+                                      const struct job *job, const struct job_outcome *outcome);
 
 struct delay {
     int64_t due_ms;

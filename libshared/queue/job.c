@@ -11,7 +11,7 @@
 #include "queue/internal.h"
 #include "queue/pack.h"
 
-enum { TASK_NAME_MAX = 64, SHORT_TEXT_MAX = 256, ATTEMPTS_MAX = 1000 };
+enum { SHORT_TEXT_MAX = 256 };
 
 enum slot_type { SLOT_TEXT, SLOT_INT, SLOT_I64 };
 
@@ -23,10 +23,10 @@ static const struct slot {
     int64_t min, max; /* of a number; max: bytes of a text */
 } slots[] = {
 #define AT(member) offsetof(struct job, member)
-    {"task", SLOT_TEXT, AT(task), 0, TASK_NAME_MAX},
+    {"task", SLOT_TEXT, AT(task), 0, JOB_TASK_MAX},
     {"args", SLOT_TEXT, AT(args), 0, LIMIT_JOB_ARGS_BYTES},
     {"priority", SLOT_INT, AT(priority), 0, QUEUE_PRIORITIES - 1},
-    {"max attempts", SLOT_INT, AT(max_attempts), 1, ATTEMPTS_MAX},
+    {"max attempts", SLOT_INT, AT(max_attempts), 1, JOB_ATTEMPTS_MAX},
     {"enqueued at", SLOT_I64, AT(enqueued_at_ms), 0, INT64_MAX},
     {"time limit", SLOT_I64, AT(time_limit_ms), 0, INT64_MAX},
     {"expires at", SLOT_I64, AT(expires_at_ms), 0, INT64_MAX},
@@ -202,7 +202,7 @@ static enum status read_field(struct beside *b, const redisReply *name, const re
     else if (str_eq(name->str, "reason"))
         b->reason = value;
     else if (str_eq(name->str, "attempt"))
-        return read_number(value, "attempt", 1, ATTEMPTS_MAX, &b->attempt, err);
+        return read_number(value, "attempt", 1, JOB_ATTEMPTS_MAX, &b->attempt, err);
     else if (str_eq(name->str, "lost"))
         return read_number(value, "lost", 0, INT32_MAX - 1, &b->lost, err);
     else if (str_eq(name->str, "granted"))

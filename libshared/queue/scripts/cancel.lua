@@ -23,6 +23,7 @@ if redis.pcall('ZREM', q .. 'delayed', id) == 1 then
                            'error', '', 'started', '0', 'finished', ARGV[2], 'attempt', '0', 'tenant',
                            job[16] or '', 'enqueued', string.format('%.0f', tonumber(job[7]) or 0))
                 redis.call('PEXPIRE', q .. 'result:' .. id, ttl)
+                redis.call('PUBLISH', q .. 'done', id .. ' cancelled')
             end
         end
     end

@@ -1,5 +1,6 @@
 -- Takes one dead letter out: back into its stream with its first attempt, or away.
--- KEYS: 1 prefix of the queue   ARGV: 1 entry, 2 'requeue' or 'drop', 3 task ('' any)
+-- KEYS: 1 prefix of the queue   ARGV: 1 entry, 2 'requeue' or 'drop', 3 task ('' any), 4 how long a uniqueness key
+--       holds (ms)
 -- Returns 1, 0 when it is gone, -1 when it cannot be read, -2 when it is another task's.
 local q = KEYS[1]
 local entry = redis.call('XRANGE', q .. 'dead', ARGV[1], ARGV[1])[1]
@@ -19,8 +20,10 @@ if ARGV[2] == 'requeue' then
     redis.pcall('HINCRBY', q .. 'stats', 'enqueued', 1)
     -- It has not ended after all.
     local hex = string.gsub(job[2], '.', function(c) return string.format('%02x', string.byte(c)) end)
-    redis.call('DEL', q .. 'result:' .. string.sub(hex, 1, 8) .. '-' .. string.sub(hex, 9, 12) .. '-' ..
-               string.sub(hex, 13, 16) .. '-' .. string.sub(hex, 17, 20) .. '-' .. string.sub(hex, 21))
+    local id = string.sub(hex, 1, 8) .. '-' .. string.sub(hex, 9, 12) .. '-' .. string.sub(hex, 13, 16) .. '-' ..
+               string.sub(hex, 17, 20) .. '-' .. string.sub(hex, 21)
+    redis.call('DEL', q .. 'result:' .. id)
+    if type(job[13]) == 'string' then redis.pcall('SET', q .. 'unique:' .. job[13], id, 'NX', 'PX', ARGV[4]) end
 end
 redis.call('XDEL', q .. 'dead', ARGV[1])
 return 1

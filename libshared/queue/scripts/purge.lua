@@ -2,10 +2,17 @@
 -- KEYS: 1 prefix of the queue   ARGV: 1 state (queued, delayed, dead), 2 at most, 3 group
 -- Returns how many were removed.
 local q, most = KEYS[1], tonumber(ARGV[2])
+local function id_of(job)
+    local hex = string.gsub(job[2], '.', function(c) return string.format('%02x', string.byte(c)) end)
+    return string.sub(hex, 1, 8) .. '-' .. string.sub(hex, 9, 12) .. '-' .. string.sub(hex, 13, 16) .. '-' ..
+           string.sub(hex, 17, 20) .. '-' .. string.sub(hex, 21)
+end
 local function forget(envelope)
     local is_good, job = pcall(cmsgpack.unpack, envelope or '')
-    if not is_good or type(job) ~= 'table' or not job[13] then return end
-    redis.call('DEL', q .. 'unique:' .. job[13])
+    if not is_good or type(job) ~= 'table' or type(job[13]) ~= 'string' or type(job[2]) ~= 'string' then return end
+    local key = q .. 'unique:' .. job[13]
+    -- Another has it when this one was here for longer than a key holds.
+    if redis.pcall('GET', key) == id_of(job) then redis.call('DEL', key) end
 end
 local function envelope_of(fields)
     for i = 1, #fields, 2 do
