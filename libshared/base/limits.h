@@ -14,6 +14,7 @@
 #define LIMIT_HTTP_IDLE_S 60u      /* keep-alive without a request */
 #define LIMIT_HTTP_PATH_PARAMS 4
 #define LIMIT_HTTP_PATH_SEGMENTS 16
+#define LIMIT_HTTP_BATCH 32                  /* requests that one query may answer */
 #define LIMIT_HTTP_BODIES_BYTES (256u << 20) /* of all requests of a server that are being read */
 #define LIMIT_HTTP_DISCARD_BYTES 65536u      /* of a refused body that are read for politeness */
 /* A connection's memory: target, headers, reply headers. libmicrohttpd clears all of it after each

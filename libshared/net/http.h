@@ -28,6 +28,7 @@ const char *http_method_name(enum http_method m);
 struct req;
 struct principal; /* auth/principal.h */
 typedef enum status http_handler(struct req *r);
+typedef enum status http_batch_handler(struct req **r, size_t count);
 
 enum route_flags {
     ROUTE_FORM = 1,          /* also takes application/x-www-form-urlencoded for its body schema */
@@ -97,6 +98,10 @@ struct route {
     unsigned reads; /* of a GET whose reply may be kept: what it depends on, the service's bits */
     size_t max_body_bytes; /* 0: LIMIT_HTTP_BODY_BYTES */
     http_handler *handler;
+    /* Of a GET, or NULL: answers up to LIMIT_HTTP_BATCH requests at once, where a query for all of
+     * them costs little more than one for one. Those that it leaves without a reply have failed
+     * with what it returns. It must not park, and what it asks for must be quick: others wait. */
+    http_batch_handler *batch;
 };
 
 struct route_set {
@@ -204,6 +209,9 @@ struct http_config {
     int port;           /* 0: any free one (http_port tells) */
     int io_threads;
     int handler_threads; /* 0: every route is ROUTE_INLINE */
+    /* Threads for routes with a batch handler and, with before_batch, for those whose replies may
+     * be kept; 0: the handler threads answer them one by one. */
+    int batch_threads;
     int queue_max, connections_max, parked_max;
     const struct route_set *sets; /* borrowed */
     size_t set_count;
@@ -217,6 +225,9 @@ struct http_config {
      * `before` runs when query and body are bound; when it replies, the handler is left out.
      * `after` runs once the reply stands, whoever made it, and may replace it by failing. */
     http_handler *before, *after;
+    /* Instead of `before`, for requests that wait together; NULL: nothing. What it leaves without a
+     * reply goes to its route's batch handler, or else to `before` and a handler thread. */
+    void (*before_batch)(struct req **r, size_t count);
     void *arg;               /* for ctx_new, and http_arg */
     const char *server_name; /* Server: header, "Tocsin" */
     /* How long a client may take to send its headers and its body; 0: as limits.h says. */

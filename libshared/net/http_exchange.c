@@ -190,7 +190,8 @@ static enum MHD_Result on_body(struct exchange *ex, const char *data, size_t len
 static enum MHD_Result dispatch(struct exchange *ex)
 {
     struct http_server *s = ex->server;
-    if (bqueue_count(s->queue) >= (size_t)s->config.queue_max) {
+    struct bqueue *queue = http_batch_takes(s, ex->req.route) ? s->batch_queue : s->queue;
+    if (bqueue_count(queue) >= (size_t)s->config.queue_max) {
         metric_inc(&http_metric_refused);
         return fail(ex, req_fail(&ex->req, ST_OVERLOADED, NULL,
                                  "too many requests are waiting; try again shortly"));
@@ -198,7 +199,7 @@ static enum MHD_Result dispatch(struct exchange *ex)
     ex->phase = EX_WORK;
     MHD_suspend_connection(ex->connection);
     metric_add(&http_metric_queued, 1);
-    enum status st = bqueue_try_put(s->queue, ex);
+    enum status st = bqueue_try_put(queue, ex);
     if (st != ST_OK) {
         metric_add(&http_metric_queued, -1);
         http_reply_finish(ex, st);

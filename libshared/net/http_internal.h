@@ -68,7 +68,8 @@ struct exchange {
     struct MHD_Response *response;
     int reply_status;
     size_t reply_bytes;
-    bool has_parked; /* the handler called req_park; whose thread's exchange it is may look */
+    bool is_admitted; /* checked, authenticated and bound by a batch thread */
+    bool has_parked;  /* the handler called req_park; whose thread's exchange it is may look */
     /* parking; under park.lock while state is not PARK_NONE */
     enum park_state park_state;
     struct uuid park_key;
@@ -97,9 +98,10 @@ struct http_server {
     struct route_table *routes;
     int port;
     struct bqueue *queue;
+    struct bqueue *batch_queue; /* NULL without batch threads */
     struct stage *timer;
-    struct handler_thread *handlers;
-    int handler_count;
+    struct handler_thread *handlers, *batchers;
+    int handler_count, batch_count;
     _Atomic int64_t active;      /* exchanges whose headers came and whose reply has not gone */
     _Atomic size_t bodies_bytes; /* request bodies in memory */
     atomic_bool is_stopping;
@@ -123,8 +125,18 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **con
 /* Checks and routes a request whose headers came; a failure has its problem document written. */
 NODISCARD enum status http_request_begin(struct exchange *ex, const char *method,
                                          const char *version);
+/* Everything before the hooks and the handler; ctx is the thread's. */
+NODISCARD enum status http_request_admit(struct exchange *ex, void *ctx);
+/* Makes the response of what the handler left, or of what st is. */
+void http_request_finish(struct exchange *ex, enum status st);
 /* Runs the handler (or resumes it) until it has a reply (true) or is parked (false: hands off). */
 bool http_request_run(struct exchange *ex, void *ctx);
+
+/* http_batch.c */
+/* Whether requests of this route are the batch threads'. */
+bool http_batch_takes(const struct http_server *s, const struct route *route);
+/* Answers what comes in until the queue is closed. */
+void http_batch_run(struct http_server *s, void *ctx);
 
 /* http_client_address.c: sets req.peer and req.is_proxied. */
 void http_client_address(struct exchange *ex);

@@ -308,9 +308,10 @@ static enum status bind_body(struct exchange *ex)
     return st == ST_INVALID && r->status == 0 ? req_invalid(r, &errors) : st;
 }
 
-static enum status begin_handler(struct exchange *ex)
+enum status http_request_admit(struct exchange *ex, void *ctx)
 {
     struct req *r = &ex->req;
+    r->ctx = ctx;
     if (atomic_load(&ex->server->is_over))
         return req_fail(r, ST_STOPPED, NULL, "this server is shutting down");
     TRY(decode_path(ex));
@@ -319,6 +320,16 @@ static enum status begin_handler(struct exchange *ex)
         TRY(ex->server->config.authenticate(r));
     TRY(bind_query(r));
     TRY(bind_body(ex));
+    ex->is_admitted = true;
+    return ST_OK;
+}
+
+static enum status begin_handler(struct exchange *ex, void *ctx)
+{
+    struct req *r = &ex->req;
+    r->ctx = ctx;
+    if (!ex->is_admitted)
+        TRY(http_request_admit(ex, ctx));
     if (ex->server->config.before && !(r->route->flags & ROUTE_INLINE))
         TRY(ex->server->config.before(r));
     return r->status != 0 ? ST_OK : r->route->handler(r);
@@ -335,7 +346,7 @@ static enum status resume_handler(struct exchange *ex)
     return ex->resume(r);
 }
 
-static void finish(struct exchange *ex, enum status st)
+void http_request_finish(struct exchange *ex, enum status st)
 {
     const struct http_config *config = &ex->server->config;
     http_reply_settle(ex, st);
@@ -352,7 +363,7 @@ bool http_request_run(struct exchange *ex, void *ctx)
     if (http_park_take_queued(ex))
         st = resume_handler(ex);
     else
-        st = begin_handler(ex);
+        st = begin_handler(ex, ctx);
     for (;;) {
         switch (http_park_settle(ex, st)) {
         case PARK_WAITING:
@@ -363,7 +374,7 @@ bool http_request_run(struct exchange *ex, void *ctx)
         case PARK_NONE:
         case PARK_ARMED:
         case PARK_QUEUED:
-            finish(ex, st);
+            http_request_finish(ex, st);
             return true;
         }
     }

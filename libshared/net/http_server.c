@@ -49,6 +49,13 @@ static void handle_requests(struct stage *stage, void *arg)
     }
 }
 
+static void handle_batches(struct stage *stage, void *arg)
+{
+    struct handler_thread *t = arg;
+    (void)stage;
+    http_batch_run(t->server, t->ctx);
+}
+
 /* Cuts off clients that take too long. The lock keeps their sockets from being closed meanwhile. */
 static bool reap_slow_clients(struct http_server *s, int64_t now)
 {
@@ -180,44 +187,73 @@ static enum status start_daemon(struct http_server *s, int fd, struct errbuf *er
     return s->daemon ? ST_OK : err_set(err, ST_INTERNAL, "the HTTP server did not start");
 }
 
+static enum status start_threads(struct http_server *s, const char *name, int count, stage_fn *fn,
+                                 struct handler_thread **out, int *started)
+{
+    struct handler_thread *threads = calloc((size_t)count, sizeof(*threads));
+    if (!threads)
+        return ST_NO_MEMORY;
+    *out = threads;
+    for (int i = 0; i < count; i++) {
+        struct handler_thread *t = &threads[i];
+        char text[24];
+        (void)snprintf(text, sizeof(text), "%s-%d", name, i);
+        t->server = s;
+        *started = i + 1;
+        if (s->config.ctx_new)
+            TRY(s->config.ctx_new(s->config.arg, &t->ctx));
+        TRY(stage_start(text, fn, t, &t->stage));
+    }
+    return ST_OK;
+}
+
 static enum status start_handlers(struct http_server *s, struct errbuf *err)
 {
     if (s->config.handler_threads == 0)
         return route_table_is_inline(s->routes)
                    ? ST_OK
                    : err_set(err, ST_INVALID, "routes that are not inline need handler threads");
-    s->handlers = calloc((size_t)s->config.handler_threads, sizeof(*s->handlers));
-    if (!s->handlers)
+    TRY(start_threads(s, "http", s->config.handler_threads, handle_requests, &s->handlers,
+                      &s->handler_count));
+    if (s->config.batch_threads == 0)
+        return ST_OK;
+    s->batch_queue = bqueue_new((size_t)MAX_OF(s->config.queue_max, 1));
+    if (!s->batch_queue)
         return ST_NO_MEMORY;
-    for (int i = 0; i < s->config.handler_threads; i++) {
-        struct handler_thread *t = &s->handlers[i];
-        char name[24];
-        (void)snprintf(name, sizeof(name), "http-%d", i);
-        t->server = s;
-        s->handler_count = i + 1;
-        if (s->config.ctx_new)
-            TRY(s->config.ctx_new(s->config.arg, &t->ctx));
-        TRY(stage_start(name, handle_requests, t, &t->stage));
+    return start_threads(s, "batch", s->config.batch_threads, handle_batches, &s->batchers,
+                         &s->batch_count);
+}
+
+static void join_threads(struct bqueue *queue, struct handler_thread *threads, int count)
+{
+    if (queue)
+        bqueue_close(queue);
+    for (int i = 0; i < count; i++)
+        stage_join(threads[i].stage);
+}
+
+static void free_threads(struct http_server *s, struct handler_thread *threads, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (s->config.ctx_free && threads[i].ctx)
+            s->config.ctx_free(threads[i].ctx);
     }
-    return ST_OK;
+    free(threads);
 }
 
 /* Joins what was started, in the order that lets every suspended connection go on. NULL-safe in
  * every part, so that a failed start ends here too. */
 static void tear_down(struct http_server *s)
 {
-    if (s->queue)
-        bqueue_close(s->queue);
-    for (int i = 0; i < s->handler_count; i++)
-        stage_join(s->handlers[i].stage);
+    /* First those that hand requests on to the others. */
+    join_threads(s->batch_queue, s->batchers, s->batch_count);
+    join_threads(s->queue, s->handlers, s->handler_count);
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
     stage_join(s->timer);
-    for (int i = 0; i < s->handler_count; i++) {
-        if (s->config.ctx_free && s->handlers[i].ctx)
-            s->config.ctx_free(s->handlers[i].ctx);
-    }
-    free(s->handlers);
+    free_threads(s, s->batchers, s->batch_count);
+    free_threads(s, s->handlers, s->handler_count);
+    bqueue_free(s->batch_queue);
     bqueue_free(s->queue);
     http_park_done(&s->park);
     route_table_free(s->routes);

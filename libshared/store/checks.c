@@ -82,6 +82,26 @@ enum status checks_get(struct db *db, struct arena *arena, const struct uuid *or
     return check_read_row(r, 0, arena, out);
 }
 
+enum status checks_get_many(struct db *db, struct arena *arena, struct check_wanted *w,
+                            size_t count)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuids_of(&args, DB_COLUMN(w, count, org_id));
+    db_arg_uuids_of(&args, DB_COLUMN(w, count, id));
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_CHECK_GET_MANY, &args, &r));
+    for (int row = 0; row < PQntuples(r); row++) {
+        const int64_t n = row_i64(r, row, "n");
+        if (n < 1 || n > (int64_t)count)
+            return ST_CORRUPT;
+        struct check_wanted *one = &w[n - 1];
+        TRY(read_row(r, row, one->arena, &one->check));
+        one->is_found = true;
+    }
+    return ST_OK;
+}
+
 enum status checks_exists(struct db *db, struct arena *arena, const struct uuid *org_id,
                           const struct uuid *id)
 {

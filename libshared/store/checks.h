@@ -62,6 +62,15 @@ NODISCARD enum status checks_list(struct db *db, struct arena *arena, const stru
                                   struct check **rows, size_t *count);
 NODISCARD enum status checks_get(struct db *db, struct arena *arena, const struct uuid *org_id,
                                  const struct uuid *id, struct check *out);
+struct check_wanted {
+    struct uuid org_id, id;
+    struct arena *arena; /* where its texts go */
+    struct check check;  /* out */
+    bool is_found;       /* out */
+};
+/* Several checks, of whichever organisations, with one query. */
+NODISCARD enum status checks_get_many(struct db *db, struct arena *arena, struct check_wanted *w,
+                                      size_t count);
 NODISCARD enum status checks_exists(struct db *db, struct arena *arena, const struct uuid *org_id,
                                     const struct uuid *id);
 /* The time limits of those of the checks that the organisation has: (*out)[i] of ids[i], 0: none.

@@ -17,6 +17,8 @@
 #include "store/key_uses.h"
 
 enum { CACHE_ENTRIES = 4096, RATE_BUCKETS = 16384, RATE_LEASES = 4096, PARKED_MAX = 4096 };
+/* While one waits for PostgreSQL the other one is busy with what that said. */
+enum { BATCH_THREADS = 2 };
 
 static void context_free(void *arg)
 {
@@ -125,6 +127,7 @@ static enum status serve(struct api *api, struct errbuf *err)
         .port = (int)conf->api_port,
         .io_threads = (int)conf->http_io_threads,
         .handler_threads = (int)conf->http_handler_threads,
+        .batch_threads = BATCH_THREADS,
         .queue_max = (int)conf->http_queue,
         .connections_max = (int)conf->http_connections,
         .parked_max = PARKED_MAX,

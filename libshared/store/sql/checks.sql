@@ -115,6 +115,17 @@ FROM checks c
 JOIN check_state s ON s.check_id = c.id
 WHERE c.org_id = $1 AND c.id = $2
 
+-- name: check_get_many
+SELECT w.n, c.id, c.legacy_id, c.name, c.kind, c.plugin_type, c.config, c.secret, c.enabled,
+       c.schedule, c.timeout_ms, c.retries, c.retry_interval, c.recoveries, c.webhook_url, c.tags,
+       c.group_name, c.external_id,
+       c.revision, c.created_at, c.updated_at, s.state, s.since, s.last_run_at, s.last_status,
+       s.last_message, s.last_response_us, s.incident_id,
+       ARRAY(SELECT channel_id FROM check_channels WHERE check_id = c.id ORDER BY 1) AS channels
+FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w (org_id, id, n)
+JOIN checks c ON c.id = w.id AND c.org_id = w.org_id
+JOIN check_state s ON s.check_id = c.id
+
 -- Recorders, which lock a check FOR KEY SHARE and then its state, go on meanwhile.
 -- name: check_lock
 SELECT id FROM checks WHERE org_id = $1 AND id = $2 FOR NO KEY UPDATE

@@ -323,6 +323,25 @@ static enum status check_get(struct req *r)
     return check_reply(r, 200, &c);
 }
 
+static enum status check_get_batch(struct req **r, size_t count)
+{
+    if (count == 1)
+        return check_get(r[0]);
+    struct check_wanted wanted[LIMIT_HTTP_BATCH] = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct check_wanted *w = &wanted[i];
+        w->org_id = r[i]->who->org_id;
+        w->arena = r[i]->arena;
+        if (uuid_parse(r[i]->param[0], &w->id) != ST_OK)
+            w->id = (struct uuid){{0}}; /* nobody's */
+    }
+    TRY(checks_get_many(req_ctx(r[0])->db, r[0]->arena, wanted, count));
+    for (size_t i = 0; i < count; i++)
+        (void)(wanted[i].is_found ? reply_check(r[i], 200, &wanted[i].check)
+                                  : check_not_found(r[i]));
+    return ST_OK;
+}
+
 static enum status check_create(struct req *r)
 {
     const struct check_in *in = r->in;
@@ -415,7 +434,7 @@ static const struct route routes[] = {
           .errors = ERRORS("SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"), .flags = ROUTE_ATOMIC,
           .handler = check_create),
     ROUTE(M_GET, "/{id}", SCOPE_CHECKS_READ, "Get a check", .reply = &check_schema,
-          .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_get),
+          .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_get, .batch = check_get_batch),
     ROUTE(M_PUT, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
           .body = &check_update_schema, .reply = &check_schema,
           .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"),
