@@ -2,6 +2,7 @@
 #include "auth/cache.h"
 
 #include <pthread.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -32,6 +33,13 @@ void auth_cache_free(struct auth_cache *c)
         return;
     (void)pthread_mutex_destroy(&c->lock);
     free(c);
+}
+
+void auth_cache_key(const char *credential, unsigned char out[AUTH_CACHE_KEY_BYTES])
+{
+    /* BLAKE2b: it costs each request a third of SHA-256. */
+    (void)crypto_generichash(out, AUTH_CACHE_KEY_BYTES, (const unsigned char *)credential,
+                             strlen(credential), NULL, 0);
 }
 
 /* The key is a hash already. */

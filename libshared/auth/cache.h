@@ -15,7 +15,7 @@ struct auth_cache;
 enum { AUTH_CACHE_LIFE_US = 5 * 1000000, AUTH_CACHE_KEY_BYTES = 32 };
 
 struct auth_entry {
-    unsigned char key[AUTH_CACHE_KEY_BYTES]; /* SHA-256 of the credential */
+    unsigned char key[AUTH_CACHE_KEY_BYTES]; /* auth_cache_key */
     struct principal who;
     int64_t expires_us; /* wall clock; 0: never */
     int64_t found_us;   /* monotonic: set by auth_cache_put */
@@ -26,6 +26,8 @@ struct auth_cache *auth_cache_new(size_t entries);
 /* NULL is fine. */
 void auth_cache_free(struct auth_cache *c);
 /* False when there is none that is young enough. */
+/* The key of a credential: a hash, so that no credential is kept. */
+void auth_cache_key(const char *credential, unsigned char out[AUTH_CACHE_KEY_BYTES]);
 bool auth_cache_get(struct auth_cache *c, const unsigned char key[AUTH_CACHE_KEY_BYTES],
                     int64_t now_us, struct auth_entry *out);
 /* asked_us: the time before the query was sent, so that an entry is never older than it says. */

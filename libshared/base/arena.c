@@ -134,14 +134,17 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    char most[128];
     va_list ap;
     va_start(ap, fmt);
     va_list again;
     va_copy(again, ap);
-    int len = vsnprintf(NULL, 0, fmt, again);
+    int len = vsnprintf(most, sizeof(most), fmt, again);
     va_end(again);
     char *text = len < 0 ? NULL : arena_alloc(a, (size_t)len + 1);
-    if (text)
+    if (text && (size_t)len < sizeof(most))
+        memcpy(text, most, (size_t)len);
+    else if (text)
         (void)vsnprintf(text, (size_t)len + 1, fmt, ap);
     va_end(ap);
     return text;

@@ -142,10 +142,28 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     return n;
 }
 
+/* Whether all eight bytes are ASCII, and none is NUL. */
+static bool is_plain(uint64_t word)
+{
+    const uint64_t high = 0x8080808080808080ULL, one = 0x0101010101010101ULL;
+    return (word & high) == 0 && ((word - one) & ~word & high) == 0;
+}
+
 bool str_is_utf8(const char *s, size_t len)
 {
     const unsigned char *p = (const unsigned char *)s;
     while (len > 0) {
+        /* Most text is plain: eight bytes at once as long as it is. */
+        uint64_t word = 0;
+        while (len >= sizeof(word)) {
+            memcpy(&word, p, sizeof(word));
+            if (!is_plain(word))
+                break;
+            p += sizeof(word);
+            len -= sizeof(word);
+        }
+        if (len == 0)
+            break;
         size_t n = utf8_sequence(p, len);
         if (n == 0)
             return false;

@@ -51,6 +51,17 @@ struct uuid uuid_new(void)
     return id;
 }
 
+struct uuid uuid_new_plain(void)
+{
+    struct uuid id;
+    const uint64_t a = rand_below(UINT64_MAX), b = rand_below(UINT64_MAX);
+    memcpy(id.b, &a, sizeof(a));
+    memcpy(id.b + sizeof(a), &b, sizeof(b));
+    put_time(&id, (uint64_t)clock_wall_ms());
+    put_version(&id);
+    return id;
+}
+
 int64_t uuid_time_ms(const struct uuid *id)
 {
     uint64_t ms = 0;
@@ -74,20 +85,20 @@ void uuid_format(const struct uuid *id, char out[UUID_TEXT_BYTES])
 
 enum status uuid_parse(const char *text, struct uuid *out)
 {
-    if (strlen(text) != UUID_TEXT_BYTES - 1)
-        return ST_INVALID;
-    char hex[33];
-    size_t at = 0;
-    for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash != (text[i] == '-'))
-            return ST_INVALID;
-        if (!dash)
-            hex[at++] = text[i];
-    }
-    hex[32] = '\0';
     struct uuid id;
-    TRY(str_unhex(hex, sizeof(id.b), id.b));
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof(id.b); i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
+            return ST_INVALID;
+        const int high = str_hex_digit(text[at]); /* the terminator is none */
+        const int low = high < 0 ? -1 : str_hex_digit(text[at + 1]);
+        if (low < 0)
+            return ST_INVALID;
+        id.b[i] = (uint8_t)(high * 16 + low);
+        at += 2;
+    }
+    if (text[at] != '\0')
+        return ST_INVALID;
     *out = id;
     return ST_OK;
 }

@@ -13,6 +13,8 @@ struct uuid {
 
 /* A fresh id for this moment; ids of one process grow even within one millisecond. */
 struct uuid uuid_new(void);
+/* As uuid_new, but guessable and in no order: for what only has to differ, and is made often. */
+struct uuid uuid_new_plain(void);
 /* A version 7 id whose time part is given (ms since 1970), the rest random. */
 struct uuid uuid_at(int64_t wall_ms);
 /* The time part of a version 7 id. */

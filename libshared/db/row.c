@@ -8,13 +8,18 @@
 #include "db/db.h"
 #include "log/log.h"
 
-/* Not PQfnumber, which copies the name and folds its case at each call. */
+/* Not PQfnumber, which copies the name and folds its case at each call. Columns are mostly read in
+ * their order: the search goes on behind the one that was found last. */
 static int column_of(const PGresult *r, const char *column)
 {
+    static __thread int after;
     int n = PQnfields(r);
     for (int i = 0; i < n; i++) {
-        if (strcmp(PQfname(r, i), column) == 0)
-            return i;
+        const int at = (after + i) % n;
+        if (strcmp(PQfname(r, at), column) == 0) {
+            after = at + 1;
+            return at;
+        }
     }
     log_error("db_no_such_column", kv_str("column", column));
     abort();

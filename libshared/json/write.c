@@ -144,6 +144,11 @@ void jw_f64(struct jw *w, double v)
         return;
     }
     separate(w);
+    if (v > -1e15 && v < 1e15 && (v < 0 || v > 0) && !(v < trunc(v)) && !(v > trunc(v))) {
+        buf_i64(w->out, (int64_t)v);
+        buf_append(w->out, ".0", 2);
+        return;
+    }
     char text[40];
     for (int precision = 15; precision <= 17; precision++) {
         (void)snprintf(text, sizeof(text), "%.*g", precision, v);

@@ -181,6 +181,7 @@ void reply_encode(struct req *r);
 /* Copies value to the arena. CR, LF and NUL make it disappear (logged): never from outside
  * unchecked. */
 void reply_header(struct req *r, const char *name, const char *value);
+void reply_header_i64(struct req *r, const char *name, int64_t value);
 
 /* problem+json with everything that api.md promises; returns st so that a handler can return it.
  * `code` is one of net/errors.def (with this status; another is logged and becomes the generic

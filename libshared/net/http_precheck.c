@@ -81,11 +81,12 @@ enum status http_precheck_target(const char *target, struct errbuf *err)
 
 static bool is_token(const char *s, size_t len)
 {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
+    static const char marks[] = "!#$%&'*+.^_`|~";
     for (size_t i = 0; i < len; i++) {
         char c = s[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (c == '\0' || !strchr(marks, c)))
+        bool usual = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     c == '-';
+        if (!usual && (c == '\0' || !strchr(marks, c)))
             return false;
     }
     return len > 0;

@@ -1,6 +1,7 @@
 /* Replies and problem documents (RFC 9457), and turning them into libmicrohttpd's responses. */
 #include "net/http_internal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,10 +65,18 @@ void reply_header(struct req *r, const char *name, const char *value)
         r->reply_headers[r->reply_header_count++] = (struct http_reply_header){name, copy};
 }
 
+void reply_header_i64(struct req *r, const char *name, int64_t value)
+{
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%" PRId64, value);
+    reply_header(r, name, text);
+}
+
 static bool has_header(const struct req *r, const char *name)
 {
     for (size_t i = 0; i < r->reply_header_count; i++) {
-        if (strcasecmp(r->reply_headers[i].name, name) == 0)
+        const char *set = r->reply_headers[i].name;
+        if ((set[0] | 0x20) == (name[0] | 0x20) && strcasecmp(set, name) == 0)
             return true;
     }
     return false;

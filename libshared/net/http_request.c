@@ -72,7 +72,7 @@ static void choose_request_id(struct exchange *ex)
         (void)str_copy(ex->request_id, sizeof(ex->request_id), given);
         return;
     }
-    struct uuid id = uuid_new();
+    struct uuid id = uuid_new_plain();
     uuid_format(&id, ex->request_id);
 }
 

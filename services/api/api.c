@@ -18,7 +18,7 @@
 
 enum { CACHE_ENTRIES = 4096, RATE_BUCKETS = 16384, RATE_LEASES = 4096, PARKED_MAX = 4096 };
 /* While one waits for PostgreSQL the other one is busy with what that said. */
-enum { BATCH_THREADS = 2 };
+enum { BATCH_THREADS = 1 };
 
 static void context_free(void *arg)
 {

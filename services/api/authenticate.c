@@ -121,7 +121,7 @@ static enum status identify(struct req *r, const struct credential *c, struct au
     struct auth_entry e = {0};
     if (strlen(c->text) > LIMIT_TOKEN_BYTES)
         return err_set(why, ST_UNAUTHENTICATED, "token is too long");
-    secret_hash(c->text, e.key);
+    auth_cache_key(c->text, e.key);
     const int64_t asked_us = clock_mono_us();
     if (!auth_cache_get(cache, e.key, asked_us, &e)) {
         TRY(c->is_api_key ? by_api_key(r, c->text, &e, why) : by_token(r, c->text, &e, why));

@@ -13,7 +13,7 @@ static void tell(struct req *r, const struct rate_state *s)
                 {"RateLimit-Remaining", MAX_OF(s->remaining, 0)},
                 {"RateLimit-Reset", s->reset_s}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        reply_header(r, rows[i].name, arena_printf(r->arena, "%lld", (long long)rows[i].value));
+        reply_header_i64(r, rows[i].name, rows[i].value);
     reply_header(r, "RateLimit-Policy", arena_printf(r->arena, "%lld;w=60", (long long)s->limit));
 }
 

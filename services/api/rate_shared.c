@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/rand.h"
 #include "base/str.h"
 #include "gen/scripts.h"
 
@@ -27,7 +28,8 @@ struct lease {
 struct rate_shared {
     pthread_mutex_t lock;
     int64_t off_till_us; /* Redis did not answer */
-    size_t mask;         /* of sets */
+    unsigned char hash_key[crypto_shorthash_KEYBYTES]; /* outsiders cannot choose a set */
+    size_t mask;                                       /* of sets */
     struct lease lease[];
 };
 
@@ -40,6 +42,7 @@ struct rate_shared *rate_shared_new(size_t callers)
     if (!s)
         return NULL;
     s->mask = sets - 1;
+    rand_bytes(s->hash_key, sizeof(s->hash_key));
     (void)pthread_mutex_init(&s->lock, NULL);
     return s;
 }
@@ -62,11 +65,13 @@ static void hash_key(const struct rate_key *key, unsigned char out[16])
 
 /* The key's lease, or the one of its set that was drawn longest ago, which is forgotten: what it
  * held is lost to its caller for the moment, never given out twice. */
-static struct lease *find(struct rate_shared *s, const struct rate_key *key,
-                          const unsigned char hash[16])
+static struct lease *find(struct rate_shared *s, const struct rate_key *key)
 {
+    unsigned char text[1 + sizeof(key->bytes)];
     uint64_t place = 0;
-    memcpy(&place, hash, sizeof(place));
+    text[0] = key->kind;
+    memcpy(text + 1, key->bytes, sizeof(key->bytes));
+    (void)crypto_shorthash((unsigned char *)&place, text, sizeof(text), s->hash_key);
     struct lease *set = &s->lease[(place & s->mask) * WAYS];
     struct lease *oldest = set;
     for (int i = 0; i < WAYS; i++) {
@@ -161,10 +166,9 @@ enum rate_verdict rate_shared_take(struct rate_shared *s, struct redis *redis,
     unsigned char hash[16];
     struct draw d;
     enum rate_verdict verdict = RATE_UNKNOWN;
-    hash_key(key, hash);
     (void)pthread_mutex_lock(&s->lock);
     const bool is_off = now_us < s->off_till_us;
-    struct lease *l = find(s, key, hash);
+    struct lease *l = find(s, key);
     if (!is_off)
         verdict = try_lease(l, per_minute, now_us, &d);
     if (verdict != RATE_UNKNOWN)
@@ -173,10 +177,11 @@ enum rate_verdict rate_shared_take(struct rate_shared *s, struct redis *redis,
     if (is_off || verdict != RATE_UNKNOWN)
         return verdict;
 
+    hash_key(key, hash);
     const enum status st = ask(redis, hash, per_minute, &d);
     (void)pthread_mutex_lock(&s->lock);
     if (st == ST_OK) {
-        l = find(s, key, hash); /* it may have made room for another */
+        l = find(s, key); /* it may have made room for another */
         verdict = book(l, per_minute, now_us, &d);
         tell(l, per_minute, now_us, state);
     } else {

@@ -327,11 +327,12 @@ static enum status check_get_batch(struct req **r, size_t count)
 {
     if (count == 1)
         return check_get(r[0]);
-    struct check_wanted wanted[LIMIT_HTTP_BATCH] = {0};
+    struct check_wanted wanted[LIMIT_HTTP_BATCH];
     for (size_t i = 0; i < count; i++) {
         struct check_wanted *w = &wanted[i];
         w->org_id = r[i]->who->org_id;
         w->arena = r[i]->arena;
+        w->is_found = false;
         if (uuid_parse(r[i]->param[0], &w->id) != ST_OK)
             w->id = (struct uuid){{0}}; /* nobody's */
     }
