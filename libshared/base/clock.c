@@ -120,12 +120,14 @@ void time_format_us(int64_t wall_us, char out[TIME_TEXT_BYTES])
     }
     time_t when = (time_t)seconds;
     struct tm tm;
-    if (!gmtime_r(&when, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900) {
+    if (!gmtime_r(&when, &tm) || tm.tm_year < -1900) {
         (void)snprintf(out, TIME_TEXT_BYTES, "1970-01-01T00:00:00Z");
         return;
     }
     char text[TIME_TEXT_BYTES];
-    char *p = put_digits(text, tm.tm_year + 1900, 4);
+    const int64_t year = (int64_t)tm.tm_year + 1900;
+    const int year_digits = year > 99999 ? 6 : year > 9999 ? 5 : 4;
+    char *p = put_digits(text, (int)year, year_digits);
     p = put_digits(put(p, '-'), tm.tm_mon + 1, 2);
     p = put_digits(put(p, '-'), tm.tm_mday, 2);
     p = put_digits(put(p, 'T'), tm.tm_hour, 2);

@@ -96,7 +96,7 @@ enum status checks_get_many(struct db *db, struct arena *arena, struct check_wan
         if (n < 1 || n > (int64_t)count)
             return ST_CORRUPT;
         struct check_wanted *one = &w[n - 1];
-        TRY(read_row(r, row, one->arena, &one->check));
+        TRY(check_read_row(r, row, one->arena, &one->check));
         one->is_found = true;
     }
     return ST_OK;

@@ -206,8 +206,6 @@ static enum status insert_missed(struct db *db, struct step *st)
     AUTO_RESULT r = NULL;
     TRY(db_query(db, &Q_SWEEP_INSERT, &args, &r));
     st->written = (size_t)PQntuples(r);
-    for (size_t i = 0; i < st->written && i < SWEEP_MISSED_MAX; i++)
-        st->sweep->orgs[i] = row_uuid(r, (int)i, "org_id");
     return ST_OK;
 }
 
@@ -279,7 +277,6 @@ enum status sweep_step(struct db *db, struct sweep *s, int64_t now_ms, size_t *m
     }
     s->after = is_full ? last : (struct uuid){0};
     *missed = st.written;
-    s->org_count = MIN_OF(st.written, (size_t)SWEEP_MISSED_MAX);
     *done = !is_full;
     return ST_OK;
 }

@@ -19,9 +19,6 @@ struct sweep {
      * never dispatched. Per shard, from exclusive, to inclusive. */
     const int64_t *gap_from_ms, *gap_to_ms;
     struct uuid after; /* where the pass is: nil at the start */
-    /* Of the last step: whose results were written, one entry a result. */
-    struct uuid orgs[SWEEP_MISSED_MAX];
-    size_t org_count;
 };
 
 /* One step of a pass over the enabled checks of the shards: looks at up to SWEEP_PAGE checks, and

@@ -137,6 +137,7 @@ static enum status serve(struct api *api, struct errbuf *err)
         .ctx_free = context_free,
         .authenticate = api_authenticate,
         .before = api_before,
+        .before_batch = conf->cache_ttl > 0 ? api_before_batch : NULL,
         .after = api_after,
         .arg = api,
         .server_name = "Tocsin",

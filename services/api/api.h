@@ -52,8 +52,6 @@ struct api_ctx {
     struct db *db;
     struct redis *redis;
     struct redis *fast; /* for what is better left out than waited for: cache and shared limits */
-    char cache_run[48]; /* cache.c: the run of Redis, and the connection that it was asked on */
-    uint64_t cache_connection;
     const struct conf *conf; /* api->conf */
     struct seal_keys *seal;  /* api->seal */
 };

@@ -1,4 +1,4 @@
-/* The cache of replies. An entry is some lines of head (see struct head) and the body. */
+/* The cache of replies. An entry is some lines of head (enum line) and the body. */
 #include "services/api/cache.h"
 
 #include <pthread.h>
@@ -12,13 +12,15 @@
 #include "log/log.h"
 #include "net/http_accept.h"
 #include "obs/metrics.h"
-#include "redis/generation.h"
+#include "services/api/kept.h"
+#include "store/generations.h"
 
-enum { KEY_BYTES = 128, STAMP_BYTES = 160, RUN_BYTES = 41, REST_MS = 1000 };
+enum { KEY_BYTES = 96, STAMP_BYTES = 64, REST_MS = 1000 };
 
 struct cache {
     int64_t ttl_ms;
-    /* Monotonic ms. Until then nothing is asked: Redis failed, or did not learn of a change. */
+    struct kept *kept;
+    /* Monotonic ms. Until then Redis is left alone: it failed. */
     _Atomic int64_t off_until;
     /* What was kept in this window of ttl_ms, so that queries that never repeat cannot fill Redis.
      */
@@ -26,11 +28,11 @@ struct cache {
     _Atomic size_t window_bytes;
 };
 
-#define RESULT(where)                                                        \
-    {                                                                        \
-        .name = "tocsin_cache_requests_total",                               \
-        .help = "Requests of cacheable lists, by where the reply came from", \
-        .labels = "result=\"" where "\"", .type = METRIC_COUNTER             \
+#define RESULT(where)                                                                 \
+    {                                                                                 \
+        .name = "tocsin_cache_requests_total",                                        \
+        .help = "Requests of replies that may be kept, by where the reply came from", \
+        .labels = "result=\"" where "\"", .type = METRIC_COUNTER                      \
     }
 static struct metric hits = RESULT("hit"), misses = RESULT("miss"), bypassed = RESULT("bypass");
 #undef RESULT
@@ -55,13 +57,22 @@ struct cache *cache_new(const struct conf *conf)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, add_metrics);
     struct cache *c = calloc(1, sizeof(*c));
-    if (c)
-        c->ttl_ms = conf->cache_ttl;
+    if (!c)
+        return NULL;
+    c->ttl_ms = conf->cache_ttl;
+    c->kept = kept_new(LIMIT_CACHE_KEPT_BYTES);
+    if (!c->kept) {
+        free(c);
+        return NULL;
+    }
     return c;
 }
 
 void cache_free(struct cache *c)
 {
+    if (!c)
+        return;
+    kept_free(c->kept);
     free(c);
 }
 
@@ -70,96 +81,49 @@ static struct cache *cache_of(const struct req *r)
     return req_ctx(r)->api->cache;
 }
 
-static void rest(struct cache *c, int64_t ms)
+static void rest(struct cache *c)
 {
-    const int64_t until = clock_mono_ms() + ms;
-    if (atomic_load(&c->off_until) < until)
-        atomic_store(&c->off_until, until);
+    atomic_store(&c->off_until, clock_mono_ms() + REST_MS);
     metric_inc(&failures);
 }
 
-static bool is_cacheable(const struct req *r)
+static bool is_resting(const struct cache *c)
 {
-    return r->route->reads != 0 && r->who && cache_of(r)->ttl_ms > 0;
+    return clock_mono_ms() < atomic_load(&c->off_until);
 }
 
 /* What is between looking and keeping. */
 struct lookup {
-    char key[KEY_BYTES];
-    char stamp[STAMP_BYTES]; /* Redis's run and the generations: what an entry must begin with */
+    struct kept_key key;
+    struct generations stamp; /* of what the route reads, before the database was read for it */
 };
 
-static void make_key(const struct req *r, char out[KEY_BYTES])
+static void make_key(const struct req *r, struct kept_key *out)
 {
-    unsigned char hash[16];
-    char hex[2 * sizeof(hash) + 1], tag[GENERATION_KEY_BYTES];
-    const bool is_packed = http_accepts_gzip(req_header(r, "Accept-Encoding"));
-    (void)crypto_generichash(hash, sizeof(hash), (const unsigned char *)r->target,
+    out->org = r->who->org_id;
+    out->is_packed = http_accepts_gzip(req_header(r, "Accept-Encoding"));
+    (void)crypto_generichash(out->target, sizeof(out->target), (const unsigned char *)r->target,
                              strlen(r->target), NULL, 0);
-    str_hex(hash, sizeof(hash), hex);
-    generation_tag(&r->who->org_id, tag);
-    (void)snprintf(out, KEY_BYTES, "%s:%c:%s", tag, is_packed ? 'z' : 'i', hex);
 }
 
-/* A Redis that was started anew may know older generations than it did: its run id, in each stamp,
- * tells entries of its runs apart. Fetched once a connection. */
-static enum status learn_run(struct api_ctx *ctx)
+static void stamp_text(const struct generations *g, char out[STAMP_BYTES])
 {
-    if (ctx->cache_run[0] != '\0' && ctx->cache_connection == redis_generation(ctx->fast))
-        return ST_OK;
-    AUTO_REPLY info = NULL;
-    ctx->cache_run[0] = '\0';
-    TRY(redis_do(ctx->fast, &info, "INFO", "server"));
-    const char *at = info->type == REDIS_REPLY_STRING ? strstr(info->str, "run_id:") : NULL;
-    if (!at)
-        return ST_IO;
-    at += strlen("run_id:");
-    (void)snprintf(ctx->cache_run, sizeof(ctx->cache_run), "%.*s",
-                   (int)MIN_OF(strcspn(at, "\r\n"), (size_t)RUN_BYTES - 1), at);
-    ctx->cache_connection = redis_generation(ctx->fast);
-    return ST_OK;
-}
-
-static enum status make_stamp(const struct req *r, const redisReply *generations,
-                              char out[STAMP_BYTES])
-{
-    int n = snprintf(out, STAMP_BYTES, "%s", req_ctx(r)->cache_run);
-    if (generations->type != REDIS_REPLY_ARRAY || generations->elements != GENERATION_COUNT_)
-        return ST_IO;
-    for (unsigned g = 0; g < GENERATION_COUNT_; g++) {
-        const redisReply *e = generations->element[g];
-        if (!(r->route->reads & (1u << g)))
-            continue;
-        n += snprintf(out + n, STAMP_BYTES - (size_t)n, " %u=%.20s", g,
-                      e->type == REDIS_REPLY_STRING ? e->str : "");
-    }
-    return ST_OK;
-}
-
-/* The generations and the entry, in this order, in one round trip. */
-static enum status fetch(struct req *r, struct lookup *l, redisReply **entry)
-{
-    struct redis *redis = req_ctx(r)->fast;
-    char key[GENERATION_KEY_BYTES];
-    struct rargs a;
-    TRY(learn_run(req_ctx(r)));
-    generation_key(&r->who->org_id, key);
-    rargs_init(&a, "HMGET");
-    rargs_str(&a, key);
-    for (unsigned g = 0; g < GENERATION_COUNT_; g++)
-        rargs_str(&a, generation_field((enum generation)g));
-    TRY(redis_append(redis, &a));
-    rargs_init(&a, "GET");
-    rargs_str(&a, l->key);
-    TRY(redis_append(redis, &a));
-    AUTO_REPLY generations = NULL;
-    TRY(redis_fetch(redis, &generations));
-    TRY(redis_fetch(redis, entry));
-    return make_stamp(r, generations, l->stamp);
+    (void)snprintf(out, STAMP_BYTES, "%llx.%llx.%llx", (unsigned long long)g->of[GENERATION_EDITS],
+                   (unsigned long long)g->of[GENERATION_RESULTS],
+                   (unsigned long long)g->of[GENERATION_DELIVERIES]);
 }
 
 /* The lines of an entry's head. */
-enum line { LINE_STAMP, LINE_TYPE, LINE_CODING, LINE_ETAG, LINE_LINK, LINE_TOTAL, LINE_COUNT_ };
+enum line {
+    LINE_STAMP,
+    LINE_AT,
+    LINE_TYPE,
+    LINE_CODING,
+    LINE_ETAG,
+    LINE_LINK,
+    LINE_TOTAL,
+    LINE_COUNT_
+};
 
 static bool split(char *text, size_t len, char *line[LINE_COUNT_], const char **body,
                   size_t *body_len)
@@ -178,18 +142,15 @@ static bool split(char *text, size_t len, char *line[LINE_COUNT_], const char **
     return true;
 }
 
-static bool serve(struct req *r, const struct lookup *l, redisReply *entry)
+/* Replies with an entry, which is the request's own. */
+static bool serve(struct req *r, char *text, size_t text_len)
 {
     char *line[LINE_COUNT_];
     const char *body = NULL;
     size_t len = 0;
-    if (entry->type != REDIS_REPLY_STRING || !split(entry->str, entry->len, line, &body, &len) ||
-        !str_eq(line[LINE_STAMP], l->stamp))
+    if (!split(text, text_len, line, &body, &len))
         return false;
-    const char *type = arena_strdup(r->arena, line[LINE_TYPE]);
-    if (!type)
-        return false;
-    reply_text(r, 200, type, body, len);
+    reply_text(r, 200, line[LINE_TYPE], body, len);
     (void)str_copy(r->etag, sizeof(r->etag), line[LINE_ETAG]);
     if (line[LINE_CODING][0] != '\0') {
         reply_header(r, "Content-Encoding", line[LINE_CODING]);
@@ -200,35 +161,130 @@ static bool serve(struct req *r, const struct lookup *l, redisReply *entry)
     if (line[LINE_TOTAL][0] != '\0')
         reply_header(r, "X-Total-Count", line[LINE_TOTAL]);
     reply_header(r, "X-Cache", "hit");
+    metric_inc(&hits);
+    r->hook_state = NULL;
     return true;
+}
+
+/* --- for requests that wait together: this process's table --- */
+
+struct looks {
+    struct req *r[LIMIT_HTTP_BATCH];
+    struct lookup *lookup[LIMIT_HTTP_BATCH];
+    struct uuid org[LIMIT_HTTP_BATCH];
+    size_t count;
+};
+
+static void miss(struct req *r)
+{
+    metric_inc(&misses);
+    reply_header(r, "X-Cache", "miss");
+}
+
+/* Those for which the generations are worth asking. */
+static void choose(struct cache *c, struct req **r, size_t count, struct looks *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (r[i]->route->reads == 0 || !r[i]->who)
+            continue;
+        struct lookup *l = arena_alloc(r[i]->arena, sizeof(*l));
+        if (!l)
+            continue;
+        make_key(r[i], &l->key);
+        if ((r[i]->route->reads & CACHED_HERE) && !kept_touch(c->kept, &l->key)) {
+            miss(r[i]);
+            continue;
+        }
+        out->r[out->count] = r[i];
+        out->lookup[out->count] = l;
+        out->org[out->count++] = r[i]->who->org_id;
+    }
+}
+
+void cache_look_batch(struct req **r, size_t count)
+{
+    struct api_ctx *ctx = req_ctx(r[0]);
+    struct cache *c = ctx->api->cache;
+    struct looks looks = {.count = 0};
+    struct generations now[LIMIT_HTTP_BATCH];
+    choose(c, r, count, &looks);
+    if (looks.count == 0)
+        return;
+    if (generations_read(ctx->db, r[0]->arena, looks.org, looks.count, now) != ST_OK) {
+        for (size_t i = 0; i < looks.count; i++)
+            metric_inc(&bypassed);
+        return;
+    }
+    const int64_t since_ms = clock_mono_ms() - c->ttl_ms;
+    for (size_t i = 0; i < looks.count; i++) {
+        struct req *one = looks.r[i];
+        struct lookup *l = looks.lookup[i];
+        size_t len = 0;
+        for (unsigned g = 0; g < GENERATION_COUNT_; g++)
+            l->stamp.of[g] = one->route->reads & (1u << g) ? now[i].of[g] : 0;
+        char *text = kept_get(c->kept, &l->key, &l->stamp, since_ms, one->arena, &len);
+        if (text && serve(one, text, len))
+            continue;
+        one->hook_state = l;
+        if (one->route->reads & CACHED_HERE)
+            miss(one);
+    }
+}
+
+/* --- Redis, which all processes share --- */
+
+static void redis_key(const struct lookup *l, char out[KEY_BYTES])
+{
+    char hex[2 * sizeof(l->key.target) + 1], org[UUID_TEXT_BYTES];
+    str_hex(l->key.target, sizeof(l->key.target), hex);
+    uuid_format(&l->key.org, org);
+    (void)snprintf(out, KEY_BYTES, "{c:%s}:%c:%s", org, l->key.is_packed ? 'z' : 'i', hex);
+}
+
+/* When an entry was made (the number that the text begins with), on this process's clock; others'
+ * clocks may be off. */
+static int64_t made_at_ms(const struct cache *c, const char *text)
+{
+    const int64_t age_ms = clock_wall_ms() - strtoll(text, NULL, 10);
+    return clock_mono_ms() - MAX_OF(MIN_OF(age_ms, c->ttl_ms), (int64_t)0);
+}
+
+/* Replies with another process's entry, and keeps it here as well. */
+static bool serve_shared(struct req *r, const struct lookup *l, const redisReply *entry)
+{
+    struct cache *c = cache_of(r);
+    char stamp[STAMP_BYTES];
+    stamp_text(&l->stamp, stamp);
+    const size_t len = strlen(stamp);
+    if (entry->type != REDIS_REPLY_STRING || entry->len <= len + 1 ||
+        memcmp(entry->str, stamp, len) != 0 || entry->str[len] != '\n')
+        return false;
+    char *text = arena_strndup(r->arena, entry->str, entry->len);
+    if (!text)
+        return false;
+    kept_put(c->kept, &l->key, &l->stamp, made_at_ms(c, text + len + 1), text, entry->len);
+    return serve(r, text, entry->len);
 }
 
 void cache_look(struct req *r)
 {
+    const struct lookup *l = r->hook_state;
     struct cache *c = cache_of(r);
-    if (!is_cacheable(r))
+    if (!l || (r->route->reads & CACHED_HERE))
         return;
-    struct lookup *l = clock_mono_ms() < atomic_load(&c->off_until)
-                           ? NULL
-                           : arena_alloc(r->arena, sizeof(*l));
-    if (!l) {
-        metric_inc(&bypassed);
-        return;
+    if (!is_resting(c)) {
+        char key[KEY_BYTES];
+        redis_key(l, key);
+        AUTO_REPLY entry = NULL;
+        struct rargs a;
+        rargs_init(&a, "GET");
+        rargs_str(&a, key);
+        if (redis_call(req_ctx(r)->fast, &a, &entry) != ST_OK)
+            rest(c);
+        else if (serve_shared(r, l, entry))
+            return;
     }
-    make_key(r, l->key);
-    AUTO_REPLY entry = NULL;
-    if (fetch(r, l, &entry) != ST_OK) {
-        rest(c, REST_MS);
-        metric_inc(&bypassed);
-        return;
-    }
-    if (serve(r, l, entry)) {
-        metric_inc(&hits);
-        return;
-    }
-    metric_inc(&misses);
-    reply_header(r, "X-Cache", "miss");
-    r->hook_state = l;
+    miss(r);
 }
 
 /* Whether there is room for so much in this window. */
@@ -249,48 +305,44 @@ static const char *header_set(const struct req *r, const char *name)
     return "";
 }
 
-void cache_keep(struct req *r)
+static void share(struct req *r, const struct lookup *l, const struct buf *entry)
 {
     struct cache *c = cache_of(r);
-    const struct lookup *l = r->hook_state;
-    if (!l || r->status != 200)
+    if (is_resting(c) || !reserve(c, entry->len))
         return;
-    reply_encode(r);
-    if (r->out.len > LIMIT_CACHE_ENTRY_BYTES || !reserve(c, r->out.len))
-        return;
-    AUTO_BUF entry;
-    buf_init(&entry, LIMIT_CACHE_ENTRY_BYTES + LIMIT_HTTP_TARGET_BYTES + 1024);
-    buf_printf(&entry, "%s\n%s\n%s\n%s\n%s\n%s\n", l->stamp, r->content_type,
-               header_set(r, "Content-Encoding"), r->etag, header_set(r, "Link"),
-               header_set(r, "X-Total-Count"));
-    buf_append(&entry, r->out.data, r->out.len);
-    if (buf_status(&entry) != ST_OK)
-        return;
+    char key[KEY_BYTES];
+    redis_key(l, key);
     struct rargs a;
     rargs_init(&a, "SET");
-    rargs_str(&a, l->key);
-    rargs_bytes(&a, entry.data, entry.len);
+    rargs_str(&a, key);
+    rargs_bytes(&a, entry->data, entry->len);
     rargs_str(&a, "PX");
     rargs_i64(&a, c->ttl_ms);
     if (redis_call(req_ctx(r)->fast, &a, NULL) == ST_OK)
         metric_inc(&stores);
     else
-        rest(c, REST_MS);
+        rest(c);
 }
 
-void cache_invalidate(struct req *r)
+void cache_keep(struct req *r)
 {
-    struct cache *c = cache_of(r);
-    if (!r->who || c->ttl_ms <= 0 || (r->status >= 400 && r->status < 500))
+    const struct lookup *l = r->hook_state;
+    if (!l || r->status != 200)
         return;
-    struct uuid org = r->who->org_id;
-    /* A Redis that is slow must learn of it all the same, one that is gone is not waited for. */
-    struct redis *redis = api_has_redis() ? req_ctx(r)->redis : req_ctx(r)->fast;
-    if (generation_raise(redis, &org, 1, GENERATION_EDITS) == ST_OK)
+    reply_encode(r);
+    if (r->out.len > LIMIT_CACHE_ENTRY_BYTES)
         return;
-    /* What was kept before is not good any more, and nobody knows: by then it is gone. */
-    const bool is_new = clock_mono_ms() >= atomic_load(&c->off_until);
-    rest(c, c->ttl_ms + REST_MS);
-    if (is_new)
-        log_warn("cache_not_told", kv_str("error", redis_error(redis)));
+    AUTO_BUF entry;
+    char stamp[STAMP_BYTES];
+    stamp_text(&l->stamp, stamp);
+    buf_init(&entry, LIMIT_CACHE_ENTRY_BYTES + LIMIT_HTTP_TARGET_BYTES + 1024);
+    buf_printf(&entry, "%s\n%lld\n%s\n%s\n%s\n%s\n%s\n", stamp, (long long)clock_wall_ms(),
+               r->content_type, header_set(r, "Content-Encoding"), r->etag, header_set(r, "Link"),
+               header_set(r, "X-Total-Count"));
+    buf_append(&entry, r->out.data, r->out.len);
+    if (buf_status(&entry) != ST_OK)
+        return;
+    kept_put(cache_of(r)->kept, &l->key, &l->stamp, clock_mono_ms(), entry.data, entry.len);
+    if (!(r->route->reads & CACHED_HERE))
+        share(r, l, &entry);
 }

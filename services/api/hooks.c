@@ -14,6 +14,8 @@ enum status api_before(struct req *r)
         return idempotency_begin(r);
     case M_GET:
     case M_HEAD:
+        /* It may come from another thread, whose connection knows who reads. */
+        TRY(db_set_actor(req_ctx(r)->db, NULL));
         cache_look(r);
         break;
     case M_OPTIONS:
@@ -21,6 +23,11 @@ enum status api_before(struct req *r)
         break;
     }
     return ST_OK;
+}
+
+void api_before_batch(struct req **r, size_t count)
+{
+    cache_look_batch(r, count);
 }
 
 enum status api_after(struct req *r)
@@ -31,11 +38,9 @@ enum status api_after(struct req *r)
     case M_PATCH:
     case M_DELETE:
         precondition_end(r);
-        cache_invalidate(r);
         break;
     case M_POST:
         st = idempotency_end(r);
-        cache_invalidate(r); /* also when nobody knows whether it was committed */
         break;
     case M_GET:
     case M_HEAD:

@@ -1,14 +1,15 @@
 /*
  * What happens around every handler, by the request's method and its route's row: preconditions of
- * changes (If-Match), repeats of POSTs (Idempotency-Key), and the cache of lists.
+ * changes (If-Match), repeats of POSTs (Idempotency-Key), and kept replies.
  */
 #ifndef TOCSIN_API_HOOKS_H
 #define TOCSIN_API_HOOKS_H
 
 #include "services/api/api.h"
 
-/* http_config.before and .after. */
+/* http_config.before, .before_batch and .after. */
 enum status api_before(struct req *r);
+void api_before_batch(struct req **r, size_t count);
 enum status api_after(struct req *r);
 
 /* precondition.c: a change or deletion with If-Match happens to that version alone, or is answered

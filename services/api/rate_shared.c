@@ -27,7 +27,7 @@ struct lease {
 
 struct rate_shared {
     pthread_mutex_t lock;
-    int64_t off_till_us; /* Redis did not answer */
+    int64_t off_till_us;                               /* Redis did not answer */
     unsigned char hash_key[crypto_shorthash_KEYBYTES]; /* outsiders cannot choose a set */
     size_t mask;                                       /* of sets */
     struct lease lease[];

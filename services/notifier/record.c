@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "log/log.h"
 #include "queue/check_jobs.h"
-#include "redis/generation.h"
 #include "services/notifier/notifier.h"
 #include "store/channels.h"
 
@@ -92,17 +91,6 @@ static enum status store(struct recorder *r, struct delivery *const *batch, size
     if (released_count > 0)
         TRY(outbox_release(r->db, r->arena, r->n->owner, released, released_count));
     return ST_OK;
-}
-
-/* A list that somebody keeps lasts for seconds only: a Redis that is away is no reason to wait. */
-static void tell_lists(struct recorder *r, struct delivery *const *batch, size_t count)
-{
-    struct uuid orgs[LIMIT_NOTIFY_BATCH];
-    for (size_t i = 0; i < count; i++)
-        orgs[i] = batch[i]->row.org_id;
-    const enum status st = generation_raise(r->redis, orgs, count, GENERATION_DELIVERIES);
-    if (st != ST_OK)
-        log_debug("lists_not_told", kv_status(st));
 }
 
 /* Until it is stored, or the service ends: then the claims run out and others send again. */
@@ -190,8 +178,6 @@ void record_run(struct stage *stage, void *arg)
             batch[i] = items[i];
         CRASH_AT("notifier.before_record");
         const bool is_stored = is_open && store_patiently(&r, stage, batch, count) == ST_OK;
-        if (is_stored)
-            tell_lists(&r, batch, count);
         finish(&r, batch, count, is_stored);
     }
     arena_free(r.arena);

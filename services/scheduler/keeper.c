@@ -8,7 +8,6 @@
 #include "log/log.h"
 #include "queue/metrics.h"
 #include "services/scheduler/internal.h"
-#include "redis/generation.h"
 #include "store/housekeeping.h"
 #include "store/sweep.h"
 
@@ -42,8 +41,7 @@ static void look(struct scheduler *s, struct view *v)
 }
 
 /* One step; returns how long to wait before the next. */
-static int64_t sweep_once(struct scheduler *s, struct db *db, struct redis *redis,
-                          struct sweep *sweep)
+static int64_t sweep_once(struct scheduler *s, struct db *db, struct sweep *sweep)
 {
     struct view v;
     int64_t pass_ms = MIN_OF(s->conf->missed_grace / 3, (int64_t)SWEEP_MAX_MS);
@@ -66,9 +64,6 @@ static int64_t sweep_once(struct scheduler *s, struct db *db, struct redis *redi
     if (missed > 0) {
         metric_add(&scheduler_missed_metric, (int64_t)missed);
         log_warn("slots_missed", kv_i64("count", (int64_t)missed));
-        st = generation_raise(redis, sweep->orgs, sweep->org_count, GENERATION_RESULTS);
-        if (st != ST_OK)
-            log_debug("lists_not_told", kv_status(st));
     }
     int64_t pace_ms = MAX_OF((clock_mono_ms() - began_ms) * PACE, (int64_t)PACE_MIN_MS);
     return done ? MAX_OF(pass_ms, pace_ms) : pace_ms;
@@ -114,7 +109,7 @@ void scheduler_keeper_loop(struct stage *stage, void *arg)
             house_at = clock_mono_ms() + HOUSE_MS;
         }
         if (now_ms >= sweep_at)
-            sweep_at = clock_mono_ms() + sweep_once(s, db, redis, &sweep);
+            sweep_at = clock_mono_ms() + sweep_once(s, db, &sweep);
         if (now_ms >= queues_at) {
             show_queues(s, redis);
             queues_at = now_ms + QUEUES_MS;

@@ -10,7 +10,6 @@
 #include "base/crash.h"
 #include "base/rand.h"
 #include "log/log.h"
-#include "redis/generation.h"
 
 enum { WAIT_MS = 60 * 1000 }; /* an end of the queue wakes as well */
 
@@ -18,8 +17,6 @@ struct recorder {
     struct stage *stage;
     struct worker *worker;
     struct db *db;
-    struct redis *redis; /* to say whose lists have changed */
-    struct uuid orgs[LIMIT_RECORD_BATCH];
     struct run *runs[LIMIT_RECORD_BATCH];
     struct record records[LIMIT_RECORD_BATCH];
     struct record_outcome outcomes[LIMIT_RECORD_BATCH];
@@ -66,19 +63,8 @@ static void abandon(struct recorder *rec, size_t from, size_t count)
     }
 }
 
-/* A list that somebody keeps lasts for seconds only: a Redis that is away is no reason to wait. */
-static void tell_lists(struct recorder *rec, size_t from, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        rec->orgs[i] = rec->outcomes[from + i].org_id;
-    const enum status st = generation_raise(rec->redis, rec->orgs, count, GENERATION_RESULTS);
-    if (st != ST_OK)
-        log_debug("lists_not_told", kv_status(st));
-}
-
 static void stored(struct recorder *rec, size_t from, size_t count)
 {
-    tell_lists(rec, from, count);
     for (size_t i = from; i < from + count; i++) {
         rec->runs[i]->outcome = rec->outcomes[i];
         rec->runs[i]->is_recorded = true;
@@ -160,17 +146,14 @@ void record_stage(struct stage *stage, void *arg)
     struct errbuf err = {0};
     AUTO_FREE struct recorder *rec = calloc(1, sizeof(*rec));
     AUTO_DB db = NULL;
-    AUTO_REDIS redis = NULL;
     /* The settings were tried when the fetch stages' connections were made. */
-    if (!rec || db_new(w->conf->database_url, "tocsin-worker-record", &db, &err) != ST_OK ||
-        redis_new(w->conf->redis_url, LIMIT_CACHE_MS, &redis, &err) != ST_OK) {
+    if (!rec || db_new(w->conf->database_url, "tocsin-worker-record", &db, &err) != ST_OK) {
         log_error("record_stage", kv_str("error", err.text));
         abort();
     }
     rec->stage = stage;
     rec->worker = w;
     rec->db = db;
-    rec->redis = redis;
     for (;;) {
         size_t count = bqueue_take(w->to_record, (void **)rec->runs, LIMIT_RECORD_BATCH, WAIT_MS);
         if (count > 0)

@@ -337,9 +337,12 @@ static enum status check_get_batch(struct req **r, size_t count)
             w->id = (struct uuid){{0}}; /* nobody's */
     }
     TRY(checks_get_many(req_ctx(r[0])->db, r[0]->arena, wanted, count));
-    for (size_t i = 0; i < count; i++)
-        (void)(wanted[i].is_found ? reply_check(r[i], 200, &wanted[i].check)
-                                  : check_not_found(r[i]));
+    for (size_t i = 0; i < count; i++) {
+        if (!wanted[i].is_found)
+            (void)check_not_found(r[i]);
+        else
+            TRY(check_reply(r[i], 200, &wanted[i].check));
+    }
     return ST_OK;
 }
 
@@ -435,7 +438,8 @@ static const struct route routes[] = {
           .errors = ERRORS("SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"), .flags = ROUTE_ATOMIC,
           .handler = check_create),
     ROUTE(M_GET, "/{id}", SCOPE_CHECKS_READ, "Get a check", .reply = &check_schema,
-          .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_get, .batch = check_get_batch),
+          .reads = CACHED_RESULTS | CACHED_HERE, .errors = ERRORS("CHECK_NOT_FOUND"),
+          .handler = check_get, .batch = check_get_batch),
     ROUTE(M_PUT, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
           .body = &check_update_schema, .reply = &check_schema,
           .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"),

@@ -65,6 +65,10 @@ static void test_format(void **state)
     assert_string_equal(text, "2026-01-30T23:23:29.000001Z");
     time_format_ms(0, text);
     assert_string_equal(text, "1970-01-01T00:00:00Z");
+    time_format_us(253402300800000000, text);
+    assert_string_equal(text, "10000-01-01T00:00:00Z");
+    time_format_us(INT64_MAX, text);
+    assert_string_equal(text, "294247-01-10T04:00:54.775807Z");
 }
 
 static void test_round_trip(void **state)
