@@ -42,6 +42,7 @@ static const struct {
     {"check_state", "follows from results; pausing changes the check, which is recorded"},
     {"transitions", "follow from results; pausing changes the check, which is recorded"},
     {"incidents", "made by the recorder; what people do to them is in incident_events"},
+    {"generations", "which state the other tables are in"},
     {"outbox", "deliveries, each with its own record"},
     {"idempotency_keys", "replies kept for a day; what they tell of is recorded itself"},
 };
