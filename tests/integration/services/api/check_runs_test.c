@@ -1,13 +1,20 @@
 /* Running checks over HTTP, with a worker of the test's own that may be silent, broken or absent.
  */
+#include <dirent.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "json/parse.h"
 #include "queue/check_jobs.h"
+#include "queue/inspect.h"
 #include "store/recorder.h"
 #include "tests/kit/api.h"
 
@@ -24,42 +31,52 @@ static atomic_bool worker_ends, worker_idles;
 
 /* --- the worker --- */
 
-static void store(struct db *own, const struct check_run *run, struct uuid *id)
+enum { BATCH = 64 };
+
+/* The results of all jobs that run a stored check, in one transaction. */
+static void store(struct db *own, const struct job_batch *batch, struct uuid ids[BATCH])
 {
-    const struct record r = {.check_id = run->check_id,
-                             .slot_us = run->slot_us,
-                             .location = "default",
-                             .trigger = "manual",
-                             .status = RESULT_SUCCESS,
-                             .message = "Website responded with status 200",
-                             .response_us = 342000,
-                             .lag_us = 100,
-                             .raw_json = "{\"status_code\":200}",
-                             .executed_us = run->slot_us + 100};
-    struct record_outcome outcome;
-    size_t alerts = 0;
-    if (recorder_store(own, &r, 1, &outcome, &alerts) == ST_OK)
-        *id = outcome.id;
+    static struct record records[BATCH];
+    static struct record_outcome outcomes[BATCH];
+    size_t count = 0, alerts = 0;
+    size_t of[BATCH];
+    for (size_t i = 0; i < batch->count; i++) {
+        struct check_run run;
+        ids[i] = (struct uuid){{0}};
+        if (check_run_decode(batch->jobs[i].args, &run, NULL) != ST_OK)
+            continue;
+        of[count] = i;
+        records[count++] = (struct record){.check_id = run.check_id,
+                                           .slot_us = run.slot_us,
+                                           .location = "default",
+                                           .trigger = "manual",
+                                           .status = RESULT_SUCCESS,
+                                           .message = "Website responded with status 200",
+                                           .response_us = 342000,
+                                           .lag_us = 100,
+                                           .raw_json = "{\"status_code\":200}",
+                                           .executed_us = run.slot_us + 100};
+    }
+    if (count == 0 || recorder_store(own, records, count, outcomes, &alerts) != ST_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        ids[of[i]] = outcomes[i].id;
 }
 
 static const char adhoc_result[] =
     "{\"status\":\"warning\",\"message\":\"slow\",\"response_time\":1.5,"
     "\"raw_data\":{\"status_code\":200},\"executed_at\":\"2026-01-30T23:23:29.5Z\"}";
 
-static void answer(struct db *own, struct redis *r, const struct job *job, enum mode mode)
+static void answer(struct redis *r, const struct job *job, enum mode mode, const struct uuid *id)
 {
     char payload[256] = "{\"error\":\"kaputt\"}";
-    struct check_run run;
-    struct uuid id = {{0}};
     if (mode == MODE_NONSENSE)
         (void)str_copy(payload, sizeof(payload), "[]");
-    if (mode == MODE_GOOD && str_eq(job->task, "check.adhoc"))
+    if (mode == MODE_GOOD && str_eq(job->task, "check.adhoc")) {
         (void)str_copy(payload, sizeof(payload), adhoc_result);
-    if ((mode == MODE_GOOD || mode == MODE_SILENT) &&
-        check_run_decode(job->args, &run, NULL) == ST_OK) {
-        store(own, &run, &id);
+    } else if (mode == MODE_GOOD) {
         char text[UUID_TEXT_BYTES];
-        uuid_format(&id, text);
+        uuid_format(id, text);
         (void)snprintf(payload, sizeof(payload), "{\"result_id\":\"%s\"}", text);
     }
     if (mode != MODE_SILENT &&
@@ -82,10 +99,14 @@ static void *work(void *arg)
             kit_pause();
             continue;
         }
-        if (queue_fetch(q, r, "worker", 4, 20, &batch) != ST_OK)
+        if (queue_fetch(q, r, "worker", BATCH, 20, &batch) != ST_OK)
             continue;
+        mode = (enum mode)atomic_load(&worker_mode);
+        struct uuid ids[BATCH];
+        if (mode == MODE_GOOD || mode == MODE_SILENT)
+            store(own, &batch, ids);
         for (size_t i = 0; i < batch.count; i++)
-            answer(own, r, &batch.jobs[i], (enum mode)atomic_load(&worker_mode));
+            answer(r, &batch.jobs[i], mode, &ids[i]);
         if (queue_ack(q, r, batch.jobs, batch.count) != ST_OK)
             print_error("the worker could not acknowledge\n");
     }
@@ -286,6 +307,112 @@ static void test_subscription_comes_back(void **state)
     kit_reply_done(&reply);
 }
 
+/* --- a thousand at a time --- */
+
+enum { CALLERS = 1000, FILES = 4096 };
+
+/* For both ends of a thousand connections, in one process. */
+static bool may_open_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return false;
+    if (files.rlim_cur < FILES && files.rlim_max >= FILES) {
+        files.rlim_cur = FILES;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur >= FILES;
+}
+
+static int64_t threads(void)
+{
+    int64_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    while (readdir(tasks))
+        count++;
+    (void)closedir(tasks);
+    return count;
+}
+
+/* Jobs that nobody has begun, also those behind others of their organisation. */
+static int64_t waiting(struct queue *q, struct redis *r)
+{
+    AUTO_ARENA arena = arena_new(1 << 16);
+    struct queue_info info;
+    assert_ok(queue_info_get(q, r, clock_wall_ms(), arena, &info));
+    return info.depth;
+}
+
+static int call_run(const struct uuid *id)
+{
+    char text[4096];
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)api->port),
+                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+    int n = snprintf(text, sizeof(text),
+                     "POST /api/v1/checks/%s/run HTTP/1.1\r\nHost: test\r\n"
+                     "Authorization: Bearer %s\r\nContent-Length: 0\r\n\r\n",
+                     kit_id(id), me.access);
+    assert_true(n > 0 && (size_t)n < sizeof(text));
+    assert_int_equal(send(fd, text, (size_t)n, MSG_NOSIGNAL), n);
+    return fd;
+}
+
+/* How many have an answer within the time (or were cut off). */
+static int answered(struct pollfd *callers, int timeout_ms)
+{
+    int n = poll(callers, CALLERS, timeout_ms);
+    assert_true(n >= 0);
+    return n;
+}
+
+static void must_have_been_run(int fd)
+{
+    char text[64] = "";
+    const struct timeval limit = {.tv_sec = 10};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+    if (!str_starts(text, "HTTP/1.1 200 "))
+        fail_msg("%s", text);
+    (void)close(fd);
+}
+
+/* They wait without threads of theirs, others are served meanwhile, and each gets its answer. */
+static void test_a_thousand_callers_wait(void **state)
+{
+    static struct pollfd callers[CALLERS];
+    if (!may_open_files()) {
+        print_message("left out: %d open files are not allowed\n", FILES);
+        skip();
+    }
+    const struct uuid slow = kit_check(db, &org, "slow");
+    kit_sql(db, "UPDATE checks SET timeout_ms = 60000 WHERE id = '%s'", kit_id(&slow));
+    set_mode(MODE_IDLE);
+    AUTO_REDIS r = kit_redis_open(kit_redis());
+    struct queue *q = NULL;
+    assert_ok(queue_new("checks", 0, &q));
+    const int64_t left = waiting(q, r);
+    const int64_t idle = threads();
+    for (int i = 0; i < CALLERS; i++)
+        callers[i] = (struct pollfd){.fd = call_run(&slow), .events = POLLIN};
+    assert_true(kit_wait(waiting(q, r) == left + CALLERS, 20000));
+    assert_int_equal(threads(), idle);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(kit_status(api, "GET", "/api/v1/checks", me.access, NULL), 200);
+    assert_int_equal(answered(callers, 0), 0);
+
+    set_mode(MODE_GOOD);
+    for (int i = 0; i < CALLERS; i++)
+        must_have_been_run(callers[i].fd);
+    assert_true(
+        kit_sql_i64(db, "SELECT count(*) FROM results WHERE check_id = '%s'", kit_id(&slow)) > 0);
+    queue_free(q);
+}
+
 static void test_without_redis(void **state)
 {
     const struct kit_api_options options = {.redis = "unix:///nonexistent/redis.sock"};
@@ -306,10 +433,15 @@ static void test_without_redis(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stored_run),         cmocka_unit_test(test_lost_message),
-        cmocka_unit_test(test_worker_that_cannot), cmocka_unit_test(test_adhoc_run),
-        cmocka_unit_test(test_adhoc_refused),      cmocka_unit_test(test_adhoc_secrets_are_sealed),
-        cmocka_unit_test(test_nobody_works),       cmocka_unit_test(test_subscription_comes_back),
+        cmocka_unit_test(test_stored_run),
+        cmocka_unit_test(test_lost_message),
+        cmocka_unit_test(test_worker_that_cannot),
+        cmocka_unit_test(test_adhoc_run),
+        cmocka_unit_test(test_adhoc_refused),
+        cmocka_unit_test(test_adhoc_secrets_are_sealed),
+        cmocka_unit_test(test_nobody_works),
+        cmocka_unit_test(test_subscription_comes_back),
+        cmocka_unit_test(test_a_thousand_callers_wait),
         cmocka_unit_test(test_without_redis),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
