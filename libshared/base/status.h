@@ -9,31 +9,32 @@
 #include "base/defs.h"
 
 /* name, HTTP status, retryable, code in problem documents, title */
-#define STATUS_TABLE(X)                                                                   \
-    X(ST_OK, 200, false, "OK", "OK")                                                      \
-    X(ST_MALFORMED, 400, false, "MALFORMED_REQUEST", "Malformed request")                 \
-    X(ST_UNAUTHENTICATED, 401, false, "UNAUTHENTICATED", "Authentication required")       \
-    X(ST_FORBIDDEN, 403, false, "FORBIDDEN", "Not permitted")                             \
-    X(ST_NOT_FOUND, 404, false, "NOT_FOUND", "Not found")                                 \
-    X(ST_METHOD, 405, false, "METHOD_NOT_ALLOWED", "Method not allowed")                  \
-    X(ST_NOT_ACCEPTABLE, 406, false, "NOT_ACCEPTABLE", "Not acceptable")                  \
-    X(ST_CONFLICT, 409, false, "CONFLICT", "Conflict")                                    \
-    X(ST_GONE, 410, false, "GONE", "Gone")                                                \
-    X(ST_PRECONDITION, 412, false, "PRECONDITION_FAILED", "Precondition failed")          \
-    X(ST_TOO_LARGE, 413, false, "TOO_LARGE", "Too large")                                 \
-    X(ST_URI_TOO_LONG, 414, false, "URI_TOO_LONG", "URI too long")                        \
-    X(ST_MEDIA_TYPE, 415, false, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type")      \
-    X(ST_INVALID, 422, false, "VALIDATION_ERROR", "Validation failed")                    \
-    X(ST_RATE_LIMITED, 429, true, "RATE_LIMITED", "Too many requests")                    \
-    X(ST_HEADERS_TOO_LARGE, 431, false, "HEADERS_TOO_LARGE", "Request headers too large") \
-    X(ST_INTERNAL, 500, false, "INTERNAL", "Internal error")                              \
-    X(ST_NO_MEMORY, 503, true, "OUT_OF_MEMORY", "Out of memory")                          \
-    X(ST_OVERLOADED, 503, true, "OVERLOADED", "Overloaded")                               \
-    X(ST_UNAVAILABLE, 503, true, "UNAVAILABLE", "Service unavailable")                    \
-    X(ST_STOPPED, 503, true, "STOPPING", "Shutting down")                                 \
-    X(ST_TIMEOUT, 504, true, "TIMEOUT", "Timed out")                                      \
-    X(ST_IO, 502, true, "IO_ERROR", "Input or output failed")                             \
-    X(ST_CORRUPT, 500, false, "CORRUPT", "Stored data is damaged")                        \
+#define STATUS_TABLE(X)                                                                        \
+    X(ST_OK, 200, false, "OK", "OK")                                                           \
+    X(ST_MALFORMED, 400, false, "MALFORMED_REQUEST", "Malformed request")                      \
+    X(ST_UNAUTHENTICATED, 401, false, "UNAUTHENTICATED", "Authentication required")            \
+    X(ST_FORBIDDEN, 403, false, "FORBIDDEN", "Not permitted")                                  \
+    X(ST_NOT_FOUND, 404, false, "NOT_FOUND", "Not found")                                      \
+    X(ST_METHOD, 405, false, "METHOD_NOT_ALLOWED", "Method not allowed")                       \
+    X(ST_NOT_ACCEPTABLE, 406, false, "NOT_ACCEPTABLE", "Not acceptable")                       \
+    X(ST_CONFLICT, 409, false, "CONFLICT", "Conflict")                                         \
+    X(ST_GONE, 410, false, "GONE", "Gone")                                                     \
+    X(ST_PRECONDITION, 412, false, "PRECONDITION_FAILED", "Precondition failed")               \
+    X(ST_TOO_LARGE, 413, false, "TOO_LARGE", "Too large")                                      \
+    X(ST_URI_TOO_LONG, 414, false, "URI_TOO_LONG", "URI too long")                             \
+    X(ST_MEDIA_TYPE, 415, false, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type")           \
+    X(ST_INVALID, 422, false, "VALIDATION_ERROR", "Validation failed")                         \
+    X(ST_RATE_LIMITED, 429, true, "RATE_LIMITED", "Too many requests")                         \
+    X(ST_HEADERS_TOO_LARGE, 431, false, "HEADERS_TOO_LARGE", "Request headers too large")      \
+    X(ST_INTERNAL, 500, false, "INTERNAL", "Internal error")                                   \
+    X(ST_NO_MEMORY, 503, true, "OUT_OF_MEMORY", "Out of memory")                               \
+    X(ST_OVERLOADED, 503, true, "OVERLOADED", "Overloaded")                                    \
+    X(ST_UNAVAILABLE, 503, true, "UNAVAILABLE", "Service unavailable")                         \
+    X(ST_STOPPED, 503, true, "STOPPING", "Shutting down")                                      \
+    X(ST_TIMEOUT, 504, true, "TIMEOUT", "Timed out")                                           \
+    X(ST_HTTP_VERSION, 505, false, "HTTP_VERSION_NOT_SUPPORTED", "HTTP version not supported") \
+    X(ST_IO, 502, true, "IO_ERROR", "Input or output failed")                                  \
+    X(ST_CORRUPT, 500, false, "CORRUPT", "Stored data is damaged")                             \
     X(ST_EGRESS_DENIED, 422, false, "EGRESS_DENIED", "Target not allowed")
 
 enum status {

@@ -116,7 +116,7 @@ static enum MHD_Result send_reply(struct exchange *ex)
         return MHD_NO;
     ex->phase = EX_READY;
     expect_within(ex->client, 0);
-    return MHD_queue_response(ex->connection, (unsigned)ex->reply_status, ex->response);
+    return http_library_queue(ex->connection, ex->reply_status, ex->response);
 }
 
 static enum MHD_Result fail(struct exchange *ex, enum status st)
@@ -311,6 +311,7 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **con
             free(c);
             return; /* it is served all the same, only libmicrohttpd's own time-out guards it */
         }
+        c->server = s;
         c->fd = info->connect_fd;
         expect_within(c, header_ms(s));
         metric_add(&http_metric_connections, 1);

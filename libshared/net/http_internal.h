@@ -25,6 +25,7 @@
 
 /* A client's connection: what the reaper of slow clients looks at. */
 struct client {
+    struct http_server *server;
     int fd;
     _Atomic int64_t deadline_mono_ms; /* 0: nothing is expected of the client now */
     bool has_sent;                    /* a request came before; I/O thread only */
@@ -120,6 +121,11 @@ void http_on_end(void *cls, struct MHD_Connection *connection, void **context,
                  enum MHD_RequestTerminationCode why);
 void http_on_connection(void *cls, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode what);
+
+/* http_library.c: queues a reply of ours; what libmicrohttpd queues by itself it turns into a
+ * problem document. */
+enum MHD_Result http_library_queue(struct MHD_Connection *connection, int status,
+                                   struct MHD_Response *response);
 
 /* http_request.c: from complete headers to a handler's outcome. */
 /* Checks and routes a request whose headers came; a failure has its problem document written. */

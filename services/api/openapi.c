@@ -27,7 +27,7 @@ static const char about[] =
     "- **Errors** are `application/problem+json` (RFC 9457): `code` is for programs and stable, "
     "`detail` is for people, `errors` lists what is wrong with a request (422). A request that "
     "cannot be read at all is 400. What belongs to another organisation does not exist: 404. "
-    "Beside the codes of each operation there are those of HTTP itself: 405, 414, 431.\n"
+    "Beside the codes of each operation there are those of HTTP itself: 405, 414, 431, 505.\n"
     "- **Lists** take `page` and `per_page`, or `limit` and `offset`; the reply tells the `total` "
     "and the `next` page, and so does its Link header.\n"
     "- **Credentials**: sign in for a token (`Authorization: Bearer …`), or make an API key "

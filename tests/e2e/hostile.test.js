@@ -52,8 +52,6 @@ async function raw(pieces, { ms = 5000, until = null } = {}) {
 }
 
 const statuses = (text) => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((m) => Number(m[1]));
-/** What libmicrohttpd refuses by itself, before we see it, is a short page; its head may come twice. */
-const isItsOwn = (text) => /\r\n\r\n<html>/.test(text) && /^connection: close/im.test(text);
 /** A whole reply: its head, and as much body as it announces. */
 const isWhole = (text) => {
   const end = text.indexOf('\r\n\r\n');
@@ -83,7 +81,7 @@ const table = {
     ['a signed length', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: +2\r\n\r\n{}`, 400],
     ['a negative length', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: -1\r\n\r\n`, 400],
     ['a length in hex', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: 0x2\r\n\r\n{}`, 400],
-    ['a length beyond all numbers', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: 99999999999999999999999\r\n\r\n`, [400, 413]],
+    ['a length beyond all numbers', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: 99999999999999999999999\r\n\r\n`, 413],
     ['an empty length', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: \r\n\r\n`, 400],
     ['an unknown coding', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`, 400],
     ['codings in a row', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`, 400],
@@ -102,8 +100,8 @@ const table = {
     ['a lone colon', `GET /api/v1/checks HTTP/1.1\r\n${AUTH}:\r\nZ: c\r\n\r\n`, 400],
     ['a request behind a lone colon', `GET /api/v1/checks HTTP/1.1\r\n${AUTH}:\r\nGET /health HTTP/1.1\r\n${H}\r\n`, 400],
     ['a colon before the length', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}: \r\nContent-Length: 2\r\n\r\n{}`, 400],
-    ['a colon and nothing else', `GET /health HTTP/1.0\r\n:\r\n\r\n`, [200, 400]],
-    ['a header without a colon', `GET /api/v1/checks HTTP/1.1\r\n${AUTH}nonsense\r\n\r\n`, [0, 400]],
+    ['a colon and nothing else', `GET /health HTTP/1.0\r\n:\r\n\r\n`, 400],
+    ['a header without a colon', `GET /api/v1/checks HTTP/1.1\r\n${AUTH}nonsense\r\n\r\n`, 400],
     ['a name with a bracket', `GET /api/v1/checks HTTP/1.1\r\n${AUTH}X[]: b\r\n\r\n`, 400],
     ['two hosts', `GET /api/v1/checks HTTP/1.1\r\n${AUTH}Host: b\r\n\r\n`, 400],
     ['no host', 'GET /api/v1/checks HTTP/1.1\r\n\r\n', 400],
@@ -113,13 +111,13 @@ const table = {
   ],
   chunks: [
     ['a good one', chunked('2\r\n{}\r\n0\r\n\r\n'), 422],
-    ['an extension', chunked('2;a=b\r\n{}\r\n0\r\n\r\n'), [400, 422]],
-    ['a size that is no number', chunked('zz\r\n{}\r\n0\r\n\r\n'), [0, 400]],
-    ['a negative size', chunked('-2\r\n{}\r\n0\r\n\r\n'), [0, 400]],
-    ['a size beyond all numbers', chunked('ffffffffffffffffffff\r\n{}'), [0, 400, 413]],
-    ['a size that lies', chunked('1\r\n{}\r\n0\r\n\r\n'), [0, 400]],
+    ['an extension', chunked('2;a=b\r\n{}\r\n0\r\n\r\n'), 422],
+    ['a size that is no number', chunked('zz\r\n{}\r\n0\r\n\r\n'), 400],
+    ['a negative size', chunked('-2\r\n{}\r\n0\r\n\r\n'), 400],
+    ['a size beyond all numbers', chunked('ffffffffffffffffffff\r\n{}'), 413],
+    ['a size that lies', chunked('1\r\n{}\r\n0\r\n\r\n'), 400],
     ['a huge size', chunked('7fffffff\r\n{}'), [0, 400, 413]],
-    ['a smuggled trailer', chunked('2\r\n{}\r\n0\r\nContent-Length: 99\r\n\r\n'), [400, 422]],
+    ['a smuggled trailer', chunked('2\r\n{}\r\n0\r\nContent-Length: 99\r\n\r\n'), 422],
   ],
   targets: [
     ['%00', get('/api/v1/checks/%00'), 400],
@@ -130,7 +128,7 @@ const table = {
     ['an escaped slash', get('/api/v1%2fchecks'), 400],
     ['an escaped backslash', get('/api/v1%5cchecks'), 400],
     ['a backslash', get('/api\\v1\\checks'), 400],
-    ['double slashes', get('//api/v1/checks'), [400, 404]],
+    ['double slashes', get('//api/v1/checks'), 404],
     ['an overlong slash', get('/api/v1/checks/%c0%af'), 400],
     ['an overlong NUL', get('/api/v1/checks/%c0%80'), 400],
     ['a surrogate', get('/api/v1/checks/%ed%a0%80'), 400],
@@ -149,7 +147,7 @@ const table = {
     ['SQL in an order', get('/api/v1/checks?sort=name;drop'), 422],
     ['SQL in an id', get("/api/v1/checks/1'%20OR%20'1'='1"), 404],
     ['a long one', get(`/api/v1/checks?q=${'a'.repeat(8300)}`), 414],
-    ['a very long one', get(`/api/v1/checks?q=${'a'.repeat(100000)}`), [0, 414, 431]],
+    ['a very long one', get(`/api/v1/checks?q=${'a'.repeat(100000)}`), 414],
   ],
   JSON: [
     ['a name twice', post('{"name":"a","name":"b"}'), 400],
@@ -165,9 +163,9 @@ const table = {
     ['a byte order mark', post('\xef\xbb\xbf{}'), 400],
     ['arrays, deep', post('['.repeat(5000)), 400],
     ['objects, deep', post('{"config":'.repeat(2000)), 400],
-    ['a number beyond all', post(`{"retries":1${'0'.repeat(400)}}`), [400, 422]],
-    ['an exponent beyond all', post('{"timeout":1e999}'), [400, 422]],
-    ['an integer past 64 bits', post('{"retries":9223372036854775808}'), [400, 422]],
+    ['a number beyond all', post(`{"retries":1${'0'.repeat(400)}}`), 400],
+    ['an exponent beyond all', post('{"timeout":1e999}'), 400],
+    ['an integer past 64 bits', post('{"retries":9223372036854775808}'), 400],
     ['NaN', post('{"timeout":NaN}'), 400],
     ['Infinity', post('{"timeout":-Infinity}'), 400],
     ['a trailing comma', post('{"name":"a",}'), 400],
@@ -199,10 +197,10 @@ const table = {
     ['a body too large', post(`{"name":"${'a'.repeat((1 << 20) + 100)}"}`), [0, 413]],
     ['a body too large, in chunks', chunked(`150000\r\n${'a'.repeat(0x150000)}\r\n0\r\n\r\n`), [0, 413]],
     ['a large header', get('/api/v1/checks', `${AUTH}X: ${'a'.repeat(17000)}\r\n`), 431],
-    ['a huge header', get('/api/v1/checks', `${AUTH}X: ${'a'.repeat(200000)}\r\n`), [0, 413, 431]],
+    ['a huge header', get('/api/v1/checks', `${AUTH}X: ${'a'.repeat(200000)}\r\n`), 431],
     ['many headers', get('/api/v1/checks', AUTH + Array.from({ length: 120 }, (_, i) => `X-${i}: y\r\n`).join('')), 431],
     ['a long token', get('/api/v1/checks', `${H}Authorization: Bearer ${'a'.repeat(9000)}\r\n`), 401],
-    ['a long method', `${'A'.repeat(5000)} /api/v1/checks HTTP/1.1\r\n${H}\r\n`, [0, 405, 413, 431]],
+    ['a long method', `${'A'.repeat(5000)} /api/v1/checks HTTP/1.1\r\n${H}\r\n`, 405],
   ],
   methods: [
     ['TRACE', `TRACE /api/v1/checks HTTP/1.1\r\n${AUTH}\r\n`, 405],
@@ -211,9 +209,9 @@ const table = {
     ['lower case', `get /api/v1/checks HTTP/1.1\r\n${AUTH}\r\n`, 405],
     ['DELETE of a list', `DELETE /api/v1/checks HTTP/1.1\r\n${AUTH}\r\n`, 405],
     ['an override', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}X-HTTP-Method-Override: DELETE\r\n${JSON_TYPE}Content-Length: 2\r\n\r\n{}`, 422],
-    ['HTTP/2 without asking', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', [0, 400, 505]],
-    ['HTTP/0.9', 'GET /health\r\n\r\n', [0, 200, 400, 505]],
-    ['HTTP/9.9', `GET /health HTTP/9.9\r\n${H}\r\n`, [0, 200, 400, 505]],
+    ['HTTP/2 without asking', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+    ['HTTP/0.9', 'GET /health\r\n\r\n', 400],
+    ['HTTP/9.9', `GET /health HTTP/9.9\r\n${H}\r\n`, 505],
     ['TLS', Buffer.from('16030100a5010000a10303', 'hex'), 0],
     ['an upgrade', get('/api/v1/checks', `${AUTH}Upgrade: h2c\r\nConnection: Upgrade\r\n`), 200],
   ],
@@ -223,7 +221,7 @@ const table = {
     ['an empty Idempotency-Key', `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Idempotency-Key: ""\r\n${JSON_TYPE}Content-Length: 84\r\n\r\n${JSON.stringify({ name: 'a', plugin_type: 'website', config: { url: 'https://a.example' } }).padEnd(84)}`, 400],
     ['Accept-Encoding that is none', get('/api/v1/checks', `${AUTH}Accept-Encoding: gzip;q=;;;,*;q=9\r\n`), 200],
     ['a range', get('/api/v1/checks', `${AUTH}Range: bytes=0-1,5-9\r\n`), 200],
-    ['Expect that nobody can meet', get('/api/v1/checks', `${AUTH}Expect: 200-ok\r\n`), [200, 400, 417]],
+    ['Expect that nobody can meet', get('/api/v1/checks', `${AUTH}Expect: 200-ok\r\n`), 200],
     ['a forged client', get('/api/v1/checks', `${H}X-Forwarded-For: 127.0.0.1\r\nRemote-User: admin\r\nX-Original-URL: /health\r\n`), 401],
   ],
 };
@@ -236,9 +234,8 @@ for (const [group, rows] of Object.entries(table)) {
         const first = statuses(got.text)[0] ?? 0;
         assert.ok([wanted].flat().includes(first), `${first}\n${got.text.slice(0, 600)}`);
         assert.ok(first < 500 || first === 505, got.text);
-        if (isItsOwn(got.text)) {
-          assert.ok([400, 413, 414, 431, 505].includes(first), got.text);
-        } else if (first >= 400) {
+        if (first >= 400) { // also what libmicrohttpd refuses before we see it
+          assert.match(got.text, /^x-content-type-options: nosniff/im);
           assert.equal(statuses(got.text).length, 1, `answered twice: ${got.text}`);
           const problem = JSON.parse(got.text.slice(got.text.indexOf('\r\n\r\n') + 4));
           assert.equal(problem.status, first);
@@ -249,6 +246,24 @@ for (const [group, rows] of Object.entries(table)) {
     }
   });
 }
+
+test('what the library refuses by itself is told once, and the connection closed', async () => {
+  for (const [bytes, status] of [
+    ['GET /health HTTP/1.1\r\n\r\n', 400],
+    [`GET /health HTTP/3.0\r\n${H}\r\n`, 505],
+    [`POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: x\r\n\r\n`, 400],
+  ]) {
+    // The first one is good and answered; nothing behind the bad one is read.
+    const got = await raw(get('/health', H) + bytes + get('/health', H));
+    assert.deepEqual(statuses(got.text), [200, status], got.text);
+    assert.ok(got.isClosed);
+    assert.match(got.text, /^connection: close\r$/im);
+    const problem = JSON.parse(got.text.slice(got.text.lastIndexOf('\r\n\r\n') + 4));
+    assert.equal(problem.status, status);
+    assert.match(got.text, new RegExp(`^x-request-id: ${problem.request_id}\\r$`, 'im'));
+  }
+  await assertServes();
+});
 
 test('after a request that cannot be framed nothing more is believed', async () => {
   const smuggled = `POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`;
