@@ -12,117 +12,13 @@
 #include "json/parse.h"
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
-#include "services/api/config_secrets.h"
 #include "services/api/gather.h"
+#include "services/api/routes/batch_reply.h"
 #include "services/api/routes/check_runs.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/routes.h"
 
 enum { LOOK_EVERY_MS = 2000, WORKERS_DEFAULT = 5, TIMEOUT_DEFAULT_S = 30 };
-
-/* --- what goes out --- */
-
-struct run_out {
-    const char *status, *message;
-    double response_s;
-    const char *raw_data;
-    struct uuid id;
-    int64_t executed_us;
-};
-#define AT(member) offsetof(struct run_out, member)
-static const struct field run_fields[] = {
-    {.name = "status",
-     .type = FT_STRING,
-     .offset = AT(status),
-     .help = "success, warning or error; error as well when there is no result",
-     .example = "\"success\""},
-    {.name = "message",
-     .type = FT_STRING,
-     .offset = AT(message),
-     .example = "\"Website responded with status 200\""},
-    {.name = "response_time",
-     .type = FT_NUMBER,
-     .flags = F_NULLABLE,
-     .offset = AT(response_s),
-     .help = "Seconds",
-     .example = "0.342"},
-    {.name = "raw_data", .type = FT_MAP, .offset = AT(raw_data)},
-    {.name = "id",
-     .type = FT_UUID,
-     .flags = F_NULLABLE,
-     .offset = AT(id),
-     .help = "Of the stored result"},
-    {.name = "executed_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(executed_us)},
-};
-#undef AT
-static const struct schema run_schema = SCHEMA("BatchRunResult", struct run_out, run_fields);
-
-struct error_out {
-    const char *code, *message;
-};
-static const struct field error_fields[] = {
-    {.name = "code",
-     .type = FT_STRING,
-     .offset = offsetof(struct error_out, code),
-     .help = "CHECK_NOT_FOUND, CHECK_RUN_TIMEOUT, CHECK_RUN_FAILED or QUEUE_UNAVAILABLE"},
-    {.name = "message", .type = FT_STRING, .offset = offsetof(struct error_out, message)},
-};
-static const struct schema error_schema = SCHEMA("BatchError", struct error_out, error_fields);
-
-struct item_out {
-    const char *check_id, *plugin_type, *config;
-    const struct run_out *result;
-    const struct error_out *error;
-};
-#define AT(member) offsetof(struct item_out, member)
-static const struct field stored_item_fields[] = {
-    {.name = "check_id", .type = FT_STRING, .offset = AT(check_id), .help = "As it was asked for"},
-    {.name = "result", .type = FT_OBJECT, .sub = &run_schema, .offset = AT(result)},
-    {.name = "error",
-     .type = FT_OBJECT,
-     .flags = F_NULLABLE,
-     .sub = &error_schema,
-     .offset = AT(error),
-     .help = "Why there is no result"},
-};
-static const struct field adhoc_item_fields[] = {
-    {.name = "plugin_type", .type = FT_STRING, .offset = AT(plugin_type)},
-    {.name = "config", .type = FT_MAP, .offset = AT(config), .help = "Without its secrets"},
-    {.name = "result", .type = FT_OBJECT, .sub = &run_schema, .offset = AT(result)},
-    {.name = "error",
-     .type = FT_OBJECT,
-     .flags = F_NULLABLE,
-     .sub = &error_schema,
-     .offset = AT(error),
-     .help = "Why there is no result"},
-};
-#undef AT
-static const struct schema stored_item_schema = SCHEMA("BatchItem", struct item_out,
-                                                       stored_item_fields);
-static const struct schema adhoc_item_schema = SCHEMA("BatchAdHocItem", struct item_out,
-                                                      adhoc_item_fields);
-
-struct batch_out {
-    struct out_list results;
-    int64_t count, finished;
-};
-#define AT(member) offsetof(struct batch_out, member)
-#define BATCH_FIELDS(item_schema)                                                           \
-    {.name = "results",                                                                     \
-     .type = FT_LIST,                                                                       \
-     .sub = &(item_schema),                                                                 \
-     .offset = AT(results),                                                                 \
-     .help = "In the order asked"},                                                         \
-        {.name = "count", .type = FT_INT, .offset = AT(count)},                             \
-    {                                                                                       \
-        .name = "finished", .type = FT_INT, .offset = AT(finished), .help = "With a result" \
-    }
-static const struct field stored_fields[] = {BATCH_FIELDS(stored_item_schema)};
-static const struct field adhoc_reply_fields[] = {BATCH_FIELDS(adhoc_item_schema)};
-#undef AT
-static const struct schema stored_schema = SCHEMA("BatchResults", struct batch_out, stored_fields);
-static const struct schema adhoc_reply_schema = SCHEMA("BatchAdHocResults", struct batch_out,
-                                                       adhoc_reply_fields);
 
 /* --- the batch --- */
 
@@ -458,7 +354,7 @@ static enum status prepare_stored(struct req *r, struct batch *b, const char *co
             ids[i] = (struct uuid){0};
     }
     TRY(checks_timeouts(req_ctx(r)->db, r->arena, &r->who->org_id, ids, b->count, &limits));
-    int64_t now_us = clock_wall_us();
+    int64_t first_us = run_slots_us((int64_t)b->count);
     for (size_t i = 0; i < b->count; i++) {
         struct item *item = &b->items[i];
         item->out.check_id = asked[i];
@@ -470,7 +366,7 @@ static enum status prepare_stored(struct req *r, struct batch *b, const char *co
             continue;
         }
         item->check_id = ids[i];
-        item->slot_us = now_us + (int64_t)i; /* a check that is named twice runs twice */
+        item->slot_us = first_us + (int64_t)i; /* a check that is named twice runs twice */
         item->wait_ms = limits[i] + req_ctx(r)->conf->run_grace;
         AUTO_BUF args;
         buf_init(&args, LIMIT_JOB_ARGS_BYTES);
@@ -487,46 +383,12 @@ static enum status batch_run(struct req *r)
     TRY(batch_new(r, &in->limits, in->checks.count, &b));
     b->is_stored = true;
     b->task = "check.run";
-    b->schema = &stored_schema;
+    b->schema = &batch_stored_schema;
     TRY(prepare_stored(r, b, in->checks.v));
     return batch_begin(r, b);
 }
 
 /* --- ad hoc --- */
-
-struct adhoc_check_in {
-    struct in_str plugin_type;
-    struct in_json config;
-    struct in_f64 timeout;
-};
-#define AT(member) offsetof(struct adhoc_check_in, member)
-static const struct field adhoc_check_fields[] = {
-    {.name = "plugin_type",
-     .type = FT_STRING,
-     .flags = F_REQUIRED,
-     .offset = AT(plugin_type),
-     .max = 64,
-     .example = "\"website\""},
-    {.name = "config",
-     .type = FT_MAP,
-     .flags = F_REQUIRED,
-     .offset = AT(config),
-     .example = "{\"url\":\"https://example.com\",\"expected_status\":200}"},
-    {.name = "timeout",
-     .type = FT_NUMBER,
-     .offset = AT(timeout),
-     .min = 0.1,
-     .max = LIMIT_PROBE_TIMEOUT_MS / 1000.0,
-     .help = "Time limit of this check in seconds (default: 10)"},
-};
-#undef AT
-static const struct schema adhoc_check_schema = {
-    .name = "BatchAdHocCheck",
-    .fields = adhoc_check_fields,
-    .count = ARRAY_LEN(adhoc_check_fields),
-    .size = sizeof(struct adhoc_check_in),
-    .variants = &check_kind_variants,
-};
 
 struct adhoc_in {
     struct in_list checks;
@@ -568,23 +430,12 @@ static enum status adhoc_valid(struct req *r, const struct adhoc_check_in *in, s
 
 static enum status prepare_adhoc(struct req *r, const struct adhoc_check_in *in, struct item *item)
 {
-    const struct check_kind *kind = check_kind_find(in->plugin_type.v);
-    const struct seal_place place = check_adhoc_seal_place(&item->job_id);
-    struct kept_config kept;
-    TRY(config_keep(r, kind->config, &place, in->config.v, &kept));
-    const struct check_adhoc adhoc = {
-        .kind = kind->name,
-        .config_json = kept.open,
-        .sealed = kept.sealed,
-        .sealed_len = kept.sealed_len,
-        .timeout_ms = check_timeout_ms(&in->timeout, in->config.v, CHECK_TIMEOUT_DEFAULT_MS),
-    };
-    item->out.plugin_type = in->plugin_type.v;
-    item->out.config = kept.open;
-    item->wait_ms = adhoc.timeout_ms + req_ctx(r)->conf->run_grace;
     AUTO_BUF args;
     buf_init(&args, LIMIT_JOB_ARGS_BYTES);
-    check_adhoc_encode(&adhoc, &args);
+    int64_t timeout_ms = 0;
+    TRY(run_adhoc_encode(r, in, &item->job_id, &args, &item->out.config, &timeout_ms));
+    item->out.plugin_type = in->plugin_type.v;
+    item->wait_ms = timeout_ms + req_ctx(r)->conf->run_grace;
     return keep_args(r, &args, item);
 }
 
@@ -596,7 +447,7 @@ static enum status batch_run_adhoc(struct req *r)
     TRY(adhoc_valid(r, checks, in->checks.count));
     TRY(batch_new(r, &in->limits, in->checks.count, &b));
     b->task = "check.adhoc";
-    b->schema = &adhoc_reply_schema;
+    b->schema = &batch_adhoc_schema;
     for (size_t i = 0; i < b->count; i++)
         TRY(prepare_adhoc(r, &checks[i], &b->items[i]));
     return batch_begin(r, b);
@@ -608,7 +459,7 @@ static const struct route routes[] = {
      .summary = "Run checks in parallel, store the results and wait for them",
      .scope = SCOPE_CHECKS_RUN,
      .body = &stored_in_schema,
-     .reply = &stored_schema,
+     .reply = &batch_stored_schema,
      .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE"),
      .tag = "Batch",
      .handler = batch_run},
@@ -617,7 +468,7 @@ static const struct route routes[] = {
      .summary = "Run checks that are not stored in parallel, and wait for the results",
      .scope = SCOPE_CHECKS_RUN,
      .body = &adhoc_in_schema,
-     .reply = &adhoc_reply_schema,
+     .reply = &batch_adhoc_schema,
      .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE", "SECRET_KEY_MISSING"),
      .tag = "Batch",
      .handler = batch_run_adhoc},

@@ -3,6 +3,7 @@
  * that a thousand callers who wait hold no thread. Whether a check was run is asked of the
  * database, not of the message: a message can get lost.
  */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -134,6 +135,17 @@ static enum status run_done(struct req *r)
     return ST_OK;
 }
 
+int64_t run_slots_us(int64_t count)
+{
+    /* Of the process: its requests are served by several threads. */
+    static _Atomic int64_t next_us;
+    int64_t next = atomic_load(&next_us), first = 0;
+    do {
+        first = MAX_OF(next, clock_wall_us());
+    } while (!atomic_compare_exchange_weak(&next_us, &next, first + count));
+    return first;
+}
+
 static enum status check_run(struct req *r)
 {
     struct check c;
@@ -141,7 +153,7 @@ static enum status check_run(struct req *r)
     const struct run run = {
         .check_id = c.id,
         .job_id = uuid_new(),
-        .slot_us = clock_wall_us(),
+        .slot_us = run_slots_us(1),
         .wait_ms = wait_ms_of(r, c.timeout_ms),
     };
     AUTO_BUF args;
@@ -153,12 +165,7 @@ static enum status check_run(struct req *r)
 
 /* --- ad hoc --- */
 
-struct adhoc_in {
-    struct in_str plugin_type;
-    struct in_json config;
-    struct in_f64 timeout;
-};
-#define AT(member) offsetof(struct adhoc_in, member)
+#define AT(member) offsetof(struct adhoc_check_in, member)
 static const struct field adhoc_fields[] = {
     {.name = "plugin_type",
      .type = FT_STRING,
@@ -176,16 +183,37 @@ static const struct field adhoc_fields[] = {
      .offset = AT(timeout),
      .min = 0.1,
      .max = LIMIT_PROBE_TIMEOUT_MS / 1000.0,
-     .help = "Time limit in seconds (default: 10)"},
+     .help = "Time limit of this check in seconds (default: 10)"},
 };
 #undef AT
-static const struct schema adhoc_schema = {
+const struct schema adhoc_check_schema = {
     .name = "CheckRunAdHoc",
     .fields = adhoc_fields,
     .count = ARRAY_LEN(adhoc_fields),
-    .size = sizeof(struct adhoc_in),
+    .size = sizeof(struct adhoc_check_in),
     .variants = &check_kind_variants,
 };
+
+enum status run_adhoc_encode(struct req *r, const struct adhoc_check_in *in,
+                             const struct uuid *job_id, struct buf *args, const char **shown,
+                             int64_t *timeout_ms)
+{
+    const struct check_kind *kind = check_kind_find(in->plugin_type.v);
+    const struct seal_place place = check_adhoc_seal_place(job_id);
+    struct kept_config kept;
+    TRY(config_keep(r, kind->config, &place, in->config.v, &kept));
+    const struct check_adhoc adhoc = {
+        .kind = kind->name,
+        .config_json = kept.open,
+        .sealed = kept.sealed,
+        .sealed_len = kept.sealed_len,
+        .timeout_ms = check_timeout_ms(&in->timeout, in->config.v, CHECK_TIMEOUT_DEFAULT_MS),
+    };
+    check_adhoc_encode(&adhoc, args);
+    *shown = kept.open;
+    *timeout_ms = adhoc.timeout_ms;
+    return ST_OK;
+}
 
 enum status run_adhoc_read(const json_t *done, struct arena *arena, struct result *out)
 {
@@ -232,26 +260,18 @@ static enum status adhoc_done(struct req *r)
 
 static enum status check_run_adhoc(struct req *r)
 {
-    const struct adhoc_in *in = r->in;
+    const struct adhoc_check_in *in = r->in;
     const struct check_kind *kind = check_kind_find(in->plugin_type.v);
     if (!kind)
         return check_unknown_kind(r, in->plugin_type.v);
     TRY(check_config_valid(r, kind, in->config.v));
-    int64_t timeout_ms = check_timeout_ms(&in->timeout, in->config.v, CHECK_TIMEOUT_DEFAULT_MS);
-    const struct run run = {.job_id = uuid_new(), .wait_ms = wait_ms_of(r, timeout_ms)};
-    const struct seal_place place = check_adhoc_seal_place(&run.job_id);
-    struct kept_config kept;
-    TRY(config_keep(r, kind->config, &place, in->config.v, &kept));
+    struct run run = {.job_id = uuid_new()};
+    const char *shown = NULL;
+    int64_t timeout_ms = 0;
     AUTO_BUF args;
     buf_init(&args, LIMIT_JOB_ARGS_BYTES);
-    const struct check_adhoc adhoc = {
-        .kind = kind->name,
-        .config_json = kept.open,
-        .sealed = kept.sealed,
-        .sealed_len = kept.sealed_len,
-        .timeout_ms = timeout_ms,
-    };
-    check_adhoc_encode(&adhoc, &args);
+    TRY(run_adhoc_encode(r, in, &run.job_id, &args, &shown, &timeout_ms));
+    run.wait_ms = wait_ms_of(r, timeout_ms);
     return start(r, &run, "check.adhoc", &args, run.wait_ms, adhoc_done);
 }
 
@@ -269,7 +289,7 @@ static const struct route routes[] = {
      .path = "/api/v1/checks/run",
      .summary = "Run a check that is not stored, and wait for the result",
      .scope = SCOPE_CHECKS_RUN,
-     .body = &adhoc_schema,
+     .body = &adhoc_check_schema,
      .reply = &result_schema,
      .tag = "Checks",
      .errors = ERRORS("CHECK_RUN_FAILED", "CHECK_RUN_TIMEOUT", "SECRET_KEY_MISSING", "QUEUE_FULL",

@@ -15,6 +15,7 @@
 #include "json/parse.h"
 #include "queue/check_jobs.h"
 #include "queue/inspect.h"
+#include "services/api/routes/check_runs.h"
 #include "store/recorder.h"
 #include "tests/kit/api.h"
 
@@ -430,6 +431,18 @@ static void test_without_redis(void **state)
     kit_api_stop(alone);
 }
 
+/* Callers of one microsecond would share a result. */
+static void test_slots_are_nobody_elses(void **state)
+{
+    int64_t next = 0;
+    for (int i = 0; i < 10000; i++) {
+        const int64_t count = 1 + i % 3;
+        const int64_t first = run_slots_us(count);
+        assert_true(first >= next);
+        next = first + count;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_subscription_comes_back),
         cmocka_unit_test(test_a_thousand_callers_wait),
         cmocka_unit_test(test_without_redis),
+        cmocka_unit_test(test_slots_are_nobody_elses),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
