@@ -51,31 +51,41 @@ WHERE o.id = a.id AND o.status = 'pending' AND (o.claimed_by = $1 OR a.status = 
 INSERT INTO outbox (id, org_id, event, sequence, channel_id, channel_type, payload)
 VALUES ($1, $2, 'channel.test', 0, $3, $4, $5::jsonb)
 
+-- The page is picked as ids, from an index alone where nothing else decides.
 -- name: outbox_list
 -- plan: each
 SELECT o.id, o.org_id, o.event, o.incident_id, o.check_id, o.sequence, o.channel_id,
        o.channel_type, o.target, o.payload, o.status, o.attempts, o.next_at, o.last_error,
        o.response_code, o.created_at, o.finished_at, ch.name AS channel_name
-FROM outbox o LEFT JOIN channels ch ON ch.id = o.channel_id
-WHERE o.org_id = $1 AND ($2::text IS NULL OR o.status = $2)
-  AND ($3::uuid IS NULL OR o.channel_id = $3)
-  AND ($4::uuid IS NULL OR o.incident_id = $4)
-  AND ($5::uuid IS NULL OR o.check_id = $5)
-  AND ($8::timestamptz IS NULL OR (o.created_at, o.id) < ($8, $9::uuid))
-ORDER BY CASE $10::text WHEN 'created_at' THEN o.created_at WHEN 'finished_at' THEN o.finished_at END,
-         CASE WHEN $10 = '-finished_at' THEN o.finished_at END DESC NULLS LAST,
-         CASE WHEN $10 = 'status' THEN o.status END, CASE WHEN $10 = '-status' THEN o.status END DESC,
-         CASE WHEN $10 = 'attempts' THEN o.attempts END,
-         CASE WHEN $10 = '-attempts' THEN o.attempts END DESC,
-         o.created_at DESC, o.id DESC
-LIMIT $6::bigint OFFSET $7::bigint
+FROM (SELECT id, row_number() OVER () AS n FROM (
+      SELECT o.id
+      FROM outbox o
+      WHERE o.org_id = $1 AND ($2::text IS NULL OR o.status = $2)
+        AND ($3::uuid IS NULL OR o.channel_id = $3)
+        AND ($4::uuid IS NULL OR o.incident_id = $4)
+        AND ($5::uuid IS NULL OR o.check_id = $5)
+        AND ($8::timestamptz IS NULL OR (o.created_at, o.id) < ($8, $9::uuid))
+      ORDER BY CASE $10::text WHEN 'created_at' THEN o.created_at WHEN 'finished_at' THEN o.finished_at END,
+               CASE WHEN $10 = '-finished_at' THEN o.finished_at END DESC NULLS LAST,
+               CASE WHEN $10 = 'status' THEN o.status END, CASE WHEN $10 = '-status' THEN o.status END DESC,
+               CASE WHEN $10 = 'attempts' THEN o.attempts END,
+               CASE WHEN $10 = '-attempts' THEN o.attempts END DESC,
+               o.created_at DESC, o.id DESC
+      LIMIT $6::bigint OFFSET $7::bigint) AS p) AS k
+JOIN outbox o ON o.id = k.id
+LEFT JOIN channels ch ON ch.id = o.channel_id
+ORDER BY k.n
 
+-- Counting stops at a limit, as that of results does.
 -- name: outbox_count
-SELECT count(*) AS total FROM outbox
-WHERE org_id = $1 AND ($2::text IS NULL OR status = $2)
-  AND ($3::uuid IS NULL OR channel_id = $3)
-  AND ($4::uuid IS NULL OR incident_id = $4)
-  AND ($5::uuid IS NULL OR check_id = $5)
+-- plan: each
+SELECT count(*) AS total
+FROM (SELECT FROM outbox
+      WHERE org_id = $1 AND ($2::text IS NULL OR status = $2)
+        AND ($3::uuid IS NULL OR channel_id = $3)
+        AND ($4::uuid IS NULL OR incident_id = $4)
+        AND ($5::uuid IS NULL OR check_id = $5)
+      LIMIT 100000) AS found
 
 -- name: outbox_get
 SELECT o.id, o.org_id, o.event, o.incident_id, o.check_id, o.sequence, o.channel_id,
