@@ -19,7 +19,7 @@
 const char tocsin_version[] = "0.1.0";
 
 enum { EXIT_USAGE = 2, EXIT_SECOND_SIGNAL = 130, HELP_BYTES = 65536, OPENAPI_BYTES = 16 << 20 };
-enum { HEALTH_CONNECTIONS = 64 };
+enum { TRIM_AFTER_S = 4, HEALTH_CONNECTIONS = 64 };
 
 struct options {
     bool self_test_only;
@@ -221,12 +221,23 @@ static void let_second_signal_kill(const sigset_t *set)
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
+static int wait_for_signal(const sigset_t *set)
+{
+    const struct timespec settled = {.tv_sec = TRIM_AFTER_S};
+    int signal_number = sigtimedwait(set, NULL, &settled);
+    if (signal_number > 0)
+        return signal_number;
+    daemon_trim();
+    while (sigwait(set, &signal_number) != 0)
+        continue;
+    return signal_number;
+}
+
 static int serve(struct daemon *d, const struct service *service, int64_t began_us)
 {
     struct errbuf err = {0};
     sigset_t set;
     void *state = NULL;
-    int signal_number = 0;
     block_signals(&set);
     enum status st = service->has_own_http ? ST_OK : start_health(d, &err);
     if (st == ST_OK)
@@ -239,7 +250,7 @@ static int serve(struct daemon *d, const struct service *service, int64_t began_
     log_info("ready", kv_str("version", tocsin_version), kv_i64("pid", getpid()),
              kv_i64("took_ms", (clock_mono_us() - began_us) / 1000));
 
-    (void)sigwait(&set, &signal_number);
+    const int signal_number = wait_for_signal(&set);
     log_info("stopping", kv_i64("signal", signal_number), kv_i64("grace_ms", d->conf.drain_grace));
     daemon_health_stopping();
     let_second_signal_kill(&set);

@@ -209,10 +209,14 @@ static enum status relay_pass(struct relay *relay, struct job_outbox_pass *out)
 
 enum status job_outbox_relay(struct db *db, struct redis *r, struct job_outbox_pass *out)
 {
-    AUTO_ARENA arena = arena_new(ARENA_BYTES);
-    struct relay *relay = arena ? arena_alloc(arena, sizeof(*relay)) : NULL;
+    AUTO_RESULT found = NULL;
     out->published = 0;
     out->is_lost = false;
+    TRY(db_query_one(db, &Q_JOB_OUTBOX_WAITS, NULL, &found));
+    if (!row_bool(found, 0, "waits"))
+        return ST_OK;
+    AUTO_ARENA arena = arena_new(ARENA_BYTES);
+    struct relay *relay = arena ? arena_alloc(arena, sizeof(*relay)) : NULL;
     if (!relay)
         return ST_NO_MEMORY;
     relay->db = db;
@@ -234,6 +238,8 @@ enum status job_outbox_count(struct db *db, struct job_outbox_counts *out)
         .unfinished = row_i64(r, 0, "unfinished"),
         .failed = row_i64(r, 0, "failed"),
         .oldest_ms = row_i64(r, 0, "oldest_ms"),
+        .mark = row_i64(r, 0, "mark"),
+        .has_runs = row_bool(r, 0, "has_runs"),
     };
     return ST_OK;
 }

@@ -35,6 +35,8 @@ NODISCARD enum status job_outbox_relay(struct db *db, struct redis *r, struct jo
 
 /* Whether Redis remembers all that PostgreSQL knows to have been published. */
 NODISCARD enum status job_outbox_probe(struct db *db, struct redis *r, bool *is_lost);
+/* The same of the mark that PostgreSQL had a moment ago (job_outbox_count), asking Redis alone. */
+NODISCARD enum status job_outbox_is_whole(struct redis *r, int64_t mark, bool *out);
 /* The same; if not, what is unfinished is to be published again, once however many ask. */
 NODISCARD enum status job_outbox_recover(struct db *db, struct redis *r, bool *is_lost);
 /* Deletes rows whose jobs have ended, of 500 after *cursor (0: from the first), which becomes 0
@@ -44,6 +46,8 @@ NODISCARD enum status job_outbox_settle(struct db *db, struct redis *r, int64_t 
 
 struct job_outbox_counts {
     int64_t waiting, unfinished, failed, oldest_ms;
+    int64_t mark;  /* how far Redis was with the outbox */
+    bool has_runs; /* of schedules, whose ends are not known */
 };
 NODISCARD enum status job_outbox_count(struct db *db, struct job_outbox_counts *out);
 

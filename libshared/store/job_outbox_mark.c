@@ -69,6 +69,14 @@ enum status job_outbox_probe(struct db *db, struct redis *r, bool *is_lost)
     return ST_OK;
 }
 
+enum status job_outbox_is_whole(struct redis *r, int64_t mark, bool *out)
+{
+    int64_t found = 0;
+    TRY(redis_mark(r, &found));
+    *out = found >= mark && found > 0;
+    return ST_OK;
+}
+
 struct recovery {
     struct redis *redis;
     bool is_lost;

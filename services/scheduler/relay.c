@@ -92,32 +92,39 @@ static int64_t publish(struct relaying *y)
     return y->pass.published > 0 ? 1 : POLL_MS;
 }
 
-static void show(struct relaying *y)
+static void show(const struct job_outbox_counts *n)
+{
+    metric_set(&waiting_metric, n->waiting);
+    metric_set(&oldest_metric, n->oldest_ms / 1000);
+    metric_set(&unfinished_metric, n->unfinished);
+    metric_set(&failed_metric, n->failed);
+}
+
+/* Whatever there is nothing of costs no question. */
+static enum status look_after(struct relaying *y)
 {
     struct job_outbox_counts n;
-    if (job_outbox_count(y->db, &n) != ST_OK)
-        return;
-    metric_set(&waiting_metric, n.waiting);
-    metric_set(&oldest_metric, n.oldest_ms / 1000);
-    metric_set(&unfinished_metric, n.unfinished);
-    metric_set(&failed_metric, n.failed);
+    size_t ended = 0;
+    bool is_whole = false, is_lost = false;
+    TRY(job_outbox_count(y->db, &n));
+    show(&n);
+    /* First: what Redis has forgotten has not ended. */
+    TRY(job_outbox_is_whole(y->redis, n.mark, &is_whole));
+    if (!is_whole)
+        TRY(job_outbox_recover(y->db, y->redis, &is_lost));
+    count_lost(is_lost);
+    if (n.unfinished > 0)
+        TRY(job_outbox_settle(y->db, y->redis, &y->rows_after, &ended));
+    if (n.has_runs)
+        TRY(schedule_runs_settle(y->db, y->redis, &y->schedules_after, &ended));
+    return ST_OK;
 }
 
 static int64_t settle(struct relaying *y)
 {
     const int64_t began_ms = clock_mono_ms();
-    size_t ended = 0;
-    bool is_lost = false;
-    /* First: what Redis has forgotten has not ended. */
-    enum status st = job_outbox_recover(y->db, y->redis, &is_lost);
-    count_lost(is_lost);
-    if (st == ST_OK)
-        st = job_outbox_settle(y->db, y->redis, &y->rows_after, &ended);
-    if (st == ST_OK)
-        st = schedule_runs_settle(y->db, y->redis, &y->schedules_after, &ended);
-    if (!note(y, "settle", st))
+    if (!note(y, "settle", look_after(y)))
         return RETRY_MS;
-    show(y);
     return MAX_OF((clock_mono_ms() - began_ms) * PACE, (int64_t)SETTLE_MS);
 }
 

@@ -7,6 +7,10 @@ SELECT j.queue, decode(j.job, 'hex')
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS j (queue, job, n)
 ORDER BY j.n
 
+-- Asked five times a second, mostly for nothing: without a transaction and a lock.
+-- name: job_outbox_waits
+SELECT EXISTS (SELECT FROM job_outbox WHERE published_at IS NULL AND error IS NULL) AS waits
+
 -- name: job_outbox_claim
 SELECT id, queue, job FROM job_outbox
 WHERE published_at IS NULL AND error IS NULL AND queue <> ALL ($2::text[])
@@ -50,5 +54,8 @@ SELECT count(*) FILTER (WHERE error IS NULL AND published_at IS NULL) AS waiting
        count(*) FILTER (WHERE published_at IS NOT NULL) AS unfinished,
        count(*) FILTER (WHERE error IS NOT NULL) AS failed,
        coalesce(extract(epoch FROM clock_timestamp() - min(created_at)
-           FILTER (WHERE error IS NULL AND published_at IS NULL)) * 1000, 0)::bigint AS oldest_ms
+           FILTER (WHERE error IS NULL AND published_at IS NULL)) * 1000, 0)::bigint AS oldest_ms,
+       (SELECT mark FROM redis_marks WHERE name = 'job_outbox') AS mark,
+       EXISTS (SELECT FROM schedules WHERE open_job_id IS NOT NULL
+               OR last_job_state IN ('queued', 'delayed', 'running')) AS has_runs
 FROM (SELECT error, created_at, published_at FROM job_outbox LIMIT 100000) rows
