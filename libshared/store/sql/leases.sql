@@ -1,4 +1,7 @@
 -- Leases on shards of schedules. Rows are locked in their order, so that schedulers never cross.
+-- No lease is longer than a minute: one that ends later than that was taken before the database's clock was
+-- set back, and would outlive a dead owner by as much. It counts as run out; a living owner that has not
+-- renewed it since gets another epoch.
 
 -- name: lease_renew
 WITH me AS (
@@ -16,11 +19,13 @@ WITH me AS (
     RETURNING s.shard
 )
 SELECT s.shard, s.epoch, r.shard IS NOT NULL AS is_mine,
-       r.shard IS NULL AND (s.owner IS NULL OR s.leased_until <= now()) AS is_free,
+       r.shard IS NULL AND (s.owner IS NULL OR s.leased_until <= now()
+                            OR s.leased_until > now() + interval '61 seconds') AS is_free,
        CASE WHEN r.shard IS NULL AND s.owner IS NOT NULL AND s.leased_until > now()
+                 AND s.leased_until <= now() + interval '61 seconds'
             THEN ceil(extract(epoch FROM s.leased_until - now()) * 1000)::bigint END AS left_ms,
        (SELECT count(*) FROM scheduler_members m
-        WHERE m.seen_until > now() AND m.owner <> $1) + 1 AS alive,
+        WHERE m.seen_until BETWEEN now() AND now() + interval '61 seconds' AND m.owner <> $1) + 1 AS alive,
        clock_timestamp() AS asked_at
 FROM scheduler_shards s
 LEFT JOIN renewed r ON r.shard = s.shard
@@ -29,7 +34,8 @@ ORDER BY s.shard
 -- name: lease_acquire
 WITH free AS MATERIALIZED (
     SELECT shard FROM scheduler_shards
-    WHERE shard = ANY ($3::bigint[]) AND (owner IS NULL OR leased_until <= now())
+    WHERE shard = ANY ($3::bigint[])
+      AND (owner IS NULL OR leased_until <= now() OR leased_until > now() + interval '61 seconds')
     ORDER BY shard FOR UPDATE SKIP LOCKED
 )
 UPDATE scheduler_shards s

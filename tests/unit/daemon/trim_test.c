@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { BYTES = 64 << 10 };
+enum { BYTES = 16 << 10 };
 
 /* A private mapping of this program's own file, as libraries are mapped. */
 static char *map_file(void)
