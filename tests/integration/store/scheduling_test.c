@@ -97,6 +97,28 @@ static void test_leases(void **state)
     assert_true(b.alive == 1 && b.is_free[0] && count_mine(&b) == 2);
 }
 
+/* The clock was set back by an hour: whoever died before it holds nothing up, whoever lives goes
+ * on.
+ */
+static void test_leases_of_a_later_hour(void **state)
+{
+    static const bool all[LEASE_SHARDS] = {[0 ... LEASE_SHARDS - 1] = true};
+    struct lease_view a, b;
+    assert_ok(lease_renew(db, "a", 60000, &a));
+    assert_ok(lease_acquire(db, "a", 60000, all, &a));
+    kit_sql(db, "UPDATE scheduler_shards SET leased_until = leased_until + interval '1 hour';"
+                "UPDATE scheduler_members SET seen_until = seen_until + interval '1 hour'");
+    assert_ok(lease_renew(db, "b", 60000, &b));
+    assert_true(b.alive == 1 && b.is_free[0] && b.next_free_ms == -1);
+    const bool first[LEASE_SHARDS] = {true};
+    assert_ok(lease_acquire(db, "b", 60000, first, &b));
+    assert_true(count_mine(&b) == 1 && b.epoch[0] == 2);
+    assert_ok(lease_renew(db, "a", 60000, &a));
+    assert_true(a.alive == 2 && count_mine(&a) == LEASE_SHARDS - 1 && !a.is_free[0]);
+    assert_ok(lease_acquire(db, "b", 60000, all, &b));
+    assert_int_equal(count_mine(&b), 1); /* renewed, they are not free any more */
+}
+
 /* --- schedules --- */
 
 /* All enabled checks, and the states of all, as one moment saw both. */
@@ -478,6 +500,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_leases, clean),
+        cmocka_unit_test_setup(test_leases_of_a_later_hour, clean),
         cmocka_unit_test_setup(test_streams, clean),
         cmocka_unit_test_setup(test_changes, clean),
         cmocka_unit_test_setup(test_changes_of_long_transactions, clean),

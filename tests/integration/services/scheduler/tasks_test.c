@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +67,7 @@ static pid_t start(const char *name, const char *crash_at)
     assert_true(pid >= 0);
     if (pid > 0)
         return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed leaves nobody behind */
     (void)setenv("TOCSIN_DATABASE_URL", database, 1);
     (void)setenv("TOCSIN_REDIS_URL", redis_url, 1);
     (void)setenv("TOCSIN_HEALTH_PORT", "0", 1);
