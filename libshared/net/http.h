@@ -40,8 +40,11 @@ enum route_flags {
     ROUTE_NO_STORE_NEEDED = 64, /* answers even when the database is down */
     ROUTE_INLINE = 128, /* public; answered on the I/O thread, so also under overload: must not
                           block, has no context, no schemas, no parking */
-    ROUTE_ATOMIC = 256  /* all that a POST does is in the database, and it does not park: with an
+    ROUTE_ATOMIC = 256, /* all that a POST does is in the database, and it does not park: with an
                            Idempotency-Key it is one transaction with the record of its reply */
+    ROUTE_COUNTS_FAILURES = 512, /* of an atomic one: what a failure wrote stays (attempts) */
+    ROUTE_REPEATABLE = 1024      /* doing the POST again does what doing it once does: a repeat of
+                                    one whose end nobody knows is done */
 };
 
 /* How `reply` and `list` make up a body. Each has its writer in net/page.h. */

@@ -64,6 +64,17 @@ enum status idempotency_claim(struct db *db, struct arena *arena, const struct i
     return st == ST_OK || st == ST_NOT_FOUND ? ST_CONFLICT : st;
 }
 
+enum status idempotency_reclaim(struct db *db, struct arena *arena,
+                                const struct idempotency_key *key)
+{
+    struct db_args a;
+    put_key(&a, arena, key);
+    db_arg_i64(&a, LIMIT_IDEMPOTENCY_RUN_MS);
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_IDEMPOTENCY_RECLAIM, &a, &r));
+    return PQntuples(r) > 0 ? ST_OK : ST_CONFLICT;
+}
+
 enum status idempotency_finish(struct db *db, struct arena *arena,
                                const struct idempotency_key *key, int status, const void *reply,
                                size_t reply_len)

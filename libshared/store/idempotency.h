@@ -32,6 +32,9 @@ NODISCARD enum status idempotency_lock(struct db *db, struct arena *arena,
 NODISCARD enum status idempotency_claim(struct db *db, struct arena *arena,
                                         const struct idempotency_key *key,
                                         struct idempotency_record *record);
+/* Takes over a key whose request began and never ended; ST_CONFLICT: somebody else did. */
+NODISCARD enum status idempotency_reclaim(struct db *db, struct arena *arena,
+                                          const struct idempotency_key *key);
 /* What the claimed key's request was answered; reply NULL: not kept. */
 NODISCARD enum status idempotency_finish(struct db *db, struct arena *arena,
                                          const struct idempotency_key *key, int status,

@@ -5,6 +5,7 @@
 #ifndef TOCSIN_API_HOOKS_H
 #define TOCSIN_API_HOOKS_H
 
+#include "queue/queue.h"
 #include "services/api/api.h"
 
 /* http_config.before, .before_batch and .after. */
@@ -21,6 +22,11 @@ void precondition_end(struct req *r);
  * the first one got, or refuse; end keeps the reply, and may fail where nothing was done then. */
 NODISCARD enum status idempotency_begin(struct req *r);
 NODISCARD enum status idempotency_end(struct req *r);
+/* An id made of the request's Idempotency-Key and of what it is for (`of` may be NULL), the same at
+ * every repeat; a fresh one without a key. */
+struct uuid idempotency_id(const struct req *r, const struct uuid *of);
+/* Gives a job such an id, under which the queue takes it once. */
+NODISCARD enum status idempotency_job(struct req *r, const struct uuid *of, struct job *job);
 /* The key that seals kept replies, which may hold secrets: made from the one that signs tokens. */
 NODISCARD enum status idempotency_seal_new(const struct jwt_key *jwt, struct seal_keys **out);
 

@@ -7,6 +7,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "auth/cache.h"
+#include "base/crash.h"
 #include "base/str.h"
 #include "log/log.h"
 #include "services/api/hooks.h"
@@ -121,6 +123,13 @@ static enum status in_use(struct req *r)
                     "the first request with this Idempotency-Key is still being worked on");
 }
 
+/* The first one began, and nobody knows its end. */
+static enum status take_over(struct req *r, const struct idempotent *i)
+{
+    const enum status st = idempotency_reclaim(req_ctx(r)->db, r->arena, &i->key);
+    return st == ST_CONFLICT ? in_use(r) : st;
+}
+
 /* The key was taken before. */
 static enum status repeat(struct req *r, const struct idempotent *i,
                           const struct idempotency_record *record)
@@ -130,6 +139,8 @@ static enum status repeat(struct req *r, const struct idempotent *i,
                         "this Idempotency-Key came with another request before");
     if (record->status == 0 && record->is_running)
         return in_use(r);
+    if (record->status == 0 && (r->route->flags & ROUTE_REPEATABLE))
+        return take_over(r, i);
     const struct seal_place place = place_of(i);
     const char *text = NULL;
     if (record->status == 0 || !record->reply ||
@@ -198,11 +209,17 @@ static enum status keep(struct req *r, const struct idempotent *i)
 static enum status end_atomic(struct req *r, const struct idempotent *i)
 {
     struct db *db = req_ctx(r)->db;
-    if (r->status >= 300)
+    const bool is_done = r->status < 300;
+    if (!is_done && !(r->route->flags & ROUTE_COUNTS_FAILURES))
         return db_hold_end(db, false);
-    const enum status st = keep(r, i);
-    if (st == ST_OK)
-        return db_hold_end(db, true);
+    const enum status st = is_done ? keep(r, i) : idempotency_forget(db, r->arena, &i->key);
+    if (st == ST_OK) {
+        CRASH_AT("api.before_commit");
+        const enum status end = db_hold_end(db, true);
+        /* What the handler told the cache of sessions was not yet true for others. */
+        auth_cache_forget(req_ctx(r)->api->auth_cache, &r->who->user_id);
+        return end;
+    }
     if (db_hold_end(db, false) != ST_OK)
         return ST_UNAVAILABLE;
     return st;
@@ -223,6 +240,7 @@ enum status idempotency_end(struct req *r)
     if (!i)
         return ST_OK;
     r->hook_state = NULL;
+    CRASH_AT("api.after_effect");
     if (!i->is_atomic) {
         end_other(r, i);
         return ST_OK;
@@ -236,4 +254,41 @@ enum status idempotency_end(struct req *r)
     r->etag[0] = '\0';
     r->version = 0;
     return st;
+}
+
+struct uuid idempotency_id(const struct req *r, const struct uuid *of)
+{
+    const struct idempotent *i = r->hook_state;
+    struct uuid id = uuid_new();
+    if (r->method != M_POST || !i)
+        return id;
+    static const char purpose[] = "id of a request's effect";
+    crypto_generichash_state s;
+    unsigned char hash[32];
+    (void)crypto_generichash_init(&s, NULL, 0, sizeof(hash));
+    (void)crypto_generichash_update(&s, (const unsigned char *)purpose, sizeof(purpose));
+    (void)crypto_generichash_update(&s, i->key.org_id.b, sizeof(i->key.org_id.b));
+    (void)crypto_generichash_update(&s, i->key.owner_id.b, sizeof(i->key.owner_id.b));
+    (void)crypto_generichash_update(&s, i->key.fingerprint, sizeof(i->key.fingerprint));
+    if (of)
+        (void)crypto_generichash_update(&s, of->b, sizeof(of->b));
+    (void)crypto_generichash_update(&s, (const unsigned char *)i->key.key, strlen(i->key.key));
+    (void)crypto_generichash_final(&s, hash, sizeof(hash));
+    /* Of version 8 (RFC 9562): what we made it of. */
+    memcpy(id.b, hash, sizeof(id.b));
+    id.b[6] = (unsigned char)((id.b[6] & 0x0f) | 0x80);
+    id.b[8] = (unsigned char)((id.b[8] & 0x3f) | 0x80);
+    return id;
+}
+
+enum status idempotency_job(struct req *r, const struct uuid *of, struct job *job)
+{
+    if (r->method != M_POST || !r->hook_state)
+        return ST_OK;
+    char id[UUID_TEXT_BYTES];
+    job->id = idempotency_id(r, of);
+    uuid_format(&job->id, id);
+    job->idempotency = arena_strdup(r->arena, id);
+    job->idempotency_ttl_ms = LIMIT_IDEMPOTENCY_KEEP_MS;
+    return job->idempotency ? ST_OK : ST_NO_MEMORY;
 }

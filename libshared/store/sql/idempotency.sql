@@ -16,6 +16,12 @@ SET fingerprint = excluded.fingerprint, running_until = excluded.running_until, 
 WHERE k.expires_at <= now()
 RETURNING 1 AS one
 
+-- One of those who come at the same time gets a row.
+-- name: idempotency_reclaim
+UPDATE idempotency_keys SET running_until = now() + $4::bigint * interval '1 millisecond'
+WHERE org_id = $1 AND owner_id = $2 AND key = $3 AND status IS NULL AND running_until <= now()
+RETURNING 1 AS one
+
 -- name: idempotency_get
 SELECT fingerprint, running_until > now() AS is_running, status, reply
 FROM idempotency_keys

@@ -50,6 +50,7 @@ WHERE o.id = a.id AND o.status = 'pending' AND (o.claimed_by = $1 OR a.status = 
 -- name: outbox_insert_test
 INSERT INTO outbox (id, org_id, event, sequence, channel_id, channel_type, payload)
 VALUES ($1, $2, 'channel.test', 0, $3, $4, $5::jsonb)
+ON CONFLICT DO NOTHING
 
 -- The page is picked as ids, from an index alone where nothing else decides.
 -- name: outbox_list

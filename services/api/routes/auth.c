@@ -460,7 +460,7 @@ static const struct route routes[] = {
      .reply = &message_schema,
      .tag = "Authentication",
      .errors = ERRORS("TOKEN_REQUIRED"),
-     .flags = ROUTE_OPTIONAL_BODY,
+     .flags = ROUTE_OPTIONAL_BODY | ROUTE_REPEATABLE,
      .handler = logout},
 };
 const struct route_set auth_routes = {routes, ARRAY_LEN(routes)};

@@ -10,6 +10,7 @@
 #include "services/api/cache.h"
 #include "services/api/config_secrets.h"
 #include "services/api/routes/deliveries.h"
+#include "services/api/hooks.h"
 #include "services/api/routes/routes.h"
 #include "store/channels.h"
 
@@ -374,7 +375,7 @@ static enum status channel_test(struct req *r)
     struct uuid *id = arena_alloc(r->arena, sizeof(*id));
     if (!id)
         return ST_NO_MEMORY;
-    *id = uuid_new();
+    *id = idempotency_id(r, NULL); /* one test a key, however often it is asked for */
     r->state = id;
     TRY(req_park(r, id, TEST_WAIT_MS, channel_test_done));
     enum status st = insert_test(r, &c, id);
@@ -453,6 +454,7 @@ static const struct route routes[] = {
      .description = "The reply waits until a notifier tried; its status tells what came of it.",
      .more = MORE_REPLIES(
          {.status = 202, .help = "No notifier tried it in time", .reply = &delivery_schema}),
+     .flags = ROUTE_REPEATABLE,
      .handler = channel_test},
 };
 const struct route_set channels_routes = {routes, ARRAY_LEN(routes)};

@@ -9,6 +9,7 @@
 #include "net/page.h"
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
+#include "services/api/hooks.h"
 #include "services/api/routes/check_runs.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/routes.h"
@@ -243,6 +244,7 @@ static enum status enqueue_runs(struct req *r, struct item_out *out, size_t coun
         if (!text)
             return ST_NO_MEMORY;
         TRY(job_init(&jobs[i], "check.run", text, now_us / 1000));
+        TRY(idempotency_job(r, &out[i].check_id, &jobs[i]));
         out[i].job_id = jobs[i].id;
         out[i].outcome = "queued";
     }
@@ -388,6 +390,7 @@ static const struct route routes[] = {
      .reply = &bulk_out_schema,
      .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE"),
      .tag = "Checks",
+     .flags = ROUTE_ATOMIC,
      .handler = checks_bulk_post},
     {.method = M_GET,
      .path = "/api/v1/checks/tags",

@@ -240,6 +240,7 @@ static const struct route routes[] = {
      .tag = "Channels",
      .ok = 202,
      .errors = ERRORS("DELIVERY_NOT_FOUND", "DELIVERY_NOT_FAILED"),
+     .flags = ROUTE_ATOMIC,
      .handler = delivery_retry},
 };
 const struct route_set deliveries_routes = {routes, ARRAY_LEN(routes)};

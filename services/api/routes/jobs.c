@@ -546,6 +546,7 @@ static const struct route routes[] = {
      .ok = 202,
      .errors = ERRORS("JOB_NOT_FOUND", "JOB_NOT_DEAD", "JOB_UNREADABLE", "QUEUE_UNAVAILABLE",
                       "QUEUE_BROKEN"),
+     .flags = ROUTE_REPEATABLE,
      .handler = job_retry},
 };
 const struct route_set jobs_routes = {routes, ARRAY_LEN(routes)};

@@ -129,6 +129,7 @@ static const struct route routes[] = {
      .tag = "Users",
      .ok = 204,
      .errors = ERRORS("TOKEN_REQUIRED", "LOGIN_DELAYED", "USER_EXTERNAL"),
+     .flags = ROUTE_ATOMIC | ROUTE_COUNTS_FAILURES,
      .handler = change_password},
 };
 const struct route_set me_routes = {routes, ARRAY_LEN(routes)};

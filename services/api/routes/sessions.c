@@ -120,6 +120,7 @@ static const struct route routes[] = {
      .scope = SCOPE_SELF,
      .reply = &ticket_schema,
      .tag = "Authentication",
+     .flags = ROUTE_ATOMIC,
      .handler = ws_ticket},
 };
 const struct route_set sessions_routes = {routes, ARRAY_LEN(routes)};

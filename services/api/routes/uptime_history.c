@@ -4,6 +4,7 @@
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
 #include "services/api/routes/jobs.h"
+#include "services/api/hooks.h"
 #include "services/api/routes/routes.h"
 #include "services/api/routes/uptime.h"
 #include "store/uptime.h"
@@ -192,6 +193,7 @@ static enum status make_jobs(struct req *r, const struct uuid *ids, size_t count
         if (!text)
             return ST_NO_MEMORY;
         TRY(job_init(&jobs[i], "check.run", text, now_us / 1000));
+        TRY(idempotency_job(r, &ids[i], &jobs[i]));
     }
     return ST_OK;
 }
@@ -231,8 +233,8 @@ static const struct route routes[] = {
     ROUTE(M_GET, "/api/monitor/stats", SCOPE_CHECKS_READ, "Count changes of status",
           .query = &stats_in_schema, .reply = &stats_schema, .handler = stats),
     ROUTE(M_POST, "/run-task", SCOPE_CHECKS_RUN, "Check all monitored URLs now",
-          .reply = &run_schema, .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE"),
-          .handler = run_task),
+          .flags = ROUTE_ATOMIC, .reply = &run_schema,
+          .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE"), .handler = run_task),
     ROUTE(M_GET, "/run-task", SCOPE_CHECKS_RUN, "Check all monitored URLs now",
           .description = "The same as POST, for clients that know no other way.",
           .reply = &run_schema, .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE"),

@@ -362,22 +362,23 @@ static void a_crowd_with_one_key_makes_one_thing(void **state)
 static void what_nobody_can_tell_is_not_repeated(void **state)
 {
     const char *key = "Idempotency-Key: lost";
-    const char *path = "/api/v1/queues/checks/pause";
-    struct kit_reply r = ask("POST", path, key, NULL);
+    const char *path = "/api/v1/queues/checks/purge";
+    const char *body = "{\"state\":\"dead\"}";
+    struct kit_reply r = ask("POST", path, key, body);
     assert_true(r.status < 300);
     kit_reply_done(&r);
-    r = ask("POST", path, key, NULL);
+    r = ask("POST", path, key, body);
     assert_true(r.status < 300);
     assert_string_equal(kit_reply_header(&r, "Idempotency-Replayed"), "true");
     kit_reply_done(&r);
     kit_sql(db, "UPDATE idempotency_keys SET status = NULL, reply = NULL WHERE key = 'lost'");
-    r = ask("POST", path, key, NULL);
+    r = ask("POST", path, key, body);
     assert_int_equal(r.status, 409);
     assert_string_equal(kit_reply_text(&r, "code"), "IDEMPOTENCY_KEY_IN_USE");
     assert_string_equal(kit_reply_header(&r, "Retry-After"), "1");
     kit_reply_done(&r);
     kit_sql(db, "UPDATE idempotency_keys SET running_until = now() WHERE key = 'lost'");
-    r = ask("POST", path, key, NULL);
+    r = ask("POST", path, key, body);
     assert_int_equal(r.status, 409);
     assert_string_equal(kit_reply_text(&r, "code"), "IDEMPOTENCY_INDETERMINATE");
     kit_reply_done(&r);
