@@ -167,6 +167,10 @@ test('the API behind a proxy that signs people in', async (t) => {
     assert.deepEqual(log.body.entries.map((e) => [e.action, e.username, e.address]),
       [['invitation.create', 'ann', '203.0.113.9']]);
   });
+  await t.test('has no password here', async () => {
+    const reply = await call('POST', '/api/v1/users/me/totp', { password: PASSWORD });
+    assert.deepEqual([reply.status, reply.body.code], [409, 'USER_EXTERNAL']);
+  });
   await t.test('the role follows the groups', async () => {
     session = { user: 'ann', groups: 'staff' };
     assert.equal((await call('GET', '/api/v1/users/me')).body.role, 'viewer');

@@ -86,7 +86,19 @@ const table = [
   ['a very long path', 'GET', `/api/v1/checks/${'a'.repeat(9000)}`, undefined, 414, 'URI_TOO_LONG'],
   ['a server without a name', 'POST', '/api/v1/servers', { host: '1.2.3.4' }, 422, 'VALIDATION_ERROR', 'name'],
   ['a port out of range', 'POST', '/api/v1/servers', { name: 'a', host: 'b', port: 70000 }, 422, 'VALIDATION_ERROR', 'port'],
-  ['a server that is not there', 'GET', `/api/v1/servers/${NOBODY}`, undefined, 404],
+  ['a server that is not there', 'GET', `/api/v1/servers/${NOBODY}`, undefined, 404, 'SERVER_NOT_FOUND'],
+  ['a channel that is not there', 'GET', `/api/v1/channels/${NOBODY}`, undefined, 404, 'CHANNEL_NOT_FOUND'],
+  ['a delivery that is not there', 'POST', `/api/v1/deliveries/${NOBODY}/retry`, undefined, 404, 'DELIVERY_NOT_FOUND'],
+  ['a schedule that is not there', 'GET', `/api/v1/schedules/${NOBODY}`, undefined, 404, 'SCHEDULE_NOT_FOUND'],
+  ['a job that is not there', 'GET', `/api/v1/jobs/${NOBODY}`, undefined, 404, 'JOB_NOT_FOUND'],
+  ['a queue that is not there', 'GET', '/api/v1/queues/nowhere', undefined, 404, 'QUEUE_NOT_FOUND'],
+  ['a user who is not there', 'GET', `/api/v1/users/${NOBODY}`, undefined, 404, 'USER_NOT_FOUND'],
+  ['a key that is not there', 'DELETE', `/api/v1/api-keys/${NOBODY}`, undefined, 404, 'API_KEY_NOT_FOUND'],
+  ['a session that is not there', 'DELETE', `/api/v1/auth/sessions/${NOBODY}`, undefined, 404, 'SESSION_NOT_FOUND'],
+  ['an invitation that is not there', 'DELETE', `/api/v1/invitations/${NOBODY}`, undefined, 404, 'INVITATION_NOT_FOUND'],
+  ['a plugin that is not there', 'GET', '/api/v1/plugins/telepathy', undefined, 404, 'PLUGIN_NOT_FOUND'],
+  ['a monitored URL that is not there', 'GET', '/api/monitor/urls/999999', undefined, 404, 'URL_NOT_FOUND'],
+  ['a page of the documentation that is not there', 'GET', '/api/v1/docs/assets/nothing.js', undefined, 404, 'WEB_FILE_NOT_FOUND'],
   ['metrics of nobody', 'GET', '/api/v1/metrics/latest/no-such-agent', undefined, 404],
   ['a channel of no type', 'POST', '/api/v1/channels', { name: 'a', type: 'pigeon', config: {} }, 422, undefined, 'type'],
   ['a mail to nobody', 'POST', '/api/v1/channels', { name: 'a', type: 'email', config: { to: [] } }, 422],
@@ -94,7 +106,7 @@ const table = [
   ['a webhook to a file', 'POST', '/api/v1/channels', { name: 'a', type: 'webhook', config: { url: 'file:///a' } }, 422],
   ['a key with scopes nobody has', 'POST', '/api/v1/api-keys', { name: 'a', scopes: ['world:rule'] }, 422],
   ['a key for a server that is not there', 'POST', '/api/v1/api-keys', { name: 'a', server_id: NOBODY }, [404, 422]],
-  ['an incident that is not there', 'POST', `/api/v1/incidents/${NOBODY}/acknowledge`, undefined, 404],
+  ['an incident that is not there', 'POST', `/api/v1/incidents/${NOBODY}/acknowledge`, undefined, 404, 'INCIDENT_NOT_FOUND'],
 ];
 
 test('bad input', async (t) => {
@@ -114,7 +126,7 @@ test('bad input', async (t) => {
 
 test('bodies that are no JSON or too large', async (t) => {
   const post = (headers, body) => admin.call('POST', '/api/v1/checks', body, { headers });
-  await t.test('text', async () => assertProblem(await post({ 'content-type': 'text/plain' }, 'hi'), 415));
+  await t.test('text', async () => assertProblem(await post({ 'content-type': 'text/plain' }, 'hi'), 415, 'UNSUPPORTED_MEDIA_TYPE'));
   await t.test('a form', async () => {
     assertProblem(await post({ 'content-type': 'application/x-www-form-urlencoded' }, 'name=a'), 415);
   });
@@ -128,6 +140,27 @@ test('what the documents name besides', async (t) => {
     const server = { name: 'Clash', host: '192.0.2.1', slug: 'clash' };
     await admin.must(201, 'POST', '/api/v1/servers', server);
     assertProblem(await admin.call('POST', '/api/v1/servers', server), 409, 'SERVER_SLUG_TAKEN');
+  });
+  await t.test('an external id that another check has', async () => {
+    await admin.must(201, 'POST', '/api/v1/checks', check({ external_id: 'x-1' }));
+    assertProblem(await admin.call('POST', '/api/v1/checks', check({ external_id: 'x-1' })), 409, 'CHECK_EXTERNAL_ID_TAKEN');
+  });
+  await t.test('a channel of the same name', async () => {
+    const channel = { name: 'Twice', type: 'email', config: { to: ['a@b.example'] } };
+    await admin.must(201, 'POST', '/api/v1/channels', channel);
+    assertProblem(await admin.call('POST', '/api/v1/channels', channel), 409, 'CHANNEL_NAME_TAKEN');
+  });
+  await t.test('a schedule of the installation', async () => {
+    const { schedules: [system] } = await admin.must(200, 'GET', '/api/v1/schedules?is_system=true');
+    assertProblem(await admin.call('PATCH', `/api/v1/schedules/${system.id}`, { name: 'mine' }), 403, 'SCHEDULE_IS_SYSTEM');
+  });
+  await t.test('an Idempotency-Key that is none', async () => {
+    const reply = await admin.call('POST', '/api/v1/checks', check(), { headers: { 'idempotency-key': 'a b' } });
+    assertProblem(reply, 400, 'IDEMPOTENCY_KEY_MALFORMED');
+  });
+  await t.test('an If-Match that is none', async () => {
+    const reply = await admin.call('DELETE', `/api/v1/checks/${NOBODY}`, undefined, { headers: { 'if-match': 'x' } });
+    assertProblem(reply, 400, 'MALFORMED_REQUEST');
   });
   await t.test('an edit that comes too late', async () => {
     const made = await admin.must(201, 'POST', '/api/v1/checks', check({ name: 'late' }));

@@ -248,9 +248,9 @@ for (const [group, rows] of Object.entries(table)) {
 }
 
 test('what the library refuses by itself is told once, and the connection closed', async () => {
-  for (const [bytes, status] of [
+  for (const [bytes, status, code = 'MALFORMED_REQUEST'] of [
     ['GET /health HTTP/1.1\r\n\r\n', 400],
-    [`GET /health HTTP/3.0\r\n${H}\r\n`, 505],
+    [`GET /health HTTP/3.0\r\n${H}\r\n`, 505, 'HTTP_VERSION_NOT_SUPPORTED'],
     [`POST /api/v1/checks HTTP/1.1\r\n${AUTH}Content-Length: x\r\n\r\n`, 400],
   ]) {
     // The first one is good and answered; nothing behind the bad one is read.
@@ -259,7 +259,7 @@ test('what the library refuses by itself is told once, and the connection closed
     assert.ok(got.isClosed);
     assert.match(got.text, /^connection: close\r$/im);
     const problem = JSON.parse(got.text.slice(got.text.lastIndexOf('\r\n\r\n') + 4));
-    assert.equal(problem.status, status);
+    assert.deepEqual([problem.status, problem.code], [status, code]);
     assert.match(got.text, new RegExp(`^x-request-id: ${problem.request_id}\\r$`, 'im'));
   }
   await assertServes();
