@@ -51,13 +51,13 @@ static int list(struct cli *cli, struct redis *r)
     struct jw w;
     struct table t;
     size_t count = 0;
+    buf_init(&out, CLI_OUTPUT_BYTES);
     const int code = queues_open(cli, r, cli->argument[1], &q);
     if (code != CLI_OK)
         return code;
     const enum status st = queue_rates_list(q, r, cli->arena, &rules, &count);
     if (st != ST_OK)
         return cli_fail_redis("rate list", st, r);
-    buf_init(&out, CLI_OUTPUT_BYTES);
     jw_init(&w, &out);
     table_init(&t, cli->arena, titles, ARRAY_LEN(titles));
     const bool is_json = cli->option[OPTION_JSON] != NULL;

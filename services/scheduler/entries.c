@@ -11,11 +11,17 @@ struct place {
     uint32_t number; /* of the entry, from 1; 0: empty */
 };
 
+struct slab {
+    struct slab *next; /* made before */
+    struct entry entries[SLAB_ENTRIES];
+};
+
 struct entries {
     struct place *places;
     size_t mask; /* a power of two, less one */
     size_t count;
-    struct entry **slabs;
+    struct slab *newest; /* of the chain of all */
+    struct slab **slabs; /* by number */
     size_t slab_cap;
     uint32_t used; /* numbers ever given */
     uint32_t free; /* one to give again, the next in its from_s; 0: none */
@@ -28,7 +34,7 @@ static uint32_t hash_of(const struct uuid *id)
 
 static struct entry *entry_of(const struct entries *t, uint32_t number)
 {
-    return &t->slabs[(number - 1) / SLAB_ENTRIES][(number - 1) % SLAB_ENTRIES];
+    return &t->slabs[(number - 1) / SLAB_ENTRIES]->entries[(number - 1) % SLAB_ENTRIES];
 }
 
 struct entries *entries_new(void)
@@ -49,8 +55,11 @@ void entries_free(struct entries *t)
 {
     if (!t)
         return;
-    for (size_t i = 0; i * SLAB_ENTRIES < t->used; i++)
-        free(t->slabs[i]);
+    for (struct slab *slab = t->newest; slab;) {
+        struct slab *next = slab->next;
+        free(slab);
+        slab = next;
+    }
     free(t->slabs);
     free(t->places);
     free(t);
@@ -98,19 +107,30 @@ static enum status grow(struct entries *t)
     return ST_OK;
 }
 
+static enum status reserve_slab(struct entries *t, size_t i)
+{
+    if (i < t->slab_cap)
+        return ST_OK;
+    const size_t cap = MAX_OF(t->slab_cap * 2, (size_t)SLABS_START);
+    struct slab **slabs = realloc(t->slabs, cap * sizeof(*slabs));
+    if (!slabs)
+        return ST_NO_MEMORY;
+    t->slabs = slabs;
+    t->slab_cap = cap;
+    return ST_OK;
+}
+
 static enum status add_slab(struct entries *t)
 {
     const size_t i = t->used / SLAB_ENTRIES;
-    if (i == t->slab_cap) {
-        const size_t cap = MAX_OF(t->slab_cap * 2, (size_t)SLABS_START);
-        struct entry **slabs = realloc(t->slabs, cap * sizeof(*slabs));
-        if (!slabs)
-            return ST_NO_MEMORY;
-        t->slabs = slabs;
-        t->slab_cap = cap;
-    }
-    t->slabs[i] = calloc(SLAB_ENTRIES, sizeof(struct entry));
-    return t->slabs[i] ? ST_OK : ST_NO_MEMORY;
+    TRY(reserve_slab(t, i));
+    struct slab *slab = calloc(1, sizeof(*slab));
+    if (!slab)
+        return ST_NO_MEMORY;
+    slab->next = t->newest;
+    t->newest = slab;
+    t->slabs[i] = slab;
+    return ST_OK;
 }
 
 static enum status take_number(struct entries *t, uint32_t *out)
