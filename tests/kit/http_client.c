@@ -103,7 +103,7 @@ const char *kit_reply_text(const struct kit_reply *reply, const char *path)
 
 const char *kit_reply_header(const struct kit_reply *reply, const char *name)
 {
-    static char value[512];
+    static __thread char value[512];
     const size_t len = strlen(name);
     value[0] = '\0';
     for (const char *p = reply->headers; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {

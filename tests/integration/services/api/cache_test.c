@@ -130,7 +130,7 @@ struct race {
     char path[WRITERS][128];
     char id[WRITERS][64];
     _Atomic int64_t acknowledged[WRITERS];
-    _Atomic int64_t reads, hits, stale;
+    _Atomic int64_t reads, stale;
     atomic_bool is_over;
 };
 struct racer {
@@ -178,8 +178,6 @@ static void *read_on(void *arg)
         struct kit_reply r = kit_call(race->apis[rand_below(2)], "GET", list, race->bearer, NULL);
         if (r.status == 200) {
             (void)atomic_fetch_add(&race->reads, 1);
-            if (str_eq(kit_reply_header(&r, "X-Cache"), "hit"))
-                (void)atomic_fetch_add(&race->hits, 1);
             for (size_t i = 0; i < WRITERS; i++) {
                 if (number_of(&r, race->id[i]) < known[i])
                     (void)atomic_fetch_add(&race->stale, 1);
@@ -216,7 +214,10 @@ static void no_read_after_a_write_is_older_than_it(void **state)
     for (size_t i = 0; i < READERS; i++)
         (void)pthread_join(readers[i].thread, NULL);
     assert_int_equal(atomic_load(&race.stale), 0);
-    assert_true(atomic_load(&race.reads) > 0 && atomic_load(&race.hits) > 0);
+    assert_true(atomic_load(&race.reads) > 0);
+    /* On a busy machine each read may have met a write: whether anything is kept is seen after it.
+     */
+    assert_true(kit_wait(str_eq(cached(race.apis[0], race.bearer, list, NULL), "hit"), 5000));
     for (size_t i = 0; i < WRITERS; i++)
         assert_int_equal(atomic_load(&race.acknowledged[i]), WRITES);
     for (size_t i = 0; i < ARRAY_LEN(race.apis); i++)
