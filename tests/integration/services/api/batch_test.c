@@ -15,6 +15,30 @@ static struct db *db;
 static struct kit_tokens anna, bert;
 static char mine[128], his[128];
 
+struct expectation {
+    const char *path, *bearer, *header;
+    int status;
+    const char *text; /* in the body */
+};
+
+static struct expectation all[8];
+
+static void expect_all(void)
+{
+    static const char nobody[] = "/api/v1/checks/01900000-0000-7000-8000-000000000000";
+    const struct expectation rows[ARRAY_LEN(all)] = {
+        {mine, anna.access, NULL, 200, "\"mine\""},
+        {his, bert.access, NULL, 200, "\"his\""},
+        {his, anna.access, NULL, 404, "CHECK_NOT_FOUND"},
+        {mine, bert.access, NULL, 404, "CHECK_NOT_FOUND"},
+        {nobody, anna.access, NULL, 404, "CHECK_NOT_FOUND"},
+        {"/api/v1/checks/no-uuid", bert.access, NULL, 404, "no-uuid"},
+        {mine, "nonsense", NULL, 401, "INVALID_CREDENTIALS"},
+        {mine, anna.access, "X-Request-Id: seven", 200, "\"mine\""},
+    };
+    memcpy(all, rows, sizeof(all));
+}
+
 static int setup(void **state)
 {
     json_setup();
@@ -41,35 +65,11 @@ static int teardown(void **state)
     return 0;
 }
 
-struct expectation {
-    const char *path, *bearer, *header;
-    int status;
-    const char *text; /* in the body */
-};
-
 struct caller {
     pthread_t thread;
     size_t number;
     int wrong;
 };
-
-static struct expectation all[8];
-
-static void expect_all(void)
-{
-    static const char nobody[] = "/api/v1/checks/01900000-0000-7000-8000-000000000000";
-    const struct expectation rows[ARRAY_LEN(all)] = {
-        {mine, anna.access, NULL, 200, "\"mine\""},
-        {his, bert.access, NULL, 200, "\"his\""},
-        {his, anna.access, NULL, 404, "CHECK_NOT_FOUND"},
-        {mine, bert.access, NULL, 404, "CHECK_NOT_FOUND"},
-        {nobody, anna.access, NULL, 404, "CHECK_NOT_FOUND"},
-        {"/api/v1/checks/no-uuid", bert.access, NULL, 404, "no-uuid"},
-        {mine, "nonsense", NULL, 401, "INVALID_CREDENTIALS"},
-        {mine, anna.access, "X-Request-Id: seven", 200, "\"mine\""},
-    };
-    memcpy(all, rows, sizeof(all));
-}
 
 static void *call(void *arg)
 {
