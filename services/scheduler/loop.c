@@ -56,10 +56,21 @@ static bool publish(struct scheduler *s, int shard)
     return true;
 }
 
-static void tick(struct scheduler *s)
+static bool any_waits(const struct scheduler *s)
 {
     for (int i = 0; i < SCHED_SHARDS; i++) {
-        for (int n = 0; n < BATCHES_A_TURN && clock_mono_ms() >= s->run.redis_after; n++) {
+        if (s->run.shards[i].phase == SHARD_READY)
+            return true;
+    }
+    return false;
+}
+
+/* What those that run have to catch up with does not hold up those that do not run yet. */
+static void tick(struct scheduler *s)
+{
+    const int batches = any_waits(s) ? 1 : BATCHES_A_TURN;
+    for (int i = 0; i < SCHED_SHARDS; i++) {
+        for (int n = 0; n < batches && clock_mono_ms() >= s->run.redis_after; n++) {
             if (!publish(s, i))
                 break;
         }

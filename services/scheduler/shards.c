@@ -6,7 +6,7 @@
 enum {
     RETRY_MS = 100,
     POLL_MS = 800,
-    RUN_MS = 50,        /* of planning in a turn; a shard of 60,000 items takes half of that */
+    RUN_MS = 100,       /* of planning in a turn; a shard of 60,000 items takes a quarter of that */
     JUST_READ_MS = 5000 /* what was read so recently is not read again */
 };
 
