@@ -12,7 +12,7 @@ declare -A group=(
         libsodium-dev libwslay-dev libyaml-dev zlib1g-dev libssl-dev'
     [run]='curl ca-certificates tzdata'
     [web]=''
-    [test]='libcmocka-dev clang-format-14 dnsmasq-base git jq openssl python3'
+    [test]='libcmocka-dev chromium clang-format-14 dnsmasq-base git jq openssl python3'
     [fuzz]='clang-14 libclang-rt-14-dev'
 )
 

@@ -117,7 +117,7 @@ static const struct schema in_schema = {
     .count = ARRAY_LEN(in_fields),
     .size = sizeof(struct key_in),
     /* AGENT_SCOPES */
-    .rules = "\"anyOf\":[{\"properties\":{\"server_id\":{\"type\":\"null\"}}},{\"properties\":{"
+    .rules = "\"anyOf\":[{\"properties\":{\"server_id\":{\"const\":null}}},{\"properties\":{"
              "\"scopes\":{\"items\":{\"enum\":[\"metrics:write\",\"metrics:read\","
              "\"servers:read\"]}}}}]",
 };

@@ -252,45 +252,45 @@ static const char *check_webhook_url(const char *text)
 }
 
 #define AT(member) offsetof(struct url_in, member)
-#define URL_IN_FIELDS(required)                                                                  \
-    {.name = "url",                                                                              \
-     .type = FT_STRING,                                                                          \
-     .flags = (required),                                                                        \
-     .offset = AT(url),                                                                          \
-     .min = 1,                                                                                   \
-     .max = LIMIT_URL_BYTES,                                                                     \
-     .check = url_check_http,                                                                    \
-     .format = "http-url",                                                                       \
-     .help = "What is asked: an answer below 400 is UP",                                         \
-     .example = "\"https://example.com\""},                                                      \
-        {.name = "check_interval",                                                               \
-         .type = FT_INT,                                                                         \
-         .offset = AT(check_interval),                                                           \
-         .min = 1,                                                                               \
-         .max = MINUTES_MAX,                                                                     \
-         .help = "Minutes (default: 5)",                                                         \
-         .example = "5"},                                                                        \
-        {.name = "webhook_url",                                                                  \
-         .type = FT_STRING,                                                                      \
-         .flags = F_NULLABLE,                                                                    \
-         .offset = AT(webhook_url),                                                              \
-         .max = LIMIT_URL_BYTES,                                                                 \
-         .check = check_webhook_url,                                                             \
-         .rules = "\"anyOf\":[{\"type\":\"null\"},{\"maxLength\":0},{\"format\":\"http-url\"}]", \
-         .help = "Told when the status changes; an empty text is none",                          \
-         .example = "\"https://hooks.example.com/uptime\""},                                     \
-        {.name = "name",                                                                         \
-         .type = FT_STRING,                                                                      \
-         .offset = AT(name),                                                                     \
-         .min = 1,                                                                               \
-         .max = LIMIT_CHECK_NAME,                                                                \
-         .check = check_label,                                                                   \
-         .pattern = PATTERN_LABEL,                                                               \
-         .help = "Default: the URL"},                                                            \
-        {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Default: true"},    \
-    {                                                                                            \
-        .name = "user_id", .type = FT_INT, .offset = AT(user_id),                                \
-        .help = "Not looked at: whose it is follows from the token"                              \
+#define URL_IN_FIELDS(required)                                                               \
+    {.name = "url",                                                                           \
+     .type = FT_STRING,                                                                       \
+     .flags = (required),                                                                     \
+     .offset = AT(url),                                                                       \
+     .min = 1,                                                                                \
+     .max = LIMIT_URL_BYTES,                                                                  \
+     .check = url_check_http,                                                                 \
+     .format = "http-url",                                                                    \
+     .help = "What is asked: an answer below 400 is UP",                                      \
+     .example = "\"https://example.com\""},                                                   \
+        {.name = "check_interval",                                                            \
+         .type = FT_INT,                                                                      \
+         .offset = AT(check_interval),                                                        \
+         .min = 1,                                                                            \
+         .max = MINUTES_MAX,                                                                  \
+         .help = "Minutes (default: 5)",                                                      \
+         .example = "5"},                                                                     \
+        {.name = "webhook_url",                                                               \
+         .type = FT_STRING,                                                                   \
+         .flags = F_NULLABLE,                                                                 \
+         .offset = AT(webhook_url),                                                           \
+         .max = LIMIT_URL_BYTES,                                                              \
+         .check = check_webhook_url,                                                          \
+         .rules = "\"anyOf\":[{\"const\":null},{\"maxLength\":0},{\"format\":\"http-url\"}]", \
+         .help = "Told when the status changes; an empty text is none",                       \
+         .example = "\"https://hooks.example.com/uptime\""},                                  \
+        {.name = "name",                                                                      \
+         .type = FT_STRING,                                                                   \
+         .offset = AT(name),                                                                  \
+         .min = 1,                                                                            \
+         .max = LIMIT_CHECK_NAME,                                                             \
+         .check = check_label,                                                                \
+         .pattern = PATTERN_LABEL,                                                            \
+         .help = "Default: the URL"},                                                         \
+        {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Default: true"}, \
+    {                                                                                         \
+        .name = "user_id", .type = FT_INT, .offset = AT(user_id),                             \
+        .help = "Not looked at: whose it is follows from the token"                           \
     }
 
 static const struct field url_create_fields[] = {URL_IN_FIELDS(F_REQUIRED)};
