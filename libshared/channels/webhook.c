@@ -94,7 +94,7 @@ static const struct field fields[] = {
      .example = "\"https://hooks.example.com/tocsin\""},
     {.name = "secret",
      .type = FT_STRING,
-     .flags = F_SECRET,
+     .flags = F_SECRET | F_NULLABLE,
      .offset = AT(secret),
      .max = WEBHOOK_SECRET_BYTES,
      .check = webhook_secret_check,
@@ -126,7 +126,7 @@ static void check(const void *bound, struct field_errors *errors)
 
 static enum status complete(json_t *given)
 {
-    if (json_object_get(given, "secret"))
+    if (json_is_string(json_object_get(given, "secret")))
         return ST_OK;
     char secret[WEBHOOK_SECRET_BYTES];
     webhook_secret_new(secret);

@@ -102,7 +102,7 @@ static const struct field fields[] = {
      .type = FT_STRING,
      .offset = AT(auth_password),
      .max = 255,
-     .flags = F_SECRET,
+     .flags = F_SECRET | F_NULLABLE,
      .help = "Password for basic authentication"},
 };
 static const struct schema config = {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "json/patterns.h"
 #include "services/api/api.h"
 #include "services/api/config_secrets.h"
 #include "services/api/routes/checks.h"
@@ -20,6 +21,7 @@ static const struct field clone_fields[] = {
      .min = 1,
      .max = LIMIT_CHECK_NAME,
      .check = check_label,
+     .pattern = PATTERN_LABEL,
      .help = "Its name; not given: the other one's with \"(copy)\" behind it"},
     {.name = "enabled",
      .type = FT_BOOL,

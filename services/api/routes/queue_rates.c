@@ -74,6 +74,10 @@ struct which_in {
         .help = "The rate of each key by itself, instead of one key's"                     \
     }
 
+/* rule_of */
+static const char one_or_each[] = "\"anyOf\":[{\"properties\":{\"each_key\":{\"const\":false}}},"
+                                  "{\"properties\":{\"key\":{\"type\":\"null\"}}}]";
+
 struct rate_in {
     struct which_in which;
     struct in_i64 count, burst;
@@ -105,7 +109,13 @@ static const struct field rate_in_fields[] = {
      .help = "So many of them may start at once (default 1: evenly spread)"},
 };
 #undef AT
-static const struct schema rate_in_schema = SCHEMA("QueueRateSet", struct rate_in, rate_in_fields);
+static const struct schema rate_in_schema = {
+    .name = "QueueRateSet",
+    .fields = rate_in_fields,
+    .count = ARRAY_LEN(rate_in_fields),
+    .size = sizeof(struct rate_in),
+    .rules = one_or_each,
+};
 
 struct which_query {
     struct which_in which;

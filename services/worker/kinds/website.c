@@ -190,7 +190,7 @@ static void on_reply(const struct httpc_reply *reply, void *arg)
 static const char *basic_auth(const struct website_config *c, struct arena *arena)
 {
     const char *pair = arena_printf(arena, "%s:%s", c->auth_username.v,
-                                    c->auth_password.set ? c->auth_password.v : "");
+                                    c->auth_password.v ? c->auth_password.v : "");
     size_t len = pair ? strlen(pair) : 0;
     size_t room = sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL);
     char *text = arena_alloc(arena, room);
