@@ -76,7 +76,7 @@ struct which_in {
 
 /* rule_of */
 static const char one_or_each[] = "\"anyOf\":[{\"properties\":{\"each_key\":{\"const\":false}}},"
-                                  "{\"properties\":{\"key\":{\"type\":\"null\"}}}]";
+                                  "{\"properties\":{\"key\":{\"const\":null}}}]";
 
 struct rate_in {
     struct which_in which;
