@@ -81,7 +81,7 @@ static void requests_are_sent_as_asked(void **state)
             if (!strstr(hf.k.body, cases[i].want[j]))
                 fail_msg("no \"%s\" in: %s", cases[i].want[j], hf.k.body);
         }
-        assert_null(strstr(hf.k.body, "999"));
+        assert_null(strstr(hf.k.body, "Length: 999")); /* a port may have these digits */
         assert_null(strstr(hf.k.body, "urlencoded"));
         assert_null(strstr(hf.k.body, "Expect"));
     }
