@@ -91,7 +91,7 @@ REFUSALS = [
     (r'GET .*/(jobs|dead)$', 422, 'VALIDATION_ERROR', 'query.after', 'a cursor of another list'),
     (r'GET .*/(jobs|dead)$', 422, 'VALIDATION_ERROR', 'query.(page|offset)', 'page times per_page'),
     (r'POST .*/ingest/metrics', 422, 'VALIDATION_ERROR', 'body', 'samples that are not older than 30 days'),
-    (r'DELETE .*/rates$', 422, 'VALIDATION_ERROR', 'body.each_key', 'one key or each, of a query'),
+    (r'DELETE .*/rates$', 422, 'VALIDATION_ERROR', 'body.(each_key|task)', 'one of three, of a query'),
     (r'GET .*/metrics/latest', 422, 'VALIDATION_ERROR', 'query.after', 'a cursor of another list'),
     (r'GET ', 422, 'VALIDATION_ERROR', 'query.cursor', 'it goes without page, offset, and sort'),
     (r'GET .*/stats', 422, 'VALIDATION_ERROR', 'query.(from|to|period|resolution)', 'a period, or from before to'),

@@ -75,8 +75,12 @@ struct which_in {
     }
 
 /* rule_of */
-static const char one_or_each[] = "\"anyOf\":[{\"properties\":{\"each_key\":{\"const\":false}}},"
-                                  "{\"properties\":{\"key\":{\"const\":null}}}]";
+static const char one_or_each[] =
+    "\"allOf\":[{\"anyOf\":[{\"properties\":{\"each_key\":{\"const\":false}}},"
+    "{\"properties\":{\"key\":{\"const\":null}}}]},"
+    "{\"anyOf\":[{\"properties\":{\"task\":{\"not\":{\"const\":null}}},\"required\":[\"task\"]},"
+    "{\"properties\":{\"key\":{\"not\":{\"const\":null}}},\"required\":[\"key\"]},"
+    "{\"properties\":{\"each_key\":{\"const\":true}},\"required\":[\"each_key\"]}]}]";
 
 struct rate_in {
     struct which_in which;
