@@ -26,10 +26,33 @@ $$;
 
 LOCK TABLE checks, check_state IN SHARE ROW EXCLUSIVE MODE;
 
--- A check stays with its organisation for good: its state may know it.
-ALTER TABLE check_state ADD COLUMN org_id uuid;
-UPDATE check_state s SET org_id = c.org_id FROM checks c WHERE c.id = s.check_id;
-ALTER TABLE check_state ALTER COLUMN org_id SET NOT NULL;
+-- A check stays with its organisation for good: its state may know it. What lists are ordered and
+-- picked by comes first: a row is read up to the last column that is asked for.
+ALTER TABLE check_state RENAME TO check_state_before;
+ALTER TABLE check_state_before RENAME CONSTRAINT check_state_pkey TO check_state_before_pkey;
+CREATE TABLE check_state (
+    check_id       uuid PRIMARY KEY REFERENCES checks ON DELETE CASCADE,
+    org_id         uuid NOT NULL,
+    last_run_at    timestamptz,
+    since          timestamptz NOT NULL DEFAULT now(),
+    settled_to     timestamptz NOT NULL DEFAULT now(), -- every slot up to here has a result
+    last_slot_at   timestamptz,                    -- newest slot folded in
+    sequence       bigint NOT NULL DEFAULT 0,      -- of transitions
+    last_response_us bigint,
+    incident_id    uuid,                           -- the open one
+    failures       integer NOT NULL DEFAULT 0,     -- in a row, counting towards down
+    successes      integer NOT NULL DEFAULT 0,     -- in a row, counting towards up
+    state          text NOT NULL DEFAULT 'pending' CHECK (state IN
+                   ('pending', 'up', 'degraded', 'down', 'unknown', 'maintenance', 'paused')),
+    last_status    text,                           -- success, warning, error
+    last_message   text
+) WITH (fillfactor = 70);
+INSERT INTO check_state (check_id, org_id, last_run_at, since, settled_to, last_slot_at, sequence, last_response_us,
+                         incident_id, failures, successes, state, last_status, last_message)
+SELECT s.check_id, c.org_id, s.last_run_at, s.since, s.settled_to, s.last_slot_at, s.sequence, s.last_response_us,
+       s.incident_id, s.failures, s.successes, s.state, s.last_status, s.last_message
+FROM check_state_before s JOIN checks c ON c.id = s.check_id;
+DROP TABLE check_state_before;
 CREATE FUNCTION check_state_find_org() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.org_id := (SELECT org_id FROM checks WHERE id = NEW.check_id);
@@ -37,7 +60,6 @@ BEGIN
 END $$;
 CREATE TRIGGER check_state_org BEFORE INSERT ON check_state FOR EACH ROW
     WHEN (NEW.org_id IS NULL) EXECUTE FUNCTION check_state_find_org();
-DROP INDEX check_state_state;
 CREATE INDEX check_state_state ON check_state (org_id, state, check_id);
 
 -- All counts anew from the rows: for who has written these without triggers.

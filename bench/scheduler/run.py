@@ -44,7 +44,7 @@ ENV = {
     "TOCSIN_MISSED_GRACE": "1h",
     "TOCSIN_LOG_FORMAT": "json",
 }
-OWED_S = 32  # what was overslept while the checks were inserted is spread over half of the interval
+OWED_S = 45  # what was overslept while the checks were inserted is spread over half of the interval
 SETTLE_S = 62  # a minute, so that the ledger has seen every check
 
 

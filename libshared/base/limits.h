@@ -157,6 +157,7 @@
 #define LIMIT_DB_PARAMS 40
 #define LIMIT_DB_ACTOR_BYTES 511 /* who changes something, for the audit log */
 #define LIMIT_LIST_COUNT 100000  /* rows that are counted for the total of a list */
+#define LIMIT_SEARCH_COUNT 10000 /* … of a list that a text is looked for in */
 #define LIMIT_DB_STATEMENT_MS 15000
 #define LIMIT_DB_STREAM_MS 300000 /* … that reads a whole table */
 #define LIMIT_REDIS_COMMAND_MS 5000

@@ -37,10 +37,11 @@ static enum status options_of(const char *conninfo, char **out, struct errbuf *e
     }
     /* The planner reckons with disks that turn: a page of an index would cost as much as four of a
      * table read from its beginning, and lists would read whole tables. Compiling a plan takes
-     * longer than any list may. What the caller gave for these stays. */
+     * longer than any list may, and so does starting processes to help. What the caller gave for
+     * these stays. */
     int n = asprintf(out,
-                     "-c random_page_cost=1.1 -c jit=off %s -c statement_timeout=%d "
-                     "-c TimeZone=UTC -c DateStyle=ISO -c bytea_output=hex",
+                     "-c random_page_cost=1.1 -c jit=off -c max_parallel_workers_per_gather=0 %s "
+                     "-c statement_timeout=%d -c TimeZone=UTC -c DateStyle=ISO -c bytea_output=hex",
                      given, LIMIT_DB_STATEMENT_MS);
     PQconninfoFree(options);
     return n < 0 ? ST_NO_MEMORY : ST_OK;

@@ -169,6 +169,11 @@ static void cursor_links(const struct req *r, const struct page *p, struct buf *
     put_target(r, next, &place);
 }
 
+static bool has_next(const struct page *p, int64_t count)
+{
+    return count > 0 && (p->offset + count < p->total || (p->is_total_capped && count == p->limit));
+}
+
 static void number_links(const struct req *r, size_t count, const struct page *p, struct buf *links,
                          struct buf *next)
 {
@@ -180,14 +185,15 @@ static void number_links(const struct req *r, size_t count, const struct page *p
                    by_page ? MAX_OF(p->page - 1, (int64_t)1)
                            : MAX_OF(p->offset - p->limit, (int64_t)0),
                    "prev");
-    if (p->offset + (int64_t)count < p->total && count > 0) {
+    if (has_next(p, (int64_t)count)) {
         char text[24];
         const int64_t place = by_page ? p->page + 1 : p->offset + p->limit;
         (void)snprintf(text, sizeof(text), "%" PRId64, place);
         put_number(r, links, place, "next");
         put_target(r, next, &(struct place){by_page ? "page" : "offset", text});
     }
-    put_number(r, links, by_page ? pages : (pages - 1) * p->limit, "last");
+    if (!p->is_total_capped)
+        put_number(r, links, by_page ? pages : (pages - 1) * p->limit, "last");
 }
 
 /* Sets the Link header; leaves the target of the next page in *next, if there is one. */
@@ -220,6 +226,7 @@ void page_write_members(struct req *r, struct jw *w, size_t count, const struct 
     int64_t pages = (p->total + p->limit - 1) / p->limit;
 
     jw_kv_i64(w, "total", p->total);
+    jw_kv_bool(w, "total_is_exact", !p->is_total_capped);
     jw_kv_i64(w, "page", p->page);
     jw_kv_i64(w, "per_page", p->per_page);
     jw_kv_i64(w, "pages", pages);

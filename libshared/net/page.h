@@ -58,6 +58,7 @@ struct page_in {
 struct page {
     int64_t page, per_page, limit, offset;
     int64_t total;        /* set by the store call */
+    bool is_total_capped; /* … too: there are at least so many, the rest was not counted */
     const char *sort;     /* one of those that the list knows, or NULL: its own order */
     const char *own_sort; /* the name of that */
     /* After which row it begins, and with which it ended: set by page_begin and the store call.

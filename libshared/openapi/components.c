@@ -54,6 +54,10 @@ const struct schema problem_schema = {
 
 static const struct field page_fields[] = {
     {.name = "total", .type = FT_INT, .help = "How many there are", .example = "1"},
+    {.name = "total_is_exact",
+     .type = FT_BOOL,
+     .help = "false: there are at least `total`, counting stopped there",
+     .example = "true"},
     {.name = "page", .type = FT_INT, .example = "1"},
     {.name = "per_page", .type = FT_INT, .example = "20"},
     {.name = "pages", .type = FT_INT, .example = "1"},

@@ -55,8 +55,8 @@ struct check_filter {
 extern const char *const checks_sorts[];
 
 /* One page of the list; page->total is set. It is exact, and what it costs does not grow with it,
- * for all checks and for what one member of the filter finds; of what several find together, or q,
- * LIMIT_LIST_COUNT are counted at most. */
+ * for all checks and for what one member of the filter finds; of what several find together,
+ * LIMIT_LIST_COUNT are counted at most, and LIMIT_SEARCH_COUNT where q is looked for. */
 NODISCARD enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
                                   const struct check_filter *filter, struct page *page,
                                   struct check **rows, size_t *count);

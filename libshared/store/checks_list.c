@@ -90,11 +90,12 @@ static enum status count_rows(struct list *l, const struct check_filter *filter)
 {
     struct db_args args;
     AUTO_RESULT r = NULL;
+    const int64_t most = filter->q ? LIMIT_SEARCH_COUNT : LIMIT_LIST_COUNT;
     checks_filter_args(&args, l->arena, l->org_id, filter);
-    db_arg_i64(&args, LIMIT_LIST_COUNT);
+    db_arg_i64(&args, most);
     TRY(db_query_one(l->db, &Q_CHECK_COUNT, &args, &r));
     l->total = row_i64(r, 0, "total");
-    l->is_whole = l->total < LIMIT_LIST_COUNT;
+    l->is_whole = l->total < most;
     return ST_OK;
 }
 
@@ -182,7 +183,7 @@ static enum status pick_window(struct list *l, const char *sort, int64_t limit, 
 static enum status pick(struct list *l)
 {
     const struct page *page = l->page;
-    if (page->offset >= l->total)
+    if (l->is_whole && page->offset >= l->total)
         return ST_OK;
     const char *reverse = reverse_of(l->sort);
     if (!reverse || !l->is_whole || page->offset <= l->total / 2)
@@ -223,9 +224,10 @@ static enum status pick_part(struct list *l)
     db_arg_str(&args, l->filter->q);
     db_arg_i64(&args, l->page->limit);
     db_arg_i64(&args, l->page->offset);
-    db_arg_i64(&args, LIMIT_LIST_COUNT);
+    db_arg_i64(&args, LIMIT_SEARCH_COUNT);
     TRY(db_query_one(l->db, &Q_CHECK_PICK_PART, &args, &r));
     l->total = row_i64(r, 0, "total");
+    l->is_whole = l->total < LIMIT_SEARCH_COUNT;
     const char **texts = NULL;
     TRY(row_strs(r, 0, "ids", l->arena, &texts, &l->count));
     l->ids = arena_array(l->arena, l->count, sizeof(*l->ids));
@@ -249,7 +251,8 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
                      .page = page,
                      .sort = filter->sort ? filter->sort : OWN_SORT};
     const bool is_own = str_eq(l.sort, OWN_SORT);
-    if (filter->q && is_short(filter->q) && is_own && page->after_us == 0) {
+    const bool is_counted = page->offset + page->limit <= LIMIT_SEARCH_COUNT;
+    if (filter->q && is_short(filter->q) && is_own && page->after_us == 0 && is_counted) {
         TRY(pick_part(&l));
     } else {
         TRY(count(&l));
@@ -267,6 +270,7 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
         TRY(row_read_all(r, arena, check_read_row, sizeof(**rows), &list, &found));
     }
     page->total = l.total;
+    page->is_total_capped = !l.is_whole;
     if (is_own && found > 0 && (int64_t)found == page->limit) {
         const struct check *last = &((const struct check *)list)[found - 1];
         page->next_us = last->created_us;

@@ -10,6 +10,12 @@ void list_end(struct page *page, const PGresult *r, const char *after)
     page->next_id = row_uuid(r, count - 1, "id");
 }
 
+void list_total(struct page *page, int64_t total, int64_t cap)
+{
+    page->total = total;
+    page->is_total_capped = total == cap;
+}
+
 enum status list_read(struct db *db, const struct list_query *q, struct db_args *args,
                       struct page *page, struct list_rows *out)
 {
@@ -26,7 +32,7 @@ enum status list_read(struct db *db, const struct list_query *q, struct db_args 
     AUTO_RESULT r = NULL;
     TRY(db_query(db, q->rows, args, &r));
     TRY(row_read_all(r, args->arena, q->read, q->row_bytes, &out->v, &out->count));
-    page->total = row_i64(total, 0, "total");
+    list_total(page, row_i64(total, 0, "total"), LIMIT_LIST_COUNT);
     if (q->after)
         list_end(page, r, q->after);
     return ST_OK;

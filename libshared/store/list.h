@@ -25,6 +25,8 @@ struct list_rows {
 NODISCARD enum status list_read(struct db *db, const struct list_query *q, struct db_args *args,
                                 struct page *page, struct list_rows *out);
 
+/* The total that a query counted up to `cap` (INT64_MAX: all of them). */
+void list_total(struct page *page, int64_t total, int64_t cap);
 /* Notes the last of a full page's rows, which the next page follows. */
 void list_end(struct page *page, const PGresult *r, const char *after);
 

@@ -38,7 +38,7 @@ static void filter_args(struct db_args *args, struct arena *arena, const struct 
 }
 
 static enum status count_rows(struct db *db, struct arena *arena, const struct uuid *org_id,
-                              const struct result_filter *filter, int64_t *total)
+                              const struct result_filter *filter, struct page *page)
 {
     struct db_args args;
     filter_args(&args, arena, org_id, filter);
@@ -47,13 +47,13 @@ static enum status count_rows(struct db *db, struct arena *arena, const struct u
         db_arg_uuid(&args, filter->check_id);
     AUTO_RESULT r = NULL;
     TRY(db_query_one(db, filter->check_id ? &Q_RESULT_COUNT_CHECK : &Q_RESULT_COUNT, &args, &r));
-    *total = row_i64(r, 0, "total");
+    list_total(page, row_i64(r, 0, "total"), LIMIT_LIST_COUNT);
     return ST_OK;
 }
 
 /* All of an organisation's results are counted already. */
 static enum status count_all(struct db *db, struct arena *arena, const struct uuid *org_id,
-                             const struct result_filter *filter, int64_t *total)
+                             const struct result_filter *filter, struct page *page)
 {
     struct result_summary s;
     TRY(results_summary(db, arena, org_id, 1, INT64_MAX / 2, &s));
@@ -64,7 +64,7 @@ static enum status count_all(struct db *db, struct arena *arena, const struct uu
                                      : filter->include_missed || i != RESULT_MISSED;
         sum += counts ? s.count[i] : 0;
     }
-    *total = sum;
+    list_total(page, sum, INT64_MAX);
     return ST_OK;
 }
 
@@ -72,11 +72,10 @@ enum status results_list(struct db *db, struct arena *arena, const struct uuid *
                          const struct result_filter *filter, struct page *page,
                          struct result **rows, size_t *count)
 {
-    int64_t total = 0;
     if (filter->check_id || filter->from_us || filter->to_us)
-        TRY(count_rows(db, arena, org_id, filter, &total));
+        TRY(count_rows(db, arena, org_id, filter, page));
     else
-        TRY(count_all(db, arena, org_id, filter, &total));
+        TRY(count_all(db, arena, org_id, filter, page));
 
     struct db_args args;
     filter_args(&args, arena, org_id, filter);
@@ -91,7 +90,6 @@ enum status results_list(struct db *db, struct arena *arena, const struct uuid *
     TRY(db_query(db, filter->check_id ? &Q_RESULT_LIST_CHECK : &Q_RESULT_LIST, &args, &r));
     void *list = NULL;
     TRY(row_read_all(r, arena, read_row, sizeof(**rows), &list, count));
-    page->total = total;
     list_end(page, r, "slot_at");
     *rows = list;
     return ST_OK;

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "gen/queries.h"
+#include "store/list.h"
 
 const char *const uptime_sorts[] = {"checked_at", "-checked_at", "url", "-url", "status",
                                     "-status",    "id",          "-id", NULL};
@@ -82,7 +83,7 @@ enum status uptime_history(struct db *db, struct arena *arena, const struct uuid
     TRY(db_query(db, is_default ? &Q_UPTIME_HISTORY : &Q_UPTIME_HISTORY_SORTED, &args, &r));
     void *list = NULL;
     TRY(row_read_all(r, arena, read_change, sizeof(**rows), &list, count));
-    page->total = row_i64(total, 0, "total");
+    list_total(page, row_i64(total, 0, "total"), LIMIT_LIST_COUNT);
     *rows = list;
     return ST_OK;
 }

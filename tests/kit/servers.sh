@@ -7,6 +7,7 @@
 #   TOCSIN_TEST_REDIS_TCP_URL  the same server on a loopback port
 #   TOCSIN_TEST_BIN            the folder of the daemons (unless given)
 #   TOCSIN_TEST_DIR            a scratch folder, removed afterwards
+# TOCSIN_TEST_SHARED_BUFFERS is PostgreSQL's (64MB).
 # Both servers and the scratch folder are gone when this ends, also when it is killed: the servers
 # ask the kernel for a signal when their parent dies, and the next run sweeps what was left.
 set -euo pipefail
@@ -71,7 +72,7 @@ start_postgres() {
 listen_addresses = ''
 unix_socket_directories = '$dir'
 max_connections = 200
-shared_buffers = 64MB
+shared_buffers = ${TOCSIN_TEST_SHARED_BUFFERS:-64MB}
 fsync = off
 full_page_writes = off
 autovacuum_naptime = 10s

@@ -303,15 +303,10 @@ static enum status look(struct walk *w)
 }
 
 struct jobs_more {
-    bool is_exact;
     const char *next;
 };
 #define AT(member) offsetof(struct jobs_more, member)
 static const struct field more_fields[] = {
-    {.name = "total_is_exact",
-     .type = FT_BOOL,
-     .offset = AT(is_exact),
-     .help = "false: there are more than total says, which were not looked at"},
     {.name = "next_cursor",
      .type = FT_STRING,
      .flags = F_NULLABLE,
@@ -329,7 +324,8 @@ static enum status reply_walk(struct walk *w)
         w->after = NULL;
     else if (!w->after && !is_exact)
         TRY(keep_cursor(w, w->page.total, w->cursor));
-    const struct jobs_more more = {.is_exact = is_exact, .next = w->after};
+    w->page.is_total_capped = !is_exact;
+    const struct jobs_more more = {.next = w->after};
     reply_page_with(w->r, "jobs", &job_item_schema, w->out, w->count, &w->page, &jobs_more_schema,
                     &more);
     return ST_OK;

@@ -199,6 +199,37 @@ static void totals_are_those_of_the_filter(void **state)
     }
 }
 
+/* A list with more than a search counts: its total stops, its pages do not. */
+static void searches_count_so_far(void **state)
+{
+    static const char *const parts[] = {"many", "ma", "m"};
+    kit_sql(db,
+            "WITH made AS (INSERT INTO checks (id, org_id, name, kind, plugin_type, config, "
+            "schedule, shard) SELECT gen_random_uuid(), '%s', 'many ' || i, 'website', 'website', "
+            "'{}', 'every 5 minutes', 0 FROM generate_series(0, %d) i RETURNING id, org_id) "
+            "INSERT INTO check_state (check_id, org_id) SELECT id, org_id FROM made",
+            id_text(&org), LIMIT_SEARCH_COUNT);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const struct check_filter filter = {.q = parts[i]};
+        struct page pages[] = {{.limit = 3}, {.limit = 3, .offset = LIMIT_SEARCH_COUNT}};
+        const size_t counts[] = {3, 1};
+        for (size_t n = 0; n < ARRAY_LEN(pages); n++) {
+            struct check *rows = NULL;
+            size_t count = 0;
+            assert_ok(checks_list(db, arena, &org, &filter, &pages[n], &rows, &count));
+            assert_int_equal(pages[n].total, LIMIT_SEARCH_COUNT);
+            assert_true(pages[n].is_total_capped);
+            assert_int_equal(count, counts[n]);
+        }
+    }
+    struct page page = {.limit = 3};
+    struct check *rows = NULL;
+    size_t count = 0;
+    assert_ok(checks_list(db, arena, &org, &(struct check_filter){0}, &page, &rows, &count));
+    assert_int_equal(page.total, LIMIT_SEARCH_COUNT + 1);
+    assert_false(page.is_total_capped);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +237,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(writers_do_not_wait, before, after),
         cmocka_unit_test_setup_teardown(housekeeping_sums_up, before, after),
         cmocka_unit_test_setup_teardown(totals_are_those_of_the_filter, before, after),
+        cmocka_unit_test_setup_teardown(searches_count_so_far, before, after),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

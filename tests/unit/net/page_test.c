@@ -71,6 +71,8 @@ static void check_links(const struct link_case *c)
     assert_int_equal(json_integer_value(json_object_get(json, "pages")), c->pages);
     assert_int_equal(json_integer_value(json_object_get(json, "count")), c->count);
     assert_int_equal(json_integer_value(json_object_get(json, "total")), c->page.total);
+    assert_int_equal(json_is_true(json_object_get(json, "total_is_exact")),
+                     !c->page.is_total_capped);
     const json_t *next = json_object_get(json, "next");
     assert_true(c->next ? str_eq(json_string_value(next), c->next) : json_is_null(next));
     assert_int_equal(r.reply_header_count, 1);
@@ -89,6 +91,11 @@ static void check_links(const struct link_case *c)
     {                                                                                  \
         .page = (page_), .per_page = (limit_), .limit = (limit_), .offset = (offset_), \
         .total = (total_)                                                              \
+    }
+#define CAPPED(page_, limit_, offset_, total_)                                         \
+    {                                                                                  \
+        .page = (page_), .per_page = (limit_), .limit = (limit_), .offset = (offset_), \
+        .total = (total_), .is_total_capped = true                                     \
     }
 
 static void test_links(void **state)
@@ -109,6 +116,12 @@ static void test_links(void **state)
          "</c?limit=5&offset=10>; rel=\"next\", </c?limit=5&offset=10>; rel=\"last\""},
         {"/c?page=9", PAGE(9, 20, 160, 5), 0, 1, NULL,
          "</c?page=1>; rel=\"first\", </c?page=8>; rel=\"prev\", </c?page=1>; rel=\"last\""},
+        /* counting stopped at ten: nobody knows which page is the last */
+        {"/c?page=2&per_page=5", CAPPED(2, 5, 5, 10), 5, 2, "/c?per_page=5&page=3",
+         "</c?per_page=5&page=1>; rel=\"first\", </c?per_page=5&page=1>; rel=\"prev\", "
+         "</c?per_page=5&page=3>; rel=\"next\""},
+        {"/c?page=3&per_page=5", CAPPED(3, 5, 10, 10), 2, 2, NULL,
+         "</c?per_page=5&page=1>; rel=\"first\", </c?per_page=5&page=2>; rel=\"prev\""},
         /* who follows a cursor is led on by it */
         {"/c?q=x&cursor=7-" ID_TEXT "&per_page=2",
          {.page = 1,
