@@ -60,6 +60,7 @@ struct relay {
     struct db *db;
     struct redis *redis;
     struct arena *arena;
+    int64_t lost_us;     /* when Redis had last lost its memory before any of this was published */
     struct queue *queue; /* that of the row before, usually the next one's too */
     const char *queue_name;
     int64_t done[JOB_OUTBOX_BATCH]; /* rows, and their jobs */
@@ -152,12 +153,13 @@ static enum status mark_done(struct relay *relay, size_t from, struct job_outbox
         return ST_OK;
     CRASH_AT("job_outbox.after_publish");
     int64_t mark = 0;
-    bool is_lost = false;
-    TRY(outbox_mark_step(relay->db, relay->redis, &mark, &is_lost));
-    if (is_lost) {
-        TRY(outbox_reopen(relay->db, mark));
-        out->is_lost = true;
-    }
+    enum outbox_loss loss = OUTBOX_WHOLE;
+    TRY(outbox_mark_step(relay->db, relay->redis, relay->lost_us, &mark, &loss));
+    /* Whether these came before or after the loss nobody knows: they stay open with all others,
+     * and those that are there are not taken twice. */
+    out->is_lost = loss == OUTBOX_LOST;
+    if (loss != OUTBOX_WHOLE)
+        return out->is_lost ? outbox_reopen(relay->db, mark) : ST_OK;
     struct db_args args;
     db_args_init(&args, relay->arena);
     db_arg_i64s(&args, relay->done + from, count);
@@ -179,6 +181,8 @@ static enum status relay_batch(struct relay *relay, int *found, struct job_outbo
     *found = PQntuples(rows);
     size_t from = relay->done_count;
     enum status st = ST_OK;
+    if (*found > 0)
+        TRY(outbox_lost_at(relay->db, &relay->lost_us));
     for (int i = 0; i < *found && st == ST_OK; i++)
         st = relay_row(relay, rows, i);
     /* What was published is marked even when a later row failed. */

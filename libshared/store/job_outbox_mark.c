@@ -30,14 +30,27 @@ static enum status redis_mark(struct redis *r, int64_t *out)
     return ST_OK;
 }
 
-enum status outbox_mark_step(struct db *db, struct redis *r, int64_t *mark, bool *is_lost)
+enum status outbox_lost_at(struct db *db, int64_t *out)
 {
-    int64_t known = 0;
+    AUTO_RESULT r = NULL;
+    TRY(db_query_one(db, &Q_JOB_OUTBOX_MARK, NULL, &r));
+    *out = row_time(r, 0, "lost_at");
+    return ST_OK;
+}
+
+enum status outbox_mark_step(struct db *db, struct redis *r, int64_t since_us, int64_t *mark,
+                             enum outbox_loss *loss)
+{
+    AUTO_RESULT known = NULL;
     AUTO_REPLY reply = NULL;
-    TRY(known_mark(db, &Q_JOB_OUTBOX_MARK, &known));
+    TRY(db_query_one(db, &Q_JOB_OUTBOX_MARK, NULL, &known));
     TRY(redis_do(r, &reply, "INCR", MARK_KEY));
     *mark = reply->integer;
-    *is_lost = reply->integer <= known;
+    *loss = OUTBOX_WHOLE;
+    if (*mark <= row_i64(known, 0, "mark"))
+        *loss = OUTBOX_LOST;
+    else if (row_time(known, 0, "lost_at") != since_us)
+        *loss = OUTBOX_FOUND;
     return ST_OK;
 }
 

@@ -35,7 +35,8 @@ ORDER BY id LIMIT 500
 DELETE FROM job_outbox WHERE id = ANY ($1::bigint[])
 
 -- name: job_outbox_mark
-SELECT mark FROM redis_marks WHERE name = 'job_outbox'
+SELECT mark, coalesce(nullif(lost_at, '-infinity'), 'epoch') AS lost_at
+FROM redis_marks WHERE name = 'job_outbox'
 
 -- name: job_outbox_mark_lock
 SELECT mark FROM redis_marks WHERE name = 'job_outbox' FOR UPDATE
