@@ -25,6 +25,7 @@ sleep() {
   until case $1 in
     15) grep -q DOWN .run/mail.log && grep -q check.down .run/hook.log ;;
     8) api "$API/incidents?status=resolved" | grep -q resolved ;;
+    2) api "$API/metrics/latest/laptop" | grep -q usage_percent ;;
     *) make status | grep -q 'worker .* ready' && [ $tries -gt 20 ] ;;
   esac; do
     [ $((tries += 1)) -lt 900 ] || return 1
