@@ -101,7 +101,6 @@
 
 /* Notifications */
 #define LIMIT_WEBHOOK_TIMEOUT_MS 15000
-#define LIMIT_SMTP_TIMEOUT_MS 30000
 #define LIMIT_NOTIFY_BATCH 64
 #define LIMIT_NOTIFY_ATTEMPTS 10
 #define LIMIT_NOTIFY_WEBHOOKS 128           /* requests in flight of one notifier */

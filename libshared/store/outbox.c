@@ -193,11 +193,3 @@ enum status outbox_retry(struct db *db, struct arena *arena, const struct uuid *
     TRY(outbox_get(db, arena, org_id, id, &row));
     return ST_CONFLICT;
 }
-
-enum status outbox_count_pending(struct db *db, int64_t *out)
-{
-    AUTO_RESULT r = NULL;
-    TRY(db_query_one(db, &Q_OUTBOX_COUNT_PENDING, NULL, &r));
-    *out = row_i64(r, 0, "total");
-    return ST_OK;
-}

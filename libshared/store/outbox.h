@@ -103,7 +103,5 @@ NODISCARD enum status outbox_get(struct db *db, struct arena *arena, const struc
  * it is pending or delivered, ST_NOT_FOUND. */
 NODISCARD enum status outbox_retry(struct db *db, struct arena *arena, const struct uuid *org_id,
                                    const struct uuid *id);
-/* Rows that wait: for the gauge of the queue's length. */
-NODISCARD enum status outbox_count_pending(struct db *db, int64_t *out);
 
 #endif

@@ -100,6 +100,3 @@ UPDATE outbox
 SET status = 'pending', next_at = now(), finished_at = NULL, claimed_by = NULL,
     claimed_until = NULL
 WHERE org_id = $1 AND id = $2 AND status IN ('failed', 'cancelled')
-
--- name: outbox_count_pending
-SELECT count(*) AS total FROM outbox WHERE status = 'pending'
