@@ -51,10 +51,11 @@ static enum status wait_for(const struct smtp_line *l, struct pollfd *fds, nfds_
 {
     for (;;) {
         const int64_t left = l->config.deadline_mono_ms - clock_mono_ms();
-        if (is_cut(l))
-            return ST_STOPPED;
+        /* First, for a session that libesmtp gave up by then ended for this reason. */
         if (left <= 0)
             return ST_TIMEOUT;
+        if (is_cut(l))
+            return ST_STOPPED;
         const int n = poll(fds, count, (int)MIN_OF(left, (int64_t)LOOK_MS));
         if (n > 0)
             return ST_OK;

@@ -220,13 +220,17 @@ static void judge(smtp_message_t message, struct session *s, const struct smtp_m
     out->verdict = SMTP_RETRY;
 }
 
+/* The line ends everything at the deadline and knows why. The library, which would call that a
+ * dropped connection, must not come first: its own waits are there in case the line's thread hangs.
+ */
 static void set_timeouts(smtp_session_t session, int64_t timeout_ms)
 {
+    enum { LATER_MS = 30000 };
     static const int phases[] = {Timeout_GREETING, Timeout_ENVELOPE, Timeout_DATA, Timeout_TRANSFER,
                                  Timeout_DATA2};
     for (size_t i = 0; i < ARRAY_LEN(phases); i++)
         (void)smtp_set_timeout(session, phases[i] | Timeout_OVERRIDE_RFC2822_MINIMUM,
-                               (long)timeout_ms);
+                               (long)(timeout_ms + LATER_MS));
 }
 
 static bool prepare(smtp_session_t session, smtp_message_t message, struct session *s,
