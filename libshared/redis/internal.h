@@ -44,6 +44,15 @@ struct redis {
     size_t script_count;
 };
 
+/* redis.c */
+
+/* Keeps the reason and drops the connection. */
+enum status redis_lost(struct redis *r);
+/* One command, sent again where a cluster says it belongs; ST_INTERNAL with an error reply of no
+ * known kind in r->error. */
+NODISCARD enum status redis_command(struct redis *r, int64_t timeout_ms, int count,
+                                    const char **value, const size_t *length, redisReply **out);
+
 /* nodes.c: the nodes of a cluster, learned from its redirections; without one none of this does
  * anything. */
 

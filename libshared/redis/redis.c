@@ -5,10 +5,8 @@
 #include "redis/internal.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,7 +15,7 @@
 #include "log/log.h"
 #include "redis/arena_reply.h"
 
-enum { CONNECT_BACKOFF_BASE_MS = 50, CONNECT_BACKOFF_CAP_MS = 2000, SCRIPT_ARGS_MAX = 128 };
+enum { CONNECT_BACKOFF_BASE_MS = 50, CONNECT_BACKOFF_CAP_MS = 2000 };
 
 /* --- opening and closing --- */
 
@@ -77,8 +75,7 @@ static struct timeval timeval_of(int64_t ms)
                             .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 }
 
-/* Keeps the reason and drops the connection. */
-static enum status lost(struct redis *r)
+enum status redis_lost(struct redis *r)
 {
     const char *why = "not connected";
     if (r->c)
@@ -95,7 +92,7 @@ static enum status set_timeout(struct redis *r, int64_t ms)
     if (ms == r->socket_timeout_ms)
         return ST_OK;
     if (redisSetTimeout(r->c, timeval_of(ms)) != REDIS_OK)
-        return lost(r);
+        return redis_lost(r);
     r->socket_timeout_ms = ms;
     return ST_OK;
 }
@@ -136,7 +133,7 @@ static enum status round_trip(struct redis *r, int count, const char **value, co
     errno = 0;
     AUTO_REPLY reply = redisCommandArgv(r->c, count, value, length);
     if (!reply)
-        return lost(r);
+        return redis_lost(r);
     if (reply->type == REDIS_REPLY_ERROR)
         return redis_refused(r, reply);
     if (out)
@@ -180,9 +177,9 @@ static enum status open_connection(struct redis *r)
     if (!r->c)
         return ST_NO_MEMORY;
     if (r->c->err)
-        return lost(r);
+        return redis_lost(r);
     if (!is_unix && redisEnableKeepAlive(r->c) != REDIS_OK)
-        return lost(r);
+        return redis_lost(r);
     r->heap_replies = r->c->reader->fn;
     r->socket_timeout_ms = -1;
     TRY(set_timeout(r, r->timeout_ms));
@@ -239,9 +236,8 @@ static enum status begin(struct redis *r, const struct rargs *args, int64_t time
     return set_timeout(r, timeout_ms);
 }
 
-/* One command, sent again where a cluster says it belongs. */
-static enum status command(struct redis *r, int64_t timeout_ms, int count, const char **value,
-                           const size_t *length, redisReply **out)
+enum status redis_command(struct redis *r, int64_t timeout_ms, int count, const char **value,
+                          const size_t *length, redisReply **out)
 {
     if (r->pending > 0)
         return ST_INTERNAL;
@@ -275,7 +271,7 @@ enum status redis_call(struct redis *r, const struct rargs *args, redisReply **o
 {
     if (args->failed)
         return ST_TOO_LARGE;
-    return command(r, r->timeout_ms, args->count, values_of(args), args->length, out);
+    return redis_command(r, r->timeout_ms, args->count, values_of(args), args->length, out);
 }
 
 enum status redis_call_blocking(struct redis *r, const struct rargs *args, int64_t block_ms,
@@ -283,7 +279,8 @@ enum status redis_call_blocking(struct redis *r, const struct rargs *args, int64
 {
     if (args->failed)
         return ST_TOO_LARGE;
-    return command(r, r->timeout_ms + block_ms, args->count, values_of(args), args->length, out);
+    return redis_command(r, r->timeout_ms + block_ms, args->count, values_of(args), args->length,
+                         out);
 }
 
 enum status redis_do_(struct redis *r, redisReply **out, ...)
@@ -317,7 +314,7 @@ enum status redis_append_argv(struct redis *r, int count, const char *const *val
     if (r->socket_timeout_ms < r->timeout_ms)
         TRY(set_timeout(r, r->timeout_ms));
     if (redisAppendCommandArgv(r->c, count, (const char **)(uintptr_t)value, length) != REDIS_OK)
-        return lost(r);
+        return redis_lost(r);
     r->pending++;
     return ST_OK;
 }
@@ -355,7 +352,7 @@ enum status redis_fetch(struct redis *r, redisReply **out)
     void *reply = NULL;
     errno = 0;
     if (redisGetReply(r->c, &reply) != REDIS_OK)
-        return lost(r);
+        return redis_lost(r);
     r->pending--;
     if (moved(r, reply))
         return ST_UNAVAILABLE;
@@ -391,7 +388,7 @@ enum status redis_call_blocking_into(struct redis *r, const struct rargs *args, 
         redis_node_route(r, args->count, args->value, args->length);
     TRY(begin(r, args, r->timeout_ms + block_ms));
     if (redisAppendCommandArgv(r->c, args->count, values_of(args), args->length) != REDIS_OK)
-        return lost(r);
+        return redis_lost(r);
     r->pending++;
     redisReply *reply = NULL;
     TRY(redis_fetch_into(r, arena, &reply));
@@ -399,107 +396,4 @@ enum status redis_call_blocking_into(struct redis *r, const struct rargs *args, 
         return redis_refused(r, reply);
     *out = reply;
     return ST_OK;
-}
-
-/* --- scripts --- */
-
-static enum status sha_of(const struct redis_script *s, char out[SHA1_TEXT_BYTES])
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (EVP_Digest(s->body, strlen(s->body), digest, &len, EVP_sha1(), NULL) != 1 || len != 20)
-        return ST_NO_MEMORY;
-    str_hex(digest, len, out);
-    return ST_OK;
-}
-
-/* The digest, worked out once a connection object. */
-static enum status sha_get(struct redis *r, const struct redis_script *s, const char **out)
-{
-    for (size_t i = 0; i < r->script_count; i++) {
-        if (r->scripts[i].script == s) {
-            *out = r->scripts[i].sha;
-            return ST_OK;
-        }
-    }
-    size_t at = r->script_count < SCRIPTS_MAX ? r->script_count++ : SCRIPTS_MAX - 1;
-    r->scripts[at].script = NULL;
-    TRY(sha_of(s, r->scripts[at].sha));
-    r->scripts[at].script = s;
-    *out = r->scripts[at].sha;
-    return ST_OK;
-}
-
-enum status redis_script_argv(struct redis *r, const struct redis_script *s, int count,
-                              const char **value, size_t *length, redisReply **out)
-{
-    value[0] = "EVALSHA";
-    TRY(sha_get(r, s, &value[1]));
-    length[0] = strlen(value[0]);
-    length[1] = strlen(value[1]);
-    enum status st = command(r, r->timeout_ms, count, value, length, out);
-    if (st != ST_INTERNAL || !str_starts(r->error, "NOSCRIPT"))
-        return st;
-    /* EVAL runs it and makes it known for the next time. */
-    value[0] = "EVAL";
-    length[0] = strlen(value[0]);
-    value[1] = s->body;
-    length[1] = strlen(s->body);
-    return command(r, r->timeout_ms, count, value, length, out);
-}
-
-enum status redis_script(struct redis *r, const struct redis_script *s, const char *const *keys,
-                         size_t key_count, const struct rargs *args, redisReply **out)
-{
-    const char *value[SCRIPT_ARGS_MAX];
-    size_t length[SCRIPT_ARGS_MAX];
-    size_t arg_count = args ? (size_t)args->count : 0;
-    if (key_count + arg_count + 3 > SCRIPT_ARGS_MAX || (args && args->failed))
-        return ST_TOO_LARGE;
-    char number[24];
-    (void)snprintf(number, sizeof(number), "%zu", key_count);
-    value[2] = number;
-    for (size_t i = 0; i < key_count; i++)
-        value[3 + i] = keys[i];
-    for (size_t i = 2; i < 3 + key_count; i++)
-        length[i] = strlen(value[i]);
-    for (size_t i = 0; i < arg_count; i++) {
-        value[3 + key_count + i] = args->value[i];
-        length[3 + key_count + i] = args->length[i];
-    }
-    return redis_script_argv(r, s, (int)(3 + key_count + arg_count), value, length, out);
-}
-
-/* --- subscriptions --- */
-
-enum status redis_subscribe(struct redis *r, const char *channel)
-{
-    TRY(redis_do(r, NULL, "SUBSCRIBE", channel));
-    r->is_subscribed = true;
-    return ST_OK;
-}
-
-enum status redis_next(struct redis *r, int64_t timeout_ms, redisReply **out)
-{
-    if (!r->c)
-        return ST_UNAVAILABLE;
-    int64_t deadline = clock_mono_ms() + timeout_ms;
-    for (;;) {
-        void *reply = NULL;
-        errno = 0;
-        if (redisGetReplyFromReader(r->c, &reply) != REDIS_OK)
-            return lost(r);
-        if (reply) {
-            *out = reply;
-            return ST_OK;
-        }
-        /* Waiting here and not in hiredis: its time limit would spoil the connection. */
-        int64_t left = deadline - clock_mono_ms();
-        if (left <= 0)
-            return ST_TIMEOUT;
-        struct pollfd p = {.fd = r->c->fd, .events = POLLIN};
-        int n = poll(&p, 1, (int)MIN_OF(left, (int64_t)INT32_MAX));
-        if (n > 0 && redisBufferRead(r->c) != REDIS_OK)
-            return lost(r);
-    }
 }
