@@ -1,7 +1,8 @@
 /*
- * What the files of the HTTP client share: httpc.c (the thread, its loop, the API), httpc_call.c
- * (one request over its hops), httpc_hop.c (one hop as libcurl sees it), httpc_dns.c (c-ares).
- * Everything here belongs to the client's thread, but for what `lock` guards.
+ * What the files of the HTTP client share: httpc.c (the thread and its loop), httpc_inbox.c (what
+ * other threads ask of it), httpc_call.c (one request over its hops), httpc_hop.c (one hop as
+ * libcurl sees it), httpc_dns.c (c-ares). Everything here belongs to the client's thread, but for
+ * what `lock` guards.
  */
 #ifndef TOCSIN_NET_HTTPC_INTERNAL_H
 #define TOCSIN_NET_HTTPC_INTERNAL_H
@@ -147,6 +148,17 @@ int64_t httpc_now_us(void);
 /* Puts the timer on the loop's clock, or moves it; µs of httpc_now_us. */
 NODISCARD enum status httpc_timer_set(struct httpc *c, struct timer *t, int64_t at_us);
 void httpc_timer_clear(struct httpc *c, struct timer *t);
+
+/* --- httpc_inbox.c --- */
+/* What other threads left, taken over by the loop in one go. */
+struct httpc_mail {
+    struct call *calls;
+    struct timer *laters;
+    bool is_stopping;
+};
+struct httpc_mail httpc_take_mail(struct httpc *c);
+/* One at a time: a call that ends takes itself from the list (httpc_forget). NULL: none left. */
+struct call *httpc_take_cancel(struct httpc *c);
 bool httpc_is_cancelled(struct httpc *c, const struct call *call);
 bool httpc_is_stopping(struct httpc *c);
 /* Takes the call out of the client's books; after this only the call's owner knows it. */
