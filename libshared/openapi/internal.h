@@ -67,7 +67,21 @@ void write_links(struct doc *d, const struct route *r, int status);
 NODISCARD enum status replies_write(struct doc *d, const struct route *r);
 /* The replies that routes share, as components. */
 void shared_replies_write(struct doc *d);
+
+/* headers.c */
 void shared_headers_write(struct doc *d);
+/* A member of `headers`: the shared one of that name. */
+void write_header(struct jw *w, const char *name);
+void write_rate_headers(struct jw *w);
+
+/* successes.c */
+struct success {
+    int status;
+    const char *help, *produces;
+    const struct schema *reply;
+    bool is_more; /* not the usual one, whose list and links the route describes */
+};
+void success_write(struct doc *d, const struct route *r, const struct success *s);
 /* Whether a schema, which may be NULL, has a field of that name. */
 bool has_member(const struct schema *s, const char *name);
 /* One content type of a list "text/csv, text/html" at a time; false at its end. */
