@@ -1,9 +1,7 @@
 /* The executors' processes: started, given jobs, heard, told to stop, killed, waited for. */
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,9 +9,7 @@
 
 #include "base/crash.h"
 #include "base/rand.h"
-#include "base/str.h"
 #include "log/log.h"
-#include "services/worker/frame.h"
 #include "services/worker/pool_internal.h"
 
 enum {
@@ -131,45 +127,11 @@ static void kill_child(struct child *c, int64_t now_ms)
     c->since_ms = now_ms;
 }
 
-/* --- ends of attempts --- */
-
-static void end_attempt(struct pool *p, struct child *c, enum task_how how, const char *reason)
-{
-    struct work *work = c->work;
-    struct task_end *task = work->task;
-    c->work = NULL;
-    task->how = how;
-    (void)str_copy(task->reason, sizeof(task->reason), reason);
-    pool_done(p, work, clock_mono_us() - c->started_us);
-}
-
-static void say_limit(const char *which, int64_t ms, char out[LIMIT_TASK_REASON])
-{
-    (void)snprintf(out, LIMIT_TASK_REASON, "ran into its %s limit of %" PRId64 ".%" PRId64 " s",
-                   which, ms / 1000, ms % 1000 / 100);
-}
-
-/* Why the attempt of an executor that is gone failed. */
-static enum task_how verdict(const struct child *c, const char *what, char out[LIMIT_TASK_REASON])
-{
-    out[0] = '\0';
-    if (c->ran_out) {
-        say_limit("time", c->work->job.time_limit_ms, out);
-        return TASK_RETRY;
-    }
-    if (c->told == TASK_STOP_CANCEL)
-        return TASK_CANCELLED;
-    if (c->told == TASK_STOP_DRAIN)
-        return TASK_HANDED_BACK;
-    (void)snprintf(out, LIMIT_TASK_REASON, "%s", what);
-    return TASK_RETRY;
-}
-
 /* The socket has ended, or the process is taken for gone. */
 static void bury_child(struct pool *p, size_t i, int64_t now_ms)
 {
     struct child *c = &p->children[i];
-    char what[128] = "executor vanished", reason[LIMIT_TASK_REASON];
+    char what[128] = "executor vanished";
     int status = 0;
     /* Its death is certain from here on, and seldom more than a moment away. */
     (void)kill(-c->pid, SIGKILL);
@@ -179,8 +141,7 @@ static void bury_child(struct pool *p, size_t i, int64_t now_ms)
     if (got == c->pid)
         process_describe(status, what, sizeof(what));
     if (c->work) {
-        const enum task_how how = verdict(c, what, reason);
-        end_attempt(p, c, how, reason);
+        attempt_lost(p, c, what);
     } else if (c->state == CHILD_STARTING) {
         start_failed(p, what, now_ms);
     } else if (c->state == CHILD_IDLE) {
@@ -192,32 +153,6 @@ static void bury_child(struct pool *p, size_t i, int64_t now_ms)
         let_go(p, i, now_ms + LET_GO_MS);
 }
 
-static void take_outcome(struct pool *p, struct child *c, const struct frame_done *done)
-{
-    struct task_end *task = c->work->task;
-    enum task_how how = status_is_retryable(done->status) ? TASK_RETRY : TASK_FINAL;
-    char limit[LIMIT_TASK_REASON];
-    const char *reason = done->reason;
-    if (done->status == ST_OK) {
-        how = TASK_SUCCEEDED;
-        if (done->has_result)
-            task->result = arena_strdup(c->work->arena, done->result);
-        if (done->has_result && !task->result) {
-            how = TASK_RETRY;
-            reason = "no memory for the result";
-        }
-    } else if (c->told == TASK_STOP_CANCEL) {
-        how = TASK_CANCELLED;
-    } else if (c->told == TASK_STOP_DRAIN && done->status == ST_STOPPED) {
-        how = TASK_HANDED_BACK;
-    } else if (c->told == TASK_STOP_SOFT_LIMIT && done->status == ST_STOPPED) {
-        say_limit("soft time", c->work->job.soft_limit_ms, limit);
-        reason = limit;
-    }
-    CRASH_AT("worker.after_task");
-    end_attempt(p, c, how, reason);
-}
-
 /* --- what executors say --- */
 
 static void set_idle(struct child *c, int64_t now_ms)
@@ -225,13 +160,6 @@ static void set_idle(struct child *c, int64_t now_ms)
     c->state = CHILD_IDLE;
     c->since_ms = now_ms;
     c->soft_at_ms = c->hard_at_ms = c->kill_at_ms = INT64_MAX;
-}
-
-static void set_progress(struct work *work, const char *text)
-{
-    (void)pthread_mutex_lock(&work->worker->lock);
-    (void)str_copy(work->task->progress, sizeof(work->task->progress), text);
-    (void)pthread_mutex_unlock(&work->worker->lock);
 }
 
 /* false: that was no word that it may say now. */
@@ -246,12 +174,12 @@ static bool take_frame(struct pool *p, struct child *c, const struct frame *f, i
         return true;
     }
     if (f->type == FRAME_PROGRESS && c->work) {
-        set_progress(c->work, f->data);
+        attempt_set_progress(c->work, f->data);
         return true;
     }
     if (f->type != FRAME_DONE || !c->work || frame_get_done(f, &done) != ST_OK)
         return false;
-    take_outcome(p, c, &done);
+    attempt_done(p, c, &done);
     c->jobs++;
     const struct conf *conf = p->worker->conf;
     /* What was killed while it said this goes all the same. */
@@ -285,40 +213,15 @@ static bool hear(struct pool *p, size_t i, int64_t now_ms)
 
 /* --- what executors are told --- */
 
-static int64_t after(int64_t now_ms, int64_t ms)
-{
-    int64_t at = 0;
-    return __builtin_add_overflow(now_ms, ms, &at) ? INT64_MAX : at;
-}
-
-static void begin_attempt(struct child *c, struct work *work, int64_t now_ms)
-{
-    const struct job *job = &work->job;
-    const int64_t limit_ms = job->time_limit_ms > 0 ? job->time_limit_ms : LIMIT_TASK_MS;
-    c->state = CHILD_BUSY;
-    c->work = work;
-    c->since_ms = now_ms;
-    c->started_us = clock_mono_us();
-    c->told = TASK_GO;
-    c->ran_out = false;
-    c->hard_at_ms = after(now_ms, limit_ms);
-    c->soft_at_ms = job->soft_limit_ms > 0 ? after(now_ms, job->soft_limit_ms) : INT64_MAX;
-    c->kill_at_ms = INT64_MAX;
-    (void)pthread_mutex_lock(&work->worker->lock);
-    work->is_started = true;
-    work->started_at_ms = clock_wall_ms();
-    (void)pthread_mutex_unlock(&work->worker->lock);
-}
-
 static void give_job(struct pool *p, size_t i, struct work *work, int64_t now_ms)
 {
     struct child *c = &p->children[i];
     AUTO_BUF out;
     buf_init(&out, FRAME_BYTES);
-    begin_attempt(c, work, now_ms);
+    attempt_begin(c, work, now_ms);
     frame_put_job(&work->job, &out);
     if (buf_status(&out) != ST_OK) {
-        end_attempt(p, c, TASK_FINAL, "the job is larger than an executor takes");
+        attempt_end(p, c, TASK_FINAL, "the job is larger than an executor takes");
         set_idle(c, now_ms);
         return;
     }
@@ -477,7 +380,7 @@ static void end_all(struct pool *p)
         struct child *c = &p->children[p->child_count - 1];
         if (c->work) {
             atomic_store(&c->work->is_abandoned, true);
-            end_attempt(p, c, TASK_HANDED_BACK, "");
+            attempt_end(p, c, TASK_HANDED_BACK, "");
             (void)kill(-c->pid, SIGKILL);
         }
         let_go(p, p->child_count - 1, now_ms + DRAIN_MS);

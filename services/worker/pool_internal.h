@@ -1,9 +1,10 @@
-/* Between pool.c (which job next) and children.c (the processes). */
+/* Between pool.c (which job next), children.c (the processes) and attempt.c (a job in one). */
 #ifndef TOCSIN_WORKER_POOL_INTERNAL_H
 #define TOCSIN_WORKER_POOL_INTERNAL_H
 
 #include <sys/types.h>
 
+#include "services/worker/frame.h"
 #include "services/worker/pool.h"
 #include "services/worker/tasks/task.h"
 
@@ -55,6 +56,16 @@ void pool_done(struct pool *p, struct work *work, int64_t took_us);
 /* Works that wait and were cancelled, have expired or waited too long, go on. Looks every now and
  * then; returns when to come again (monotonic ms; INT64_MAX: none waits). */
 int64_t pool_sift(struct pool *p, int64_t now_ms);
+
+/* --- attempt.c: of the job that an executor has --- */
+void attempt_begin(struct child *c, struct work *work, int64_t now_ms);
+void attempt_set_progress(struct work *work, const char *text);
+/* It is over. */
+void attempt_end(struct pool *p, struct child *c, enum task_how how, const char *reason);
+/* … by the executor's own word. */
+void attempt_done(struct pool *p, struct child *c, const struct frame_done *done);
+/* … because the executor is gone; `what` became of it matters unless we ended it ourselves. */
+void attempt_lost(struct pool *p, struct child *c, const char *what);
 
 /* --- process.c --- */
 /* An executor with `fd` as its EXECUTOR_FD and nothing else of ours. ST_UNAVAILABLE (errno). */
