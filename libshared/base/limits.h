@@ -49,7 +49,9 @@
 #define LIMIT_JOB_COUNT 5000           /* jobs that a list looks at to count them */
 #define LIMIT_JOB_SCAN 20000           /* entries looked at to find one job */
 #define LIMIT_GROUP_JOBS 10000         /* members of one group */
+#define LIMIT_GROUP_RESULTS 1000       /* … whose results its callback can be given */
 #define LIMIT_CHAIN_JOBS 16            /* jobs of one chain */
+#define LIMIT_PREVIOUS_BYTES 32768u    /* of what a job is told of those before it */
 #define LIMIT_RATE_RULES 256           /* tasks of a queue with a limit of their own */
 #define LIMIT_JOB_CANCEL_MS 86400000LL /* how long a cancel is remembered */
 #define LIMIT_JOB_ONCE_MS 86400000LL   /* how long keys are, unless said otherwise */

@@ -128,12 +128,35 @@ static const char *or_empty(const char *s)
     return s ? s : "";
 }
 
+/* Ids of what was to follow the job, by comma: they are kept with its result. */
+static enum status write_chain(const struct job *job, struct buf *out)
+{
+    struct uuid *ids = NULL;
+    size_t count = 0;
+    AUTO_ARENA arena = arena_new(LIMIT_REQUEST_ARENA_BYTES);
+    if (!arena)
+        return ST_NO_MEMORY;
+    const enum status st = job_chain_ids(job->chain, arena, &ids, &count);
+    if (st != ST_OK)
+        return st == ST_INVALID ? ST_OK : st;
+    for (size_t i = 0; i < count; i++) {
+        char id[UUID_TEXT_BYTES];
+        uuid_format(&ids[i], id);
+        buf_printf(out, "%s%s", i > 0 ? "," : "", id);
+    }
+    return buf_status(out);
+}
+
 enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer,
                           const struct job *job, const struct job_outcome *o)
 {
     bool is_read = !uuid_is_nil(&job->id);
+    AUTO_BUF chain;
+    buf_init(&chain, LIMIT_CHAIN_JOBS * UUID_TEXT_BYTES);
     if (o->result && strlen(o->result) > LIMIT_JOB_RESULT_BYTES)
         return ST_TOO_LARGE;
+    if (job->chain && job->result_ttl_ms > 0)
+        TRY(write_chain(job, &chain));
     struct rargs args;
     rargs_init(&args, NULL);
     rargs_str(&args, QUEUE_GROUP);
@@ -157,6 +180,8 @@ enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer
     rargs_i64(&args, LIMIT_DEAD_LETTERS);
     rargs_str(&args, or_empty(job->tenant));
     rargs_i64(&args, job->enqueued_at_ms);
+    rargs_str(&args, or_empty(job->group));
+    rargs_str(&args, buf_cstr(&chain));
     AUTO_REPLY reply = NULL;
     enum status st = queue_script(q, r, &SCRIPT_FINISH, &args, &reply);
     if (st == ST_CORRUPT) {
@@ -182,7 +207,7 @@ enum status queue_follow_up(struct redis *r, const struct job *job,
 {
     enum status st = ST_OK;
     if (job->chain && outcome->state == JOB_SUCCEEDED)
-        st = job_chain_next(r, job);
+        st = job_chain_next(r, job, outcome);
     if (st == ST_OK && job->group)
         st = job_group_done(r, job, outcome);
     if (st != ST_CORRUPT)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "queue/group.h"
 #include "queue/inspect.h"
 #include "queue/internal.h"
 
@@ -55,6 +56,10 @@ static enum status read_result(const redisReply *fields, const struct uuid *id, 
             TRY(keep(arena, value, &v.job.tenant));
         else if (str_eq(name, "enqueued"))
             v.job.enqueued_at_ms = number_of(value);
+        else if (str_eq(name, "group"))
+            TRY(keep(arena, value, &v.job.group));
+        else if (str_eq(name, "chain"))
+            TRY(keep(arena, value, &v.chain_ids));
         else if (str_eq(name, "attempt"))
             v.job.attempt = (int)number_of(value);
     }
@@ -76,6 +81,28 @@ enum status queue_result_get(struct queue *q, struct redis *r, const struct uuid
     if (reply->elements == 0)
         return ST_NOT_FOUND;
     return read_result(reply, id, arena, out);
+}
+
+enum status job_view_chain(const struct job_view *v, struct arena *arena, struct uuid **out,
+                           size_t *count)
+{
+    if (!v->chain_ids)
+        return job_chain_ids(v->job.chain, arena, out, count);
+    struct uuid *ids = arena_array(arena, LIMIT_CHAIN_JOBS, sizeof(*ids));
+    size_t n = 0;
+    if (!ids)
+        return ST_NO_MEMORY;
+    for (const char *at = v->chain_ids; *at && n < LIMIT_CHAIN_JOBS;) {
+        char text[UUID_TEXT_BYTES];
+        const size_t len = strcspn(at, ",");
+        (void)snprintf(text, sizeof(text), "%.*s", (int)MIN_OF(len, sizeof(text)), at);
+        TRY(uuid_parse(text, &ids[n]));
+        n++;
+        at += len + (at[len] == ',');
+    }
+    *out = ids;
+    *count = n;
+    return ST_OK;
 }
 
 static enum status append_ends(struct queue *q, struct redis *r, const struct uuid *ids,

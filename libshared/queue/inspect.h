@@ -44,6 +44,7 @@ struct job_view {
     int64_t running_ms;         /* … and since when */
     bool is_cancel_wanted;      /* by queue_job_get alone */
     const char *result, *error; /* of its end, NULL */
+    const char *chain_ids;      /* of one that has ended: what was to follow it, by comma, NULL */
     int64_t started_at_ms, finished_at_ms;
 };
 struct job_page {
@@ -76,6 +77,10 @@ NODISCARD enum status queue_jobs_list(struct queue *q, struct redis *r, enum job
 /* ST_NOT_FOUND: it ended without a result being kept, or is further away than LIMIT_JOB_SCAN. */
 NODISCARD enum status queue_job_get(struct queue *q, struct redis *r, const struct uuid *id,
                                     struct arena *arena, struct job_view *out);
+
+/* Ids of the jobs that are to follow it, in their order. ST_INVALID: its chain cannot be read. */
+NODISCARD enum status job_view_chain(const struct job_view *v, struct arena *arena,
+                                     struct uuid **out, size_t *count);
 
 /* The outcome alone. To wait for it, subscribe to the channel first (one subscription serves any
  * number of waiters: "<job id> <state>" comes for each job whose result is kept), then ask. */

@@ -14,7 +14,8 @@ enum {
     QUEUE_KEY_BYTES = 96,
     QUEUE_CONSUMER_BYTES = 101,
     QUEUE_ENTRY_BYTES = 48,
-    QUEUE_TEXT_MAX = 256,   /* bytes of a key, a tenant, a channel */
+    QUEUE_TEXT_MAX = 256, /* bytes of a key, a tenant, a channel */
+    QUEUE_NAME_MAX = 40,
     QUEUE_CONTROL_MS = 200, /* how old a view of pauses and cancels may be */
     JOB_CHAIN_MAX = 262144,
     JOB_ATTEMPTS_MAX = 1000,

@@ -44,6 +44,8 @@ static const struct slot {
     {"key rate", SLOT_I64, AT(key_rate.count), 0, INT32_MAX},
     {"key rate's period", SLOT_I64, AT(key_rate.period_ms), 0, INT64_MAX},
     {"key rate's burst", SLOT_I64, AT(key_rate.burst), 0, INT32_MAX},
+    {"queue", SLOT_TEXT, AT(queue), 0, QUEUE_NAME_MAX},
+    {"takes previous", SLOT_INT, AT(takes_previous), 0, 1},
 };
 
 enum { SLOTS = ARRAY_LEN(slots), HEAD = 2 };

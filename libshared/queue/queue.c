@@ -6,8 +6,6 @@
 #include "base/str.h"
 #include "queue/internal.h"
 
-enum { QUEUE_NAME_MAX = 40 };
-
 /* --- keys --- */
 
 /* Queue names become part of keys and their hash tag. */

@@ -91,6 +91,8 @@ struct job {
     const char *chain;  /* what comes after success (group.h), NULL */
     /* Starts of jobs of this task and key, count 0: no limit; queue_key_rate_set overrides it. */
     struct queue_rate key_rate;
+    const char *queue;  /* where it goes when it follows another job, NULL: its task's */
+    int takes_previous; /* 1: then it is told what came before it, as "previous" of its args */
     /* Only for the enqueueing: not in the envelope. */
     const char *idempotency; /* the same key within its time gives the same job, NULL */
     int64_t idempotency_ttl_ms;

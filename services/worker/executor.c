@@ -179,6 +179,7 @@ static enum status bind_args(struct task_run *t, const struct task *row)
 static enum status run_handler(struct executor *e, const struct job *job)
 {
     AUTO_JSON args = NULL;
+    AUTO_JSON previous = NULL;
     struct errbuf err = {""};
     struct task_run run = {.job = job, .arena = e->arena, .conf = &e->conf, .executor = e};
     const struct task_handler *handler = task_handler_find(job->task);
@@ -190,6 +191,12 @@ static enum status run_handler(struct executor *e, const struct job *job)
     if (!json_is_object(args))
         return task_fail(&run, ST_INVALID, "arguments: not a JSON object");
     run.args_json = args;
+    /* Beside the arguments: the row says nothing of it. */
+    if (job->takes_previous) {
+        previous = json_incref(json_object_get(args, "previous"));
+        run.previous = previous;
+        (void)json_object_del(args, "previous");
+    }
     TRY(bind_args(&run, task_find(job->task)));
     return handler->run(&run);
 }

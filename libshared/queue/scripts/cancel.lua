@@ -21,7 +21,8 @@ if redis.pcall('ZREM', q .. 'delayed', id) == 1 then
             if ttl > 0 then
                 redis.call('HSET', q .. 'result:' .. id, 'state', 'cancelled', 'task', job[3], 'result', '',
                            'error', '', 'started', '0', 'finished', ARGV[2], 'attempt', '0', 'tenant',
-                           job[16] or '', 'enqueued', string.format('%.0f', tonumber(job[7]) or 0))
+                           job[16] or '', 'enqueued', string.format('%.0f', tonumber(job[7]) or 0),
+                           'group', job[19] or '')
                 redis.call('PEXPIRE', q .. 'result:' .. id, ttl)
                 redis.call('PUBLISH', q .. 'done', id .. ' cancelled')
             end

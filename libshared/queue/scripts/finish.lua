@@ -2,7 +2,8 @@
 -- KEYS: 1 prefix of the queue
 -- ARGV: 1 group, 2 consumer, 3 priority, 4 entry id, 5 job id ('' when it could not be read), 6 state,
 --       7 error, 8 result, 9 started at ms, 10 finished at ms, 11 attempt, 12 task, 13 result's time to live
---       in ms, 14 uniqueness key, 15 concurrency key, 16 dead letters kept, 17 tenant, 18 enqueued at ms
+--       in ms, 14 uniqueness key, 15 concurrency key, 16 dead letters kept, 17 tenant, 18 enqueued at ms,
+--       19 its group, 20 ids of its chain by comma
 -- Returns 1, or 0 when the entry is not this consumer's any more: then nothing is done. What only counts or
 -- tells goes on where a key holds something else; the first that must not is written first.
 local q, id, state = KEYS[1], ARGV[5], ARGV[6]
@@ -29,7 +30,8 @@ end
 if id ~= '' and tonumber(ARGV[13]) > 0 then
     local key = q .. 'result:' .. id
     redis.pcall('HSET', key, 'state', state, 'task', ARGV[12], 'result', ARGV[8], 'error', ARGV[7],
-               'started', ARGV[9], 'finished', ARGV[10], 'attempt', ARGV[11], 'tenant', ARGV[17], 'enqueued', ARGV[18])
+               'started', ARGV[9], 'finished', ARGV[10], 'attempt', ARGV[11], 'tenant', ARGV[17], 'enqueued', ARGV[18],
+               'group', ARGV[19], 'chain', ARGV[20])
     redis.call('PEXPIRE', key, ARGV[13])
     redis.call('PUBLISH', q .. 'done', id .. ' ' .. state)
 end

@@ -1,4 +1,4 @@
-/* queue.echo: its result is its arguments, and where it ran. */
+/* queue.echo: its result is its arguments, what came before it, and where it ran. */
 #include <unistd.h>
 
 #include "services/worker/tasks/task.h"
@@ -11,6 +11,10 @@ static enum status run(struct task_run *t)
     jw_object(w);
     jw_key(w, "args");
     jw_json(w, t->args_json);
+    if (t->previous) {
+        jw_key(w, "previous");
+        jw_json(w, t->previous);
+    }
     jw_kv_i64(w, "attempt", t->job->attempt);
     jw_kv_str(w, "host", host);
     jw_kv_i64(w, "pid", getpid());

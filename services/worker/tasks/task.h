@@ -24,6 +24,7 @@ struct task_run {
     const void *args;      /* as the schema of the row binds them; NULL without one */
     json_t *args_json;     /* the same as they came: borrowed */
     int64_t slot_us;       /* of a row that takes_slot, scheduled: the time it is for; else 0 */
+    json_t *previous;      /* what came before it (queue/group.h), where it takes that; NULL */
     struct arena *arena;   /* as long as the attempt */
     const struct conf *conf;
     struct executor *executor; /* the runner's */

@@ -156,7 +156,7 @@ static void test_a_zombie_tells_no_group(void **state)
     const struct job_outcome dead = {.state = JOB_DEAD, .finished_at_ms = clock_wall_ms()};
     assert_ok(queue_leave(f->q, f->r, "zombie"));
     assert_ok(queue_finish(f->q, f->r, "zombie", &held, &dead, 1));
-    assert_ok(queue_group_get(f->r, name, &view));
+    assert_ok(queue_group_get(f->r, name, f->arena, &view));
     assert_int_equal(view.failed, 0);
     assert_int_equal(fetch(f, "b", 1), 1);
     end(f, "b", 0, JOB_SUCCEEDED, NULL);

@@ -381,7 +381,7 @@ static void test_group(void **state)
             end(f, "a", i, JOB_SUCCEEDED, NULL); /* twice counts once */
         }
         struct group_view view;
-        assert_ok(queue_group_get(f->r, name, &view));
+        assert_ok(queue_group_get(f->r, name, f->arena, &view));
         assert_int_equal(view.total, 3);
         assert_int_equal(view.failed, failing ? 1 : 0);
         assert_int_equal(view.succeeded, failing ? 2 : 3);
@@ -396,8 +396,8 @@ static void test_group(void **state)
     assert_status(ST_NOT_FOUND, queue_group_get(f->r,
                                                 "default/"
                                                 "0190163d-8694-739b-aea5-966c26f8ad91",
-                                                &view));
-    assert_status(ST_INVALID, queue_group_get(f->r, "nonsense", &view));
+                                                f->arena, &view));
+    assert_status(ST_INVALID, queue_group_get(f->r, "nonsense", f->arena, &view));
 }
 
 static void test_chain(void **state)
