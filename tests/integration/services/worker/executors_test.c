@@ -1,16 +1,13 @@
-/* How executors come, go, are replaced, and end with their worker. */
+/* How executors come, go and are replaced. */
 #include "tests/integration/services/worker/tasks_fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/str.h"
 #include "queue/control.h"
 #include "services/worker/tasks/task.h"
-
-/* --- how many at a time --- */
 
 static void executors_come_and_go(void **state)
 {
@@ -91,79 +88,6 @@ static void queues_do_not_shut_each_other_out(void **state)
                          WAIT_MS));
 }
 
-/* --- ends of workers --- */
-
-static int64_t waiting(void)
-{
-    struct queue_stats stats;
-    assert_ok(queue_stats_get(tf.q, tf.redis, &stats));
-    return stats.waiting;
-}
-
-static void a_stop_gives_back_what_runs(void **state)
-{
-    pid_t pids[8];
-    tf_spawn(NULL);
-    const struct uuid soft = tf_put("test.polite", "{}");
-    struct job deaf = tf_make("test.hang", "{}");
-    deaf.time_limit_ms = 60000;
-    assert_ok(queue_enqueue(tf.q, tf.redis, &deaf));
-    assert_true(kit_wait(tf_is_in(&soft, JOB_RUNNING) && tf_is_in(&deaf.id, JOB_RUNNING), WAIT_MS));
-    assert_true(kit_wait(tf_executor_count() == 2, WAIT_MS));
-    const size_t count = tf_executors(pids);
-    const int64_t began = kit_real_mono_ms();
-    tf_stop(SIGTERM);
-    assert_true(kit_real_mono_ms() - began < 5000);
-    for (size_t i = 0; i < count; i++)
-        assert_true(tf_is_dead(pids[i]));
-    assert_int_equal(waiting(), 2);
-    struct job_view view;
-    assert_int_equal(tf_state_of(&soft, &view), JOB_QUEUED);
-    assert_int_equal(view.job.attempt, 1);
-}
-
-static void a_killed_worker_takes_its_executors_along(void **state)
-{
-    static const int signals[] = {SIGKILL, SIGSEGV};
-    pid_t pids[8];
-    kit_sql(tf.db, "DELETE FROM runs; DELETE FROM effects");
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-        tf_spawn(NULL);
-        const struct uuid id = tf_put("test.ledger", i == 0 ? "{\"linger_ms\":60000}" : "{}");
-        if (i == 0)
-            assert_true(kit_wait(kit_sql_i64(tf.db, "SELECT count(*) FROM runs") == 1, WAIT_MS));
-        else
-            tf_must_end("ledger", &id, JOB_SUCCEEDED, NULL, NULL);
-        const size_t count = tf_executors(pids);
-        assert_true(count > 0);
-        tf_stop(signals[i]);
-        for (size_t k = 0; k < count; k++)
-            assert_true(kit_wait(tf_is_dead(pids[k]), WAIT_MS));
-        if (i == 0)
-            assert_ok(queue_cancel(tf.q, tf.redis, &id, clock_wall_ms(), NULL));
-    }
-}
-
-/* A second TERM waits for nobody. */
-static void a_second_term_ends_all_at_once(void **state)
-{
-    static const char *const settings[] = {"DRAIN_GRACE=1m", NULL};
-    pid_t pids[8];
-    tf_spawn(settings);
-    struct job deaf = tf_make("test.hang", "{}");
-    deaf.time_limit_ms = 60000;
-    assert_ok(queue_enqueue(tf.q, tf.redis, &deaf));
-    assert_true(kit_wait(tf_is_in(&deaf.id, JOB_RUNNING) && tf_executors(pids) == 1, WAIT_MS));
-    const pid_t pid = tf.worker;
-    const int64_t began = kit_real_mono_ms();
-    /* Until the first one is taken note of, a second is the same one. */
-    assert_true(kit_wait((kill(pid, SIGTERM), tf_is_dead(pid)), WAIT_MS));
-    const int status = tf_reap();
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
-    assert_true(kit_real_mono_ms() - began < 5000);
-    assert_true(kit_wait(tf_is_dead(pids[0]), WAIT_MS));
-}
-
 static void write_text(const char *path, const char *text)
 {
     FILE *f = fopen(path, "we");
@@ -200,35 +124,6 @@ static void executors_that_do_not_start_cost_no_attempt(void **state)
     tf_stop(SIGTERM);
 }
 
-/* What ran when its worker was killed runs again, on another one. */
-static void orphaned_jobs_run_again(void **state)
-{
-    static const char *const points[] = {"worker.before_task", "worker.after_task",
-                                         "executor.before_done"};
-    for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-        char crash_at[64];
-        const char *const settings[] = {crash_at, NULL};
-        (void)snprintf(crash_at, sizeof(crash_at), "CRASH_AT=%s", points[i]);
-        kit_sql(tf.db, "DELETE FROM runs; DELETE FROM effects");
-        tf_spawn(settings);
-        struct job job = tf_make("test.ledger", "{}");
-        job.max_attempts = 2;
-        assert_ok(queue_enqueue(tf.q, tf.redis, &job));
-        if (str_starts(points[i], "worker.")) {
-            assert_true(WIFSIGNALED(tf_reap()));
-            tf_spawn(NULL);
-        } else {
-            assert_true(kit_wait(tf_is_in(&job.id, JOB_DEAD), WAIT_MS));
-            tf_stop(SIGTERM);
-            tf_spawn(NULL);
-            assert_ok(queue_dead_requeue(tf.q, tf.redis, &job.id));
-        }
-        tf_must_end(points[i], &job.id, JOB_SUCCEEDED, NULL, NULL);
-        assert_int_equal(kit_sql_i64(tf.db, "SELECT count(*) FROM effects"), 1);
-        tf_stop(SIGTERM);
-    }
-}
-
 int main(int argc, char **argv)
 {
     int code = 0;
@@ -236,11 +131,11 @@ int main(int argc, char **argv)
         return code;
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, tf_begin, tf_end)
-        CASE(executors_come_and_go),          CASE(executors_are_replaced),
-        CASE(orphans_are_waited_for),         CASE(queues_do_not_shut_each_other_out),
-        CASE(a_stop_gives_back_what_runs),    CASE(a_killed_worker_takes_its_executors_along),
-        CASE(a_second_term_ends_all_at_once), CASE(executors_that_do_not_start_cost_no_attempt),
-        CASE(orphaned_jobs_run_again),
+        CASE(executors_come_and_go),
+        CASE(executors_are_replaced),
+        CASE(orphans_are_waited_for),
+        CASE(queues_do_not_shut_each_other_out),
+        CASE(executors_that_do_not_start_cost_no_attempt),
     };
     return cmocka_run_group_tests(tests, tf_setup, tf_teardown);
 }
