@@ -3,41 +3,23 @@
 
 struct recorder_fixture rf;
 
-static struct uuid org;
-
 int rf_setup(void **state)
 {
-    rf.database = kit_database();
-    rf.db = kit_db_open(rf.database);
-    org = kit_organisation(rf.db);
+    (void)fx_setup(state);
+    rf.db = fx.db;
     rf.base_us = clock_wall_us() / MINUTE_US * MINUTE_US - 60 * MINUTE_US;
     return 0;
 }
 
-int rf_teardown(void **state)
-{
-    db_free(rf.db);
-    return 0;
-}
-
-const char *rf_text_of(const struct uuid *id)
-{
-    static char out[4][UUID_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 4;
-    uuid_format(id, out[next]);
-    return out[next];
-}
-
 struct uuid rf_make_check(const char *name, int retries, int recoveries)
 {
-    struct uuid id = kit_check(rf.db, &org, name);
+    struct uuid id = kit_check(rf.db, &fx.org, name);
     char at[TIME_TEXT_BYTES];
     time_format_us(rf.base_us - MINUTE_US, at);
     kit_sql(rf.db, "UPDATE checks SET retries = %d, recoveries = %d WHERE id = '%s'", retries,
-            recoveries, rf_text_of(&id));
+            recoveries, fx_text_of(&id));
     kit_sql(rf.db, "UPDATE check_state SET settled_to = '%s' WHERE check_id = '%s'", at,
-            rf_text_of(&id));
+            fx_text_of(&id));
     return id;
 }
 
@@ -78,7 +60,7 @@ size_t rf_store_story(struct uuid check, int first, const char *letters)
 void rf_state_is(struct uuid check, const char *want)
 {
     char *got = kit_sql_text(rf.db, "SELECT state FROM check_state WHERE check_id = '%s'",
-                             rf_text_of(&check));
+                             fx_text_of(&check));
     assert_string_equal(got, want);
     free(got);
 }
@@ -86,7 +68,7 @@ void rf_state_is(struct uuid check, const char *want)
 int64_t rf_count_of(const char *table, struct uuid check)
 {
     return kit_sql_i64(rf.db, "SELECT count(*) FROM %s WHERE check_id = '%s'", table,
-                       rf_text_of(&check));
+                       fx_text_of(&check));
 }
 
 struct uuid rf_make_channel(const char *name, bool is_default, bool enabled)
@@ -95,7 +77,7 @@ struct uuid rf_make_channel(const char *name, bool is_default, bool enabled)
     kit_sql(rf.db,
             "INSERT INTO channels (id, org_id, name, type, is_default, enabled)"
             " VALUES ('%s', '%s', '%s', 'email', %s, %s)",
-            rf_text_of(&id), rf_text_of(&org), name, is_default ? "true" : "false",
+            fx_text_of(&id), fx_text_of(&fx.org), name, is_default ? "true" : "false",
             enabled ? "true" : "false");
     return id;
 }

@@ -3,13 +3,12 @@
 #define TOCSIN_TESTS_INTEGRATION_STORE_RECORDER_FIXTURE_H
 
 #include "store/recorder.h"
-#include "tests/kit/kit.h"
+#include "tests/integration/store/fixture.h"
 
 #define MINUTE_US 60000000LL
 
-/* Set between rf_setup and rf_teardown. */
+/* Set between rf_setup and fx_teardown. */
 struct recorder_fixture {
-    const char *database;
     struct db *db;
     int64_t base_us; /* a slot an hour ago */
 };
@@ -18,9 +17,6 @@ extern struct recorder_fixture rf;
 
 /* Of the program. */
 int rf_setup(void **state);
-int rf_teardown(void **state);
-/* Valid for four calls. */
-const char *rf_text_of(const struct uuid *id);
 /* A check whose slots before base_us are settled. */
 struct uuid rf_make_check(const char *name, int retries, int recoveries);
 /* A result of the slot base_us + slot minutes. */

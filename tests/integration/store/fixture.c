@@ -1,0 +1,27 @@
+/* One database for all cases of a program. */
+#include "tests/integration/store/fixture.h"
+
+struct store_fixture fx;
+
+int fx_setup(void **state)
+{
+    fx.database = kit_database();
+    fx.db = kit_db_open(fx.database);
+    fx.org = kit_organisation(fx.db);
+    return 0;
+}
+
+int fx_teardown(void **state)
+{
+    db_free(fx.db);
+    return 0;
+}
+
+const char *fx_text_of(const struct uuid *id)
+{
+    static char out[4][UUID_TEXT_BYTES];
+    static int next;
+    next = (next + 1) % 4;
+    uuid_format(id, out[next]);
+    return out[next];
+}
