@@ -16,7 +16,13 @@
 #define LIMIT_HTTP_PATH_SEGMENTS 16
 #define LIMIT_HTTP_BATCH 32                  /* requests that one query may answer */
 #define LIMIT_HTTP_BODIES_BYTES (256u << 20) /* of all requests of a server that are being read */
-#define LIMIT_HTTP_DISCARD_BYTES 65536u      /* of a refused body that are read for politeness */
+#define LIMIT_HTTP_DISCARD_BYTES (8u << 20)  /* of a refused body that are read before the reply */
+/* Connections that are closed with a body still on its way (RFC 9112, section 9.6): how many, for
+ * how long in all and since the last byte, and how many bytes of each. */
+#define LIMIT_HTTP_LINGERING 64
+#define LIMIT_HTTP_LINGER_MS 30000
+#define LIMIT_HTTP_LINGER_IDLE_MS 2000
+#define LIMIT_HTTP_LINGER_BYTES (32u << 20)
 /* A connection's memory: target, headers, reply headers. libmicrohttpd clears all of it after each
  * request, so no more than the limits above need. */
 #define LIMIT_HTTP_CONNECTION_BYTES (40u << 10)

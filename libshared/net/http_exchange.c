@@ -114,6 +114,8 @@ static enum MHD_Result send_reply(struct exchange *ex)
 {
     if (!ex->response)
         return MHD_NO;
+    if (ex->phase == EX_TARGET && ex->client)
+        ex->client->lingers = true; /* the library reads no more, and closes */
     ex->phase = EX_READY;
     expect_within(ex->client, 0);
     return http_library_queue(ex->connection, ex->reply_status, ex->response);
@@ -125,13 +127,14 @@ static enum MHD_Result fail(struct exchange *ex, enum status st)
     return send_reply(ex);
 }
 
-/* Whether a refusal can wait until the body was read and thrown away: answered before that,
- * libmicrohttpd closes the connection, and the client may find a reset instead of the answer. */
+/* Whether a refusal waits until the body was read and thrown away: then the connection goes on.
+ * Answered before that it is closed, which is for a body that is too long even to be thrown away,
+ * one whose end is not certain, and a client that asks before it sends one. */
 static bool can_wait(const struct exchange *ex)
 {
     size_t len = 0;
     uint64_t bytes = 0;
-    if (!ex->is_framed || http_field_find(ex->fields, ex->field_count, "Transfer-Encoding", &len))
+    if (!ex->is_framed || http_field_find(ex->fields, ex->field_count, "Expect", &len))
         return false;
     const char *length = http_field_find(ex->fields, ex->field_count, "Content-Length", &len);
     return !length || (str_to_u64(length, &bytes) == ST_OK && bytes <= LIMIT_HTTP_DISCARD_BYTES);
@@ -156,17 +159,23 @@ static enum MHD_Result on_headers(struct exchange *ex, const char *method, const
     return MHD_YES;
 }
 
-/* A part of the body. A reply can only be sent before it or after it, so what is found wrong here
- * is remembered, the rest thrown away, and a client that goes on for long is cut off. */
+/* A part of a body that is refused. One of unknown length may be too long for this, too. */
+static enum MHD_Result discard(struct exchange *ex, size_t len)
+{
+    ex->discarded += len;
+    if (ex->discarded <= LIMIT_HTTP_DISCARD_BYTES)
+        return MHD_YES;
+    http_library_interrupt(ex);
+    return MHD_NO;
+}
+
+/* A part of the body. The library takes a reply only before it or after it, so what is found wrong
+ * here is remembered, and the rest thrown away. */
 static enum MHD_Result on_body(struct exchange *ex, const char *data, size_t len)
 {
     ex->body_seen += len;
-    if (ex->response)
-        return MHD_YES; /* answered already, and no longer than can_wait allows */
-    if (ex->body_seen / 4 > ex->body.limit)
-        return MHD_NO;
-    if (ex->refusal != ST_OK)
-        return MHD_YES;
+    if (ex->response || ex->refusal != ST_OK)
+        return discard(ex, len);
     size_t before = atomic_fetch_add(&ex->server->bodies_bytes, len);
     if (ex->body_seen > ex->body.limit) {
         ex->refusal = ST_TOO_LARGE;
@@ -326,6 +335,8 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **con
     }
     if (!c)
         return;
+    if (c->lingers)
+        http_linger_add(s->linger, c->fd);
     (void)pthread_mutex_lock(&s->clients_lock);
     if (c->prev)
         c->prev->next = c->next;

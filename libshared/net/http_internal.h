@@ -29,6 +29,7 @@ struct client {
     int fd;
     _Atomic int64_t deadline_mono_ms; /* 0: nothing is expected of the client now */
     bool has_sent;                    /* a request came before; I/O thread only */
+    bool lingers;                     /* it may still write what nobody reads; I/O thread only */
     struct client *prev, *next;
 };
 
@@ -63,6 +64,7 @@ struct exchange {
     bool is_framed; /* the headers passed: where the body ends is certain */
     struct buf body;
     size_t body_seen;
+    size_t discarded;    /* of body_seen, since it was refused */
     enum status refusal; /* found while the body came in; answered when it has come */
     const char *refusal_text;
     bool is_gzip;
@@ -91,6 +93,7 @@ struct park {
 };
 
 struct http_traffic;
+struct http_linger;
 struct http_server {
     struct http_config config;
     struct http_traffic *traffic; /* NULL but in tests */
@@ -110,6 +113,7 @@ struct http_server {
     struct park park;
     pthread_mutex_t clients_lock;
     struct client *clients;
+    struct http_linger *linger;
 };
 
 /* http_exchange.c: libmicrohttpd's callbacks, cls is the server. */
@@ -126,6 +130,17 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **con
  * problem document. */
 enum MHD_Result http_library_queue(struct MHD_Connection *connection, int status,
                                    struct MHD_Response *response);
+/* Tells a client in the middle of its body, where the library takes no reply, that it is too long.
+ * The connection must be closed then. */
+void http_library_interrupt(struct exchange *ex);
+
+/* http_linger.c: connections that are closed while their client writes. */
+NODISCARD enum status http_linger_new(struct http_linger **out);
+/* Ends all of them. NULL is fine. */
+void http_linger_free(struct http_linger *l);
+/* Shuts our side of the socket and reads on, so that what was said before arrives. The descriptor
+ * remains the caller's, to be closed. Any thread. */
+void http_linger_add(struct http_linger *l, int fd);
 
 /* http_request.c: from complete headers to a handler's outcome. */
 /* Checks and routes a request whose headers came; a failure has its problem document written. */

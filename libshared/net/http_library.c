@@ -17,8 +17,6 @@
 #include "log/log.h"
 #include "net/http_internal.h"
 
-enum { DISCARD_READS = 64 };
-
 typedef enum MHD_Result queue_fn(struct MHD_Connection *connection, unsigned status,
                                  struct MHD_Response *response);
 
@@ -118,33 +116,38 @@ static enum status write_reply(struct buf *out, const struct http_server *s,
     return buf_status(out);
 }
 
-/* A socket that is closed with unread bytes resets the connection, and the client may lose what it
- * was told: what has come is thrown away first. */
-static void finish(int fd)
-{
-    char rest[4096];
-    (void)shutdown(fd, SHUT_WR);
-    for (int i = 0; i < DISCARD_READS && recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0; i++) {
-    }
-}
-
 /* Whether the client was told. Nothing of ours is on its way: the library reads a request only when
  * the reply to the one before has gone, and a few hundred bytes find room in the socket. */
-static bool refuse(const struct client *client, const struct refusal *why)
+static bool tell(struct client *client, const struct refusal *why, const char *request_id)
 {
-    char request_id[UUID_TEXT_BYTES];
-    const struct uuid id = uuid_new();
-    uuid_format(&id, request_id);
     AUTO_BUF reply;
     buf_init(&reply, 4096);
     if (write_reply(&reply, client->server, why, request_id) != ST_OK ||
         send(client->fd, reply.data, reply.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)reply.len)
         return false;
-    finish(client->fd);
+    client->lingers = true;
+    return true;
+}
+
+static bool refuse(struct client *client, const struct refusal *why)
+{
+    char request_id[UUID_TEXT_BYTES];
+    const struct uuid id = uuid_new();
+    uuid_format(&id, request_id);
+    if (!tell(client, why, request_id))
+        return false;
     http_metrics_count((int)why->http);
     if (client->server->config.logs_access)
         log_info("http_refused", kv_i64("status", why->http), kv_str("request_id", request_id));
     return true;
+}
+
+void http_library_interrupt(struct exchange *ex)
+{
+    static const struct refusal why = {413, ST_TOO_LARGE,
+                                       "the body is larger than any that is taken"};
+    if (ex->client && tell(ex->client, &why, ex->request_id))
+        ex->reply_status = (int)why.http;
 }
 
 /* Only the library calls this: we call http_library_queue. */
@@ -153,7 +156,7 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned i
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    const struct client *client = info ? info->socket_context : NULL;
+    struct client *client = info ? info->socket_context : NULL;
     const struct refusal *why = refusal_of(status_code);
     if (client && why && refuse(client, why))
         return MHD_NO; /* closes the connection */

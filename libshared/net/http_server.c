@@ -250,6 +250,7 @@ static void tear_down(struct http_server *s)
     join_threads(s->queue, s->handlers, s->handler_count);
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
+    http_linger_free(s->linger);
     stage_join(s->timer);
     free_threads(s, s->batchers, s->batch_count);
     free_threads(s, s->handlers, s->handler_count);
@@ -275,6 +276,7 @@ static enum status start(struct http_server *s, struct errbuf *err)
     s->queue = bqueue_new((size_t)MAX_OF(c->queue_max, 1) + (size_t)MAX_OF(c->parked_max, 0));
     if (!s->queue)
         return ST_NO_MEMORY;
+    TRY(http_linger_new(&s->linger));
     TRY(start_handlers(s, err));
     TRY(stage_start("http-timer", run_timer, s, &s->timer));
     int fd = -1;

@@ -92,7 +92,7 @@ static const struct route_set set = {routes, ARRAY_LEN(routes)};
 
 static struct http_server *server;
 
-int sf_start(void **state)
+static int start(int deadline_ms)
 {
     const struct http_config config = {
         .listen = "127.0.0.1",
@@ -102,8 +102,8 @@ int sf_start(void **state)
         .connections_max = 64,
         .sets = &set,
         .set_count = 1,
-        .header_ms = 300,
-        .body_ms = 300,
+        .header_ms = deadline_ms,
+        .body_ms = deadline_ms,
     };
     struct errbuf err = {0};
     json_setup();
@@ -111,6 +111,16 @@ int sf_start(void **state)
         fail_msg("%s", err.text);
     sf.port = http_port(server);
     return 0;
+}
+
+int sf_start(void **state)
+{
+    return start(0);
+}
+
+int sf_start_hasty(void **state)
+{
+    return start(300);
 }
 
 int sf_stop(void **state)

@@ -16,8 +16,11 @@ struct http_fixture {
 
 extern struct http_fixture sf;
 
-/* Of the program. */
+/* Of a group of tests. */
 int sf_start(void **state);
+/* With deadlines of 300 ms, for tests of these alone: an honest client may miss them on a busy
+ * machine. */
+int sf_start_hasty(void **state);
 int sf_stop(void **state);
 /* A whole request. */
 void sf_ask(const char *text);

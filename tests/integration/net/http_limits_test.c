@@ -192,10 +192,18 @@ static void test_pipelining(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_many_headers),
-        cmocka_unit_test(test_gzip),       cmocka_unit_test(test_slow),
-        cmocka_unit_test(test_dripping),   cmocka_unit_test(test_truncated_body),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_many_headers),
+        cmocka_unit_test(test_gzip),
         cmocka_unit_test(test_pipelining),
     };
-    return cmocka_run_group_tests(tests, sf_start, sf_stop);
+    /* libmicrohttpd may see the end of a stream that came with its last bytes only at a deadline.
+     */
+    const struct CMUnitTest deadlines[] = {
+        cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_dripping),
+        cmocka_unit_test(test_truncated_body),
+    };
+    int failed = cmocka_run_group_tests(tests, sf_start, sf_stop);
+    return failed + cmocka_run_group_tests(deadlines, sf_start_hasty, sf_stop);
 }
