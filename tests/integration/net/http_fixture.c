@@ -90,8 +90,6 @@ static const struct route routes[] = {
 
 static const struct route_set set = {routes, ARRAY_LEN(routes)};
 
-static struct http_server *server;
-
 static int start(int deadline_ms)
 {
     const struct http_config config = {
@@ -107,9 +105,9 @@ static int start(int deadline_ms)
     };
     struct errbuf err = {0};
     json_setup();
-    if (http_start(&config, &server, &err) != ST_OK)
+    if (http_start(&config, &sf.server, &err) != ST_OK)
         fail_msg("%s", err.text);
-    sf.port = http_port(server);
+    sf.port = http_port(sf.server);
     return 0;
 }
 
@@ -125,7 +123,7 @@ int sf_start_hasty(void **state)
 
 int sf_stop(void **state)
 {
-    http_stop(server, 1000);
+    http_stop(sf.server, 1000);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 /* Set by sf_start; the reply is that to the last request. */
 struct http_fixture {
+    struct http_server *server;
     int port;
     struct peer_reply reply; /* large: not on the stack */
 };

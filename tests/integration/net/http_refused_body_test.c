@@ -5,7 +5,10 @@
  */
 #include "tests/integration/net/http_fixture.h"
 
+#include <pthread.h>
+
 #include "base/limits.h"
+#include "net/http_internal.h"
 
 enum { ROUNDS = 8, KIB = 1024, MIB = 1024 * 1024, SMALL_BUFFER = 8 * KIB };
 
@@ -183,6 +186,14 @@ static void test_expect(void **state)
     peer_close(&p);
 }
 
+/* With a reset: the server sees it at once, also in the middle of a body. */
+static void hang_up(struct peer *p)
+{
+    const struct linger now = {.l_onoff = 1};
+    (void)setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    peer_close(p);
+}
+
 static size_t resident_bytes(void)
 {
     unsigned long size = 0;
@@ -209,7 +220,7 @@ static void test_bounds(void **state)
     }
     assert_true(resident_bytes() < before + (size_t)CLIENTS * EACH / 4);
     for (size_t i = 0; i < CLIENTS; i++)
-        peer_close(&peers[i]);
+        hang_up(&peers[i]);
 
     const struct refusal_case endless[] = {
         {.request = "POST /raw", .bytes = (size_t)1 << 40},
@@ -225,12 +236,48 @@ static void test_bounds(void **state)
     }
 }
 
+static void *stop_server(void *arg)
+{
+    http_stop(arg, PEER_WAIT_S * 1000);
+    return NULL;
+}
+
+/* Who is connected while the server drains is told so, whatever he sends. */
+static void test_draining(void **state)
+{
+    static struct peer busy, idle;
+    const struct refusal_case begun = {.request = "POST /nope", .bytes = 900 * KIB};
+    const struct refusal_case late = {.request = "POST /json", .bytes = 900 * KIB};
+    pthread_t stopper;
+    open_narrow(&idle);
+    peer_text(&idle, "GET /x/1 HTTP/1.1\r\n" H "\r\n");
+    peer_read(&idle, false, &sf.reply);
+    open_narrow(&busy);
+    send_head(&busy, &begun);
+    assert_true(kit_wait(atomic_load(&sf.server->active) == 1, 10000));
+    assert_int_equal(pthread_create(&stopper, NULL, stop_server, sf.server), 0);
+    assert_true(kit_wait(atomic_load(&sf.server->is_stopping), 5000));
+
+    send_head(&idle, &late);
+    assert_int_equal(send_part(&idle, late.bytes, false), late.bytes);
+    peer_read(&idle, false, &sf.reply);
+    sf_assert_problem(503, "STOPPING");
+    assert_int_equal(send_part(&busy, begun.bytes, false), begun.bytes);
+    peer_read(&busy, false, &sf.reply);
+    sf_assert_problem(404, "NOT_FOUND");
+    peer_close(&busy);
+    peer_close(&idle);
+    (void)pthread_join(stopper, NULL);
+    (void)sf_start(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_refusal_arrives),
         cmocka_unit_test(test_expect),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_draining),
     };
     return cmocka_run_group_tests(tests, sf_start, sf_stop);
 }
