@@ -45,10 +45,6 @@ struct command {
     int (*run)(struct cli *cli);
 };
 
-/* All commands, in the order of commands.def. */
-extern const struct command *const cli_commands[];
-extern const size_t cli_commands_count;
-
 /* Takes argv apart by the command's table: CLI_OK, CLI_USAGE (said why), or -1 when --help was
  * answered. */
 int cli_parse(struct cli *cli, int argc, char **argv);

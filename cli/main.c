@@ -14,12 +14,11 @@
 #include "cli/commands.def"
 #undef COMMAND
 
-const struct command *const cli_commands[] = {
+static const struct command *const commands[] = {
 #define COMMAND(name) &command_##name,
 #include "cli/commands.def"
 #undef COMMAND
 };
-const size_t cli_commands_count = ARRAY_LEN(cli_commands);
 
 enum { ARENA_LIMIT = 64 << 20 };
 
@@ -29,15 +28,15 @@ static void overview(FILE *to)
                       "Usage: tocsin [--config FILE] COMMAND [OPTIONS]\n"
                       "       tocsin COMMAND --help\n"
                       "       tocsin --version\n\n");
-    for (size_t i = 0; i < cli_commands_count; i++)
-        (void)fprintf(to, "  %-14s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        (void)fprintf(to, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
 }
 
 static const struct command *find(const char *name)
 {
-    for (size_t i = 0; i < cli_commands_count; i++) {
-        if (str_eq(cli_commands[i]->name, name))
-            return cli_commands[i];
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (str_eq(commands[i]->name, name))
+            return commands[i];
     }
     return NULL;
 }

@@ -77,7 +77,7 @@ void buf_char(struct buf *b, char c)
     buf_append(b, &c, 1);
 }
 
-void buf_u64(struct buf *b, uint64_t v)
+static void put_u64(struct buf *b, uint64_t v)
 {
     char digits[20];
     size_t at = sizeof(digits);
@@ -92,10 +92,10 @@ void buf_i64(struct buf *b, int64_t v)
 {
     if (v < 0) {
         buf_char(b, '-');
-        buf_u64(b, (uint64_t)0 - (uint64_t)v);
+        put_u64(b, (uint64_t)0 - (uint64_t)v);
         return;
     }
-    buf_u64(b, (uint64_t)v);
+    put_u64(b, (uint64_t)v);
 }
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
@@ -122,20 +122,6 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_start(ap, fmt);
     buf_vprintf(b, fmt, ap);
     va_end(ap);
-}
-
-void buf_consume(struct buf *b, size_t len)
-{
-    if (len == 0)
-        return;
-    if (len >= b->len) {
-        b->len = 0;
-        if (b->data)
-            b->data[0] = '\0';
-        return;
-    }
-    memmove(b->data, b->data + len, b->len - len + 1);
-    b->len -= len;
 }
 
 const char *buf_cstr(const struct buf *b)

@@ -61,7 +61,6 @@
 #define LIMIT_RATE_RULES 256           /* tasks of a queue with a limit of their own */
 #define LIMIT_JOB_CANCEL_MS 86400000LL /* how long a cancel is remembered */
 #define LIMIT_JOB_ONCE_MS 86400000LL   /* how long keys are, unless said otherwise */
-#define LIMIT_FAIR_WINDOW 1000         /* jobs with a tenant that wait in a stream */
 
 /* Tasks in executors */
 #define LIMIT_WORKER_QUEUES 32     /* that one worker serves: a thread and a connection each */
@@ -104,7 +103,6 @@
 #define LIMIT_BATCH_TIMEOUT_S 300
 #define LIMIT_RECORD_BATCH 500                             /* results in one transaction */
 #define LIMIT_CHECK_HOURS_MS (100LL * 24 * 3600 * 1000)    /* how long totals of hours are kept */
-#define LIMIT_CHECK_DAYS_MS (1100LL * 24 * 3600 * 1000)    /* … of days */
 #define LIMIT_STATS_SPAN_US (1100LL * 24 * 3600 * 1000000) /* longest window of statistics */
 
 /* Notifications */

@@ -43,7 +43,8 @@ const char *webhook_secret_check(const char *text)
     return st == ST_OK ? NULL : "must be whsec_ and the base64 of 24 to 64 bytes";
 }
 
-void webhook_secret_new(char out[WEBHOOK_SECRET_BYTES])
+/* Of WEBHOOK_KEY_NEW random bytes. */
+static void new_secret(char out[WEBHOOK_SECRET_BYTES])
 {
     unsigned char key[WEBHOOK_KEY_NEW];
     rand_bytes(key, sizeof(key));
@@ -129,7 +130,7 @@ static enum status complete(json_t *given)
     if (json_is_string(json_object_get(given, "secret")))
         return ST_OK;
     char secret[WEBHOOK_SECRET_BYTES];
-    webhook_secret_new(secret);
+    new_secret(secret);
     return json_object_set_new(given, "secret", json_string(secret)) == 0 ? ST_OK : ST_NO_MEMORY;
 }
 

@@ -1,6 +1,5 @@
 /* Query arguments as text; arrays as array literals for unnest. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,31 +59,11 @@ static int put_i64(char *out, int64_t v)
     return snprintf(out, NUMBER_BYTES, "%" PRId64, v);
 }
 
-/* 17 digits read back as the same number; the server knows Infinity by name. */
-static int put_f64(char *out, double v)
-{
-    if (isinf(v))
-        return snprintf(out, NUMBER_BYTES, "%s", v > 0 ? "Infinity" : "-Infinity");
-    return snprintf(out, NUMBER_BYTES, "%.17g", v);
-}
-
 void db_arg_i64(struct db_args *a, int64_t v)
 {
     char *p = room(a, NUMBER_BYTES);
     if (p)
         put_i64(p, v);
-    add_made(a, p);
-}
-
-void db_arg_f64(struct db_args *a, double v)
-{
-    if (isnan(v)) {
-        db_arg_null(a);
-        return;
-    }
-    char *p = room(a, NUMBER_BYTES);
-    if (p)
-        put_f64(p, v);
     add_made(a, p);
 }
 
@@ -178,12 +157,6 @@ static size_t i64_element(const void *v, char *out)
     return (size_t)put_i64(out, *(const int64_t *)v);
 }
 
-static size_t f64_element(const void *v, char *out)
-{
-    double d = *(const double *)v;
-    return isnan(d) ? 0 : (size_t)put_f64(out, d);
-}
-
 static size_t bool_element(const void *v, char *out)
 {
     out[0] = *(const bool *)v ? 't' : 'f';
@@ -234,19 +207,9 @@ void db_arg_i64s(struct db_args *a, const int64_t *v, size_t count)
     db_arg_i64s_of(a, v, sizeof(*v), count);
 }
 
-void db_arg_f64s(struct db_args *a, const double *v, size_t count)
-{
-    add_fixed(a, &(struct column){v, sizeof(*v), count}, NUMBER_BYTES, f64_element);
-}
-
 void db_arg_bools_of(struct db_args *a, const bool *first, size_t stride, size_t count)
 {
     add_fixed(a, &(struct column){first, stride, count}, 1, bool_element);
-}
-
-void db_arg_bools(struct db_args *a, const bool *v, size_t count)
-{
-    db_arg_bools_of(a, v, sizeof(*v), count);
 }
 
 void db_arg_uuids_of(struct db_args *a, const struct uuid *first, size_t stride, size_t count)

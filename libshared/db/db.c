@@ -216,14 +216,10 @@ const char *db_error(const struct db *db)
     return db->error;
 }
 
-const char *db_constraint(const struct db *db)
-{
-    return db->constraint;
-}
-
 /* --- failures --- */
 
-enum status db_status_of(const char *sqlstate)
+/* As db.h has it. */
+static enum status status_of(const char *sqlstate)
 {
     static const struct {
         const char *prefix; /* a class, or a whole code */
@@ -256,14 +252,12 @@ static bool is_connection_spoilt(const struct db *db)
 enum status db_failed(struct db *db, const char *what, const PGresult *r)
 {
     const char *sqlstate = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
-    const char *constraint = r ? PQresultErrorField(r, PG_DIAG_CONSTRAINT_NAME) : NULL;
     const char *primary = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     (void)str_copy(db->sqlstate, sizeof(db->sqlstate), sqlstate ? sqlstate : "");
-    (void)str_copy(db->constraint, sizeof(db->constraint), constraint ? constraint : "");
     keep_error(db, primary ? primary : PQerrorMessage(db->conn));
     db->is_serialization = str_eq(db->sqlstate, "40001") || str_eq(db->sqlstate, "40P01");
 
-    enum status st = sqlstate ? db_status_of(db->sqlstate) : ST_UNAVAILABLE;
+    enum status st = sqlstate ? status_of(db->sqlstate) : ST_UNAVAILABLE;
     if (st == ST_INTERNAL || st == ST_CORRUPT) {
         log_error("db_statement_failed", kv_str("statement", what),
                   kv_str("sqlstate", db->sqlstate), kv_str("error", db->error));

@@ -39,10 +39,8 @@ static inline void db_freep(struct db **db)
 NODISCARD enum status db_ping(struct db *db);
 /* Whether the last call left a live connection (no traffic). */
 bool db_is_connected(const struct db *db);
-/* The last error's text ("" if none) and constraint name ("" if none): borrowed till the next call.
- */
+/* The last error's text ("" if none): borrowed till the next call. */
 const char *db_error(const struct db *db);
-const char *db_constraint(const struct db *db);
 
 /* Arguments, in the order of $1, $2 …; values are copied into the arena or borrowed as said. */
 struct db_args {
@@ -57,17 +55,14 @@ void db_args_init(struct db_args *a, struct arena *arena);
 void db_arg_null(struct db_args *a);
 void db_arg_str(struct db_args *a, const char *s); /* borrowed; NULL is null */
 void db_arg_i64(struct db_args *a, int64_t v);
-void db_arg_f64(struct db_args *a, double v); /* NaN is null */
 void db_arg_bool(struct db_args *a, bool v);
 void db_arg_uuid(struct db_args *a, const struct uuid *id);         /* NULL or nil is null */
 void db_arg_time(struct db_args *a, int64_t wall_us);               /* timestamptz; 0 is null */
 void db_arg_bytes(struct db_args *a, const void *data, size_t len); /* bytea, borrowed */
-/* Arrays for unnest($n): text[], bigint[], float8[], boolean[], uuid[], timestamptz[]. A NULL
- * string, NaN, nil uuid or time 0 is a null element. */
+/* Arrays for unnest($n): text[], bigint[], boolean[], uuid[], timestamptz[]. A NULL string, nil
+ * uuid or time 0 is a null element. */
 void db_arg_strs(struct db_args *a, const char *const *v, size_t count);
 void db_arg_i64s(struct db_args *a, const int64_t *v, size_t count);
-void db_arg_f64s(struct db_args *a, const double *v, size_t count);
-void db_arg_bools(struct db_args *a, const bool *v, size_t count);
 void db_arg_uuids(struct db_args *a, const struct uuid *v, size_t count);
 void db_arg_times(struct db_args *a, const int64_t *v, size_t count);
 /* The same of one member of an array of structs, its values `stride` bytes apart:

@@ -37,7 +37,6 @@ struct db {
     char session_actor[LIMIT_DB_ACTOR_BYTES + 1]; /* what the session's setting says */
     char sqlstate[SQLSTATE_BYTES];
     char error[512];
-    char constraint[64];
 };
 
 /* Connects unless connected. ST_UNAVAILABLE while the backoff lasts, too. */
@@ -59,7 +58,5 @@ NODISCARD enum status db_wait_socket(const struct db *db, short events, int64_t 
 enum status db_gave_up(struct db *db, const char *what);
 /* Keeps the failure's detail, forgets a lost connection and spoils a transaction. */
 enum status db_failed(struct db *db, const char *what, const PGresult *r);
-/* What a SQLSTATE means (db.h). */
-enum status db_status_of(const char *sqlstate);
 
 #endif

@@ -132,7 +132,6 @@ static enum status query_unprepared(struct db *db, const struct query *q,
 void db_restore_error(struct db *db, const struct db *before)
 {
     memcpy(db->error, before->error, sizeof(db->error));
-    memcpy(db->constraint, before->constraint, sizeof(db->constraint));
     memcpy(db->sqlstate, before->sqlstate, sizeof(db->sqlstate));
     db->is_serialization = before->is_serialization;
 }

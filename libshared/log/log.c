@@ -2,7 +2,6 @@
 #include "log/log.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -84,12 +83,6 @@ static void put_value(struct buf *b, const struct log_kv *kv)
         break;
     case LOG_KV_I64:
         buf_i64(b, kv->v.i);
-        break;
-    case LOG_KV_F64:
-        if (isfinite(kv->v.f))
-            buf_printf(b, "%.6g", kv->v.f);
-        else
-            buf_str(b, "null");
         break;
     case LOG_KV_BOOL:
         buf_str(b, kv->v.b ? "true" : "false");

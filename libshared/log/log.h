@@ -13,14 +13,13 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 
-enum log_kv_type { LOG_KV_STR, LOG_KV_I64, LOG_KV_F64, LOG_KV_BOOL, LOG_KV_UUID };
+enum log_kv_type { LOG_KV_STR, LOG_KV_I64, LOG_KV_BOOL, LOG_KV_UUID };
 struct log_kv {
     const char *key;
     enum log_kv_type type;
     union {
         const char *s;
         int64_t i;
-        double f;
         bool b;
         struct uuid id;
     } v;
@@ -33,10 +32,6 @@ static inline struct log_kv kv_str(const char *key, const char *s)
 static inline struct log_kv kv_i64(const char *key, int64_t i)
 {
     return (struct log_kv){.key = key, .type = LOG_KV_I64, .v.i = i};
-}
-static inline struct log_kv kv_f64(const char *key, double f)
-{
-    return (struct log_kv){.key = key, .type = LOG_KV_F64, .v.f = f};
 }
 static inline struct log_kv kv_bool(const char *key, bool b)
 {

@@ -51,17 +51,6 @@ const char *result_status_name(enum result_status s)
     return (size_t)s < ARRAY_LEN(result_names) ? result_names[s] : "error";
 }
 
-enum status result_status_parse(const char *name, enum result_status *out)
-{
-    for (size_t i = 0; name && i < ARRAY_LEN(result_names); i++) {
-        if (strcmp(name, result_names[i]) == 0) {
-            *out = (enum result_status)i;
-            return ST_OK;
-        }
-    }
-    return ST_INVALID;
-}
-
 static void count(int *n)
 {
     if (*n < INT_MAX)

@@ -28,7 +28,6 @@ NODISCARD enum status check_state_parse(const char *name, enum check_state_name 
 
 enum result_status { RESULT_SUCCESS, RESULT_WARNING, RESULT_ERROR, RESULT_MISSED };
 const char *result_status_name(enum result_status s); /* "success" … "missed" */
-NODISCARD enum status result_status_parse(const char *name, enum result_status *out);
 
 struct check_policy {
     int retries;    /* failures in a row before DOWN, ≥ 1 */

@@ -17,11 +17,6 @@ static const char *const names[] = {
     [INCIDENT_RESOLVED] = "resolved",
 };
 
-const char *incident_state_name(enum incident_state s)
-{
-    return (size_t)s < ARRAY_LEN(names) ? names[s] : "open";
-}
-
 enum status incident_state_parse(const char *name, enum incident_state *out)
 {
     for (size_t i = 0; name && i < ARRAY_LEN(names); i++) {

@@ -9,8 +9,7 @@
 
 enum incident_state { INCIDENT_OPEN, INCIDENT_ACKED, INCIDENT_RESOLVED, INCIDENT_STATE_COUNT_ };
 
-/* "open", "acknowledged", "resolved": as stored and shown. */
-const char *incident_state_name(enum incident_state s);
+/* Of "open", "acknowledged" or "resolved", as stored and shown. */
 NODISCARD enum status incident_state_parse(const char *name, enum incident_state *out);
 /* Changes *state; ST_CONFLICT when that change is none of those there are. */
 NODISCARD enum status incident_move(enum incident_state *state, enum incident_state to);

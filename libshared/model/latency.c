@@ -13,13 +13,6 @@ void latency_add(struct latency *l, int64_t bucket, int64_t count)
     l->total += count;
 }
 
-void latency_merge(struct latency *into, const struct latency *from)
-{
-    for (size_t i = 0; i < LATENCY_BUCKETS; i++)
-        into->count[i] += from->count[i];
-    into->total += from->total;
-}
-
 static double middle_us(size_t bucket)
 {
     return exp2(((double)bucket + 0.5) / PER_DOUBLING);

@@ -18,7 +18,6 @@ struct latency {
 
 /* A bucket beyond the last one counts as the last one. */
 void latency_add(struct latency *l, int64_t bucket, int64_t count);
-void latency_merge(struct latency *into, const struct latency *from);
 /* The time in µs that the share q (0 to 1) of all does not exceed, by nearest rank; NaN when there
  * is nothing. Kept between min_us and max_us, which are known exactly. */
 double latency_quantile_us(const struct latency *l, double q, int64_t min_us, int64_t max_us);

@@ -9,7 +9,8 @@
 
 enum { NAME_MAX_BYTES = 128, VALUE_MAX_BYTES = 4096, HEADERS_MAX = 32 };
 
-bool header_name_is_valid(const char *name)
+/* A token of RFC 9110, section 5.6.2. */
+static bool is_token(const char *name)
 {
     static const char extra[] = "!#$%&'*+-.^_`|~";
     for (const char *p = name; *p; p++) {
@@ -42,7 +43,7 @@ void headers_check(const char *loc, json_t *headers, const char *const *reserved
                          (int)HEADERS_MAX);
     json_object_foreach (headers, name, value) {
         const char *text = json_string_value(value);
-        if (!header_name_is_valid(name))
+        if (!is_token(name))
             field_errors_add(errors, "body", loc, "value_error", "not a header name: %.60s", name);
         else if (is_reserved(name, reserved))
             field_errors_add(errors, "body", loc, "value_error", "header %.60s is set by us", name);

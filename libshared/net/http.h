@@ -49,10 +49,9 @@ enum route_flags {
 
 /* How `reply` and `list` make up a body. Each has its writer in net/page.h. */
 enum reply_shape {
-    REPLY_PLAIN,  /* the object itself; with `list`: {"<list>": […], total, page, … next} */
-    REPLY_ITEMS,  /* {"<list>": […], total, count}: all there are */
-    REPLY_CURSOR, /* {"<list>": […], count, limit, next_cursor} */
-    REPLY_ARRAY   /* a bare array */
+    REPLY_PLAIN, /* the object itself; with `list`: {"<list>": […], total, page, … next} */
+    REPLY_ITEMS, /* {"<list>": […], total, count}: all there are */
+    REPLY_ARRAY  /* a bare array */
 };
 
 /* What the description of the API says of a {parameter} of the path. Those that are not described
@@ -250,7 +249,6 @@ struct http_server;
 NODISCARD enum status http_start(const struct http_config *config, struct http_server **out,
                                  struct errbuf *err);
 int http_port(const struct http_server *s);
-void *http_arg(const struct http_server *s);
 /* Stops accepting, answers what runs (parked requests with 503) up to grace_ms, closes. */
 void http_stop(struct http_server *s, int64_t grace_ms);
 

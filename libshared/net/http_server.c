@@ -29,11 +29,6 @@ int http_port(const struct http_server *s)
     return s->port;
 }
 
-void *http_arg(const struct http_server *s)
-{
-    return s->config.arg;
-}
-
 static void handle_requests(struct stage *stage, void *arg)
 {
     struct handler_thread *t = arg;

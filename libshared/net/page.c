@@ -285,16 +285,6 @@ void reply_items(struct req *r, const char *list, const struct schema *schema, c
     jw_end(w);
 }
 
-void reply_cursor(struct req *r, const char *list, const struct schema *schema, const void *rows,
-                  size_t count, int64_t limit, const char *next)
-{
-    struct jw *w = open_list(r, list, schema, rows, count);
-    jw_kv_i64(w, "count", (int64_t)count);
-    jw_kv_i64(w, "limit", limit);
-    jw_kv_str(w, "next_cursor", next);
-    jw_end(w);
-}
-
 void reply_array(struct req *r, const struct schema *schema, const void *rows, size_t count)
 {
     write_rows(reply_json(r, 200), schema, rows, count);

@@ -85,9 +85,6 @@ void reply_page_with(struct req *r, const char *list, const struct schema *schem
 /* REPLY_ITEMS: all of them at once, {"<list>": […], "total": n, "count": n}. */
 void reply_items(struct req *r, const char *list, const struct schema *schema, const void *rows,
                  size_t count);
-/* REPLY_CURSOR: {"<list>": […], "count", "limit", "next_cursor"}; next NULL: the end. */
-void reply_cursor(struct req *r, const char *list, const struct schema *schema, const void *rows,
-                  size_t count, int64_t limit, const char *next);
 /* REPLY_ARRAY; page_reply_headers goes with it where it is one of several pages. */
 void reply_array(struct req *r, const struct schema *schema, const void *rows, size_t count);
 /* X-Total-Count and Link: for a list that is a bare array. */

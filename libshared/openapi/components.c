@@ -49,7 +49,7 @@ static const struct field problem_fields[] = {
      .flags = F_OMIT_NULL,
      .help = "Of a validation error: each member that is wrong"},
 };
-const struct schema problem_schema = {
+static const struct schema problem_schema = {
     .name = "Problem", .fields = problem_fields, .count = ARRAY_LEN(problem_fields)};
 
 static const struct field page_fields[] = {
@@ -84,17 +84,6 @@ static const struct field items_fields[] = {
 const struct schema items_schema = {
     .name = "Items", .fields = items_fields, .count = ARRAY_LEN(items_fields)};
 
-static const struct field cursor_fields[] = {
-    {.name = "count", .type = FT_INT, .help = "How many these are", .example = "1"},
-    {.name = "limit", .type = FT_INT, .help = "How many there could be", .example = "20"},
-    {.name = "next_cursor",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .help = "What to give as `after` for more; null: there is no more"},
-};
-const struct schema cursor_schema = {
-    .name = "CursorPage", .fields = cursor_fields, .count = ARRAY_LEN(cursor_fields)};
-
 /* --- collecting --- */
 
 /* Goes down as deep as schemas lie in schemas; one that is known already is not entered again. */
@@ -126,7 +115,6 @@ enum status components_collect(struct doc *d)
     TRY(collect(d, &problem_schema, DIR_OUT));
     TRY(collect(d, &page_schema, DIR_OUT));
     TRY(collect(d, &items_schema, DIR_OUT));
-    TRY(collect(d, &cursor_schema, DIR_OUT));
     for (size_t i = 0; i < d->route_count; i++) {
         const struct route *r = d->route[i];
         TRY(collect(d, r->body, DIR_IN));

@@ -33,8 +33,8 @@ NODISCARD enum status components_collect(struct doc *d);
 void components_write(struct doc *d);
 /* {"$ref": "#/components/<kind>/<name>"} */
 void write_ref(struct jw *w, const char *kind, const char *name);
-/* What pages, and problem documents, are made of. */
-extern const struct schema problem_schema, page_schema, items_schema, cursor_schema;
+/* What pages are made of. */
+extern const struct schema page_schema, items_schema;
 
 /* fields.c */
 

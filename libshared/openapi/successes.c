@@ -44,16 +44,7 @@ static void write_array(struct jw *w, const struct schema *s)
 
 static const struct schema *envelope_of(const struct route *r)
 {
-    switch (r->shape) {
-    case REPLY_ITEMS:
-        return &items_schema;
-    case REPLY_CURSOR:
-        return &cursor_schema;
-    case REPLY_PLAIN:
-    case REPLY_ARRAY:
-        break;
-    }
-    return &page_schema;
+    return r->shape == REPLY_ITEMS ? &items_schema : &page_schema;
 }
 
 bool has_member(const struct schema *s, const char *name)

@@ -109,14 +109,6 @@ enum status queue_resume(struct queue *q, struct redis *r)
     return ST_OK;
 }
 
-enum status queue_is_paused(struct queue *q, struct redis *r, bool *out)
-{
-    AUTO_REPLY reply = NULL;
-    TRY(redis_do(r, &reply, "HEXISTS", q->control, "paused"));
-    *out = reply->integer == 1;
-    return ST_OK;
-}
-
 /* --- cancel --- */
 
 void queue_cancel_channel(const struct queue *q, char out[QUEUE_CHANNEL_BYTES])

@@ -11,7 +11,6 @@
  * NULL) is shown with the queue. Pausing twice keeps the first time. */
 NODISCARD enum status queue_pause(struct queue *q, struct redis *r, const char *by, int64_t now_ms);
 NODISCARD enum status queue_resume(struct queue *q, struct redis *r);
-NODISCARD enum status queue_is_paused(struct queue *q, struct redis *r, bool *out);
 
 /* Cancels a job. A delayed one is ended here (*state JOB_CANCELLED). For any other the wish is
  * stored for LIMIT_JOB_CANCEL_MS: the fetch drops it when its turn comes, and a worker that runs it

@@ -29,7 +29,8 @@ enum status channel_names_load(struct db *db, struct arena *arena, const struct 
     return ST_OK;
 }
 
-const char *channel_name_of(const struct channel_names *names, const struct uuid *id)
+/* NULL: there is none. */
+static const char *name_of_channel(const struct channel_names *names, const struct uuid *id)
 {
     for (size_t i = 0; i < names->count; i++) {
         if (uuid_eq(&names->at[i].id, id))
@@ -88,7 +89,7 @@ static json_t *channels_json(const struct check *c, const struct channel_names *
 {
     json_t *list = json_array();
     for (size_t i = 0; i < c->channel_count; i++) {
-        const char *name = channel_name_of(names, &c->channels[i]);
+        const char *name = name_of_channel(names, &c->channels[i]);
         if (name)
             (void)json_array_append_new(list, json_string(name));
     }

@@ -14,8 +14,6 @@ struct channel_names {
 };
 NODISCARD enum status channel_names_load(struct db *db, struct arena *arena,
                                          const struct uuid *org_id, struct channel_names *out);
-/* NULL: there is none. */
-const char *channel_name_of(const struct channel_names *names, const struct uuid *id);
 /* By name, or by id as text. */
 const struct uuid *channel_id_of(const struct channel_names *names, const char *text);
 

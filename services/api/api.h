@@ -73,11 +73,6 @@ void api_stop(void *state, int64_t grace_ms);
 /* http_config.authenticate: sets r->who, enforces the route's scope and the rate limits. */
 enum status api_authenticate(struct req *r);
 
-/* Tells the thread's connection whose changes come now, for the audit log. api_authenticate has
- * done so; a handler that writes after it was parked does it again, as its thread may be another
- * one. */
-NODISCARD enum status api_note_actor(struct req *r);
-
 /* Whether PostgreSQL and Redis answered last time they were asked (at most 2 s ago). */
 bool api_has_database(void);
 bool api_has_redis(void);

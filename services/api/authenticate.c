@@ -231,7 +231,9 @@ static enum status admit_anybody(struct req *r)
     return ST_OK;
 }
 
-enum status api_note_actor(struct req *r)
+/* Tells the thread's connection whose changes come now, for the audit log. A handler that was
+ * parked goes on in any thread: none of those writes then. */
+static enum status note_actor(struct req *r)
 {
     struct db *db = req_ctx(r)->db;
     if (is_reading(r))
@@ -288,5 +290,5 @@ enum status api_authenticate(struct req *r)
     if (!r->route)
         return ST_OK;
     TRY(authenticate(r));
-    return api_note_actor(r);
+    return note_actor(r);
 }

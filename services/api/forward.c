@@ -77,7 +77,8 @@ void forward_roles_free(struct forward_roles *roles)
     free(roles);
 }
 
-enum status forward_role(const struct forward_roles *roles, const char *groups, enum role *out)
+/* The highest role that one of the groups (comma separated) gives. ST_FORBIDDEN: none does. */
+static enum status role_of(const struct forward_roles *roles, const char *groups, enum role *out)
 {
     int found = -1;
     for (size_t i = 0; i < roles->count; i++) {
@@ -128,7 +129,7 @@ static enum status read_headers(const struct req *r, struct remote *out, struct 
     TRY(read_header(r, "Remote-Groups", HEADER_MAX, &out->groups, why));
     TRY(read_header(r, "Remote-Email", 320, &out->email, why));
     TRY(read_header(r, "Remote-Name", 200, &out->name, why));
-    if (forward_role(req_ctx(r)->api->forward_roles, out->groups, &out->role) != ST_OK)
+    if (role_of(req_ctx(r)->api->forward_roles, out->groups, &out->role) != ST_OK)
         return err_set(why, ST_FORBIDDEN, "none of the groups of %s has a role here", out->user);
     return ST_OK;
 }

@@ -18,9 +18,6 @@ NODISCARD enum status forward_roles_new(const char *text, struct forward_roles *
                                         struct errbuf *err);
 /* NULL is fine. */
 void forward_roles_free(struct forward_roles *roles);
-/* The highest role that one of the groups (comma separated) gives. ST_FORBIDDEN: none does. */
-NODISCARD enum status forward_role(const struct forward_roles *roles, const char *groups,
-                                   enum role *out);
 
 /* Whether the request names a user whom a trusted proxy stands for. */
 bool forward_has_user(const struct req *r);

@@ -49,7 +49,8 @@ static enum status refuse(struct sign_in_refusal *why, const char *code, const c
     return ST_UNAUTHENTICATED;
 }
 
-enum status sign_in_second_factor(struct req *r, const struct user *user, const char *otp)
+/* Tries a one-time password or a recovery code: ST_UNAUTHENTICATED when it is none, or was used. */
+static enum status try_second_factor(struct req *r, const struct user *user, const char *otp)
 {
     const struct api_ctx *ctx = req_ctx(r);
     if (!totp_looks_like_code(otp)) {
@@ -88,7 +89,7 @@ static enum status prove(struct req *r, const struct sign_in *in, const struct u
     if (!in->otp)
         return refuse(why, "OTP_REQUIRED",
                       "The password is right; send the one-time password as otp, too");
-    st = sign_in_second_factor(r, user, in->otp);
+    st = try_second_factor(r, user, in->otp);
     if (st == ST_UNAUTHENTICATED)
         return refuse(why, "OTP_INVALID", "The one-time password is wrong, or was used already");
     return st;

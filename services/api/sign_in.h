@@ -24,9 +24,6 @@ NODISCARD enum status sign_in_check(struct req *r, const struct sign_in *in, str
  * nor a way to guess. Replies when it is wrong (422 at `field`) or has to wait (429). */
 NODISCARD enum status sign_in_confirm(struct req *r, const char *field, const char *password,
                                       struct user *out);
-/* Tries a one-time password or a recovery code: ST_UNAUTHENTICATED when it is none, or was used. */
-NODISCARD enum status sign_in_second_factor(struct req *r, const struct user *user,
-                                            const char *otp);
 
 /* Writes "user.<verb>" about the user into the audit log; after: JSON or NULL. `by_himself`: he was
  * not signed in yet, but it was him. */

@@ -19,7 +19,7 @@ void stream_dead_key(int shard, char out[STREAM_KEY_BYTES])
     (void)snprintf(out, STREAM_KEY_BYTES, "{m:%d}:dead", shard);
 }
 
-int stream_shard(const struct uuid *host)
+static int shard_of(const struct uuid *host)
 {
     return (int)(uuid_hash(host) % INGEST_SHARDS);
 }
@@ -60,7 +60,7 @@ static enum status append_shard(struct redis *redis, int shard, const struct scr
     size_t before = *sent;
     for (size_t i = 0; i < count; i++) {
         const struct scrape *s = &scrapes[i];
-        if (stream_shard(&s->host_id) != shard)
+        if (shard_of(&s->host_id) != shard)
             continue;
         if (frame.len > 0 && frame.len + wire_size(s) > LIMIT_METRIC_ENTRY_BYTES) {
             TRY(append_frame(redis, shard, &frame));
@@ -113,7 +113,7 @@ enum status publish(struct publisher *p, struct redis *redis, struct arena *aren
 {
     bool is_used[INGEST_SHARDS] = {false};
     for (size_t i = 0; i < count; i++)
-        is_used[stream_shard(&scrapes[i].host_id)] = true;
+        is_used[shard_of(&scrapes[i].host_id)] = true;
     for (int shard = 0; shard < INGEST_SHARDS; shard++) {
         if (is_used[shard])
             TRY(check_room(p, redis, shard));

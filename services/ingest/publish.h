@@ -15,7 +15,6 @@
 #define STREAM_KEY_BYTES 32
 void stream_key(int shard, char out[STREAM_KEY_BYTES]);
 void stream_dead_key(int shard, char out[STREAM_KEY_BYTES]);
-int stream_shard(const struct uuid *host);
 
 /* Shared by all handler threads. */
 struct publisher {

@@ -136,11 +136,6 @@ bool sched_is_running(const struct sched *s, int shard)
     return s->shards[shard].is_running;
 }
 
-int64_t sched_mark(const struct sched *s, int shard)
-{
-    return s->shards[shard].mark_ms;
-}
-
 /* --- planning --- */
 
 static struct slots slots_of(const struct entry *e)

@@ -86,8 +86,6 @@ void sched_run(struct sched *s, int shard, int64_t mark_ms, int64_t now_ms);
 /* Gives the shard and its current batch up, but keeps its items. */
 void sched_rest(struct sched *s, int shard);
 bool sched_is_running(const struct sched *s, int shard);
-/* The tick of the last finished batch, or what sched_run was told. */
-int64_t sched_mark(const struct sched *s, int shard);
 
 /* An item of a resting shard, as it is in the database. */
 NODISCARD enum status sched_load(struct sched *s, const struct sched_item *item);

@@ -175,7 +175,8 @@ static enum status read_bounds(struct worker *w, struct errbuf *err)
     return ST_OK;
 }
 
-void worker_queues_text(const struct worker *w, char *out, size_t cap)
+/* The queues that it serves, "a,b". */
+static void write_queues(const struct worker *w, char *out, size_t cap)
 {
     size_t len = 0;
     out[0] = '\0';
@@ -215,7 +216,7 @@ enum status worker_start(const struct conf *conf, struct worker **out, struct er
         return st;
     }
     char queues[1024];
-    worker_queues_text(w, queues, sizeof(queues));
+    write_queues(w, queues, sizeof(queues));
     log_info("worker_started", kv_str("consumer", w->consumer), kv_str("queues", queues),
              kv_str("concurrency", conf->worker_concurrency),
              kv_str("executors", conf->worker_executors));

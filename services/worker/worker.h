@@ -164,8 +164,6 @@ NODISCARD enum status worker_start(const struct conf *conf, struct worker **out,
                                    struct errbuf *err);
 /* Drains for up to grace_ms, hands back what was not started, leaves, frees. */
 void worker_stop(struct worker *w, int64_t grace_ms);
-/* The queues that it serves, "a,b", in out[cap]. */
-void worker_queues_text(const struct worker *w, char *out, size_t cap);
 /* The run is through (recorded, or skipped): the last one sends its work to the acknowledger. */
 void work_run_through(struct work *work);
 void work_free(struct work *work);

@@ -1,6 +1,8 @@
 /* The fixture of the queue's tests. */
 #include "tests/kit/queue.h"
 
+#include "queue/inspect.h"
+
 enum { LEASE_MS = 60000 };
 
 int queue_fixture_setup(void **state)
@@ -56,4 +58,12 @@ size_t queue_fixture_maintain(struct queue_fixture *f, int64_t now_ms)
     size_t moved = 0;
     assert_ok(queue_maintain(f->q, f->r, now_ms, &moved));
     return moved;
+}
+
+bool kit_queue_is_paused(struct queue *q, struct redis *r)
+{
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct queue_info info;
+    assert_ok(queue_info_get(q, r, clock_wall_ms(), arena, &info));
+    return info.is_paused;
 }

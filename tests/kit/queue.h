@@ -26,4 +26,6 @@ void queue_fixture_end(struct queue_fixture *f, const char *consumer, size_t i,
 /* Housekeeping as if it were `now_ms`. */
 size_t queue_fixture_maintain(struct queue_fixture *f, int64_t now_ms);
 
+bool kit_queue_is_paused(struct queue *q, struct redis *r);
+
 #endif

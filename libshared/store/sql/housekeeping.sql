@@ -50,7 +50,7 @@ DELETE FROM audit_log WHERE id IN (
 DELETE FROM idempotency_keys WHERE (org_id, owner_id, key) IN (
     SELECT org_id, owner_id, key FROM idempotency_keys WHERE expires_at <= now() LIMIT 5000)
 
--- As LIMIT_CHECK_DAYS_MS says.
+-- As far back as statistics reach (LIMIT_STATS_SPAN_US).
 -- name: housekeeping_check_days
 DELETE FROM check_days WHERE (check_id, at) IN (
     SELECT check_id, at FROM check_days WHERE at < now() - interval '1100 days' LIMIT 5000)

@@ -160,7 +160,8 @@ enum status check_reply(struct req *r, int status, const struct check *c)
 
 /* --- shared with check_runs.c --- */
 
-enum status check_not_found(struct req *r)
+/* 404 CHECK_NOT_FOUND, naming the id of the path. */
+static enum status check_not_found(struct req *r)
 {
     return req_fail(r, ST_NOT_FOUND, "CHECK_NOT_FOUND", "There is no check %.64s", r->param[0]);
 }

@@ -8,8 +8,6 @@
 /* What a check looks like, and a reply with one. */
 extern const struct schema check_schema;
 NODISCARD enum status check_reply(struct req *r, int status, const struct check *c);
-/* 404 CHECK_NOT_FOUND, naming the id of the path. */
-enum status check_not_found(struct req *r);
 /* 422 for a plugin_type that is no kind. */
 enum status check_unknown_kind(struct req *r, const char *plugin_type);
 /* The check that the path names. ST_NOT_FOUND is answered already. */

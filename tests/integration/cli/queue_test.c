@@ -39,9 +39,7 @@ static void test_queue(void **state)
 
     program_must(0, "queue pause default --by 'ann: \x1b[5m'");
     program_says("by ann: ?[5m\n");
-    bool is_paused = false;
-    assert_ok(queue_is_paused(f->q, f->r, &is_paused));
-    assert_true(is_paused);
+    assert_true(kit_queue_is_paused(f->q, f->r));
     program_must(0, "queue resume default --json");
     AUTO_JSON resumed = program_parsed();
     assert_true(json_is_false(json_object_get(resumed, "is_paused")));

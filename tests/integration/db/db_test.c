@@ -43,7 +43,7 @@ static void test_values_come_back(void **state)
     db_args_init(&a, arena);
     db_arg_str(&a, "it's \"ü\" \\");
     db_arg_i64(&a, INT64_MIN);
-    db_arg_f64(&a, 0.1);
+    db_arg_str(&a, "0.1");
     db_arg_bool(&a, true);
     db_arg_uuid(&a, &id);
     db_arg_time(&a, 1769815409123456);
@@ -78,7 +78,7 @@ static void test_nulls(void **state)
     struct db_args a;
     db_args_init(&a, arena);
     db_arg_null(&a);
-    db_arg_f64(&a, NAN);
+    db_arg_null(&a);
     db_arg_uuid(&a, &(struct uuid){{0}});
     db_arg_time(&a, 0);
     AUTO_RESULT r = NULL;
@@ -103,11 +103,10 @@ static void test_nulls(void **state)
 static void test_arrays(void **state)
 {
     static const struct query q = {
-        "arrays",
-        "SELECT array_to_string($1::text[], '|', 'null') s, $1::text[] l,"
-        " array_to_string($2::bigint[], '|') i, array_to_string($3::float8[], '|', 'null') f,"
-        " array_to_string($4::boolean[], '|') b, array_to_string($5::uuid[], '|', 'null') u,"
-        " array_to_string($6::timestamptz[], '|', 'null') t, $7::text[] e"};
+        "arrays", "SELECT array_to_string($1::text[], '|', 'null') s, $1::text[] l,"
+                  " array_to_string($2::bigint[], '|') i, array_to_string($3::boolean[], '|') b,"
+                  " array_to_string($4::uuid[], '|', 'null') u,"
+                  " array_to_string($5::timestamptz[], '|', 'null') t, $6::text[] e"};
     static const char *const texts[] = {"plain",       "",   "a,b",  "{x}",        "q\"uote",
                                         "back\\slash", NULL, "NULL", "line\nfeed", " pad "};
     AUTO_DB db = kit_db_open(conninfo);
@@ -117,8 +116,7 @@ static void test_arrays(void **state)
     db_args_init(&a, arena);
     db_arg_strs(&a, texts, ARRAY_LEN(texts));
     db_arg_i64s(&a, (const int64_t[]){1, -2, INT64_MAX}, 3);
-    db_arg_f64s(&a, (const double[]){0.5, NAN, INFINITY}, 3);
-    db_arg_bools(&a, (const bool[]){true, false}, 2);
+    db_arg_bools_of(&a, (const bool[]){true, false}, sizeof(bool), 2);
     db_arg_uuids(&a, ids, 2);
     db_arg_times(&a, (const int64_t[]){0, 1000000}, 2);
     db_arg_strs(&a, NULL, 0);
@@ -127,7 +125,6 @@ static void test_arrays(void **state)
     assert_string_equal(row_str(r, 0, "s", arena),
                         "plain||a,b|{x}|q\"uote|back\\slash|null|NULL|line\nfeed| pad ");
     assert_string_equal(row_str(r, 0, "i", arena), "1|-2|9223372036854775807");
-    assert_string_equal(row_str(r, 0, "f", arena), "0.5|null|Infinity");
     assert_string_equal(row_str(r, 0, "b", arena), "t|f");
     assert_string_equal(row_str(r, 0, "u", arena), "null|01000000-0000-0000-0000-000000000000");
     assert_string_equal(row_str(r, 0, "t", arena), "null|1970-01-01 00:00:01+00");
@@ -161,7 +158,7 @@ static void test_failures_are_mapped(void **state)
     AUTO_DB db = kit_db_open(conninfo);
     assert_ok(insert(db, 10, "x"));
     assert_status(ST_CONFLICT, insert(db, 10, "y"));
-    assert_string_equal(db_constraint(db), "t_pkey");
+    assert_non_null(strstr(db_error(db), "t_pkey"));
     assert_status(ST_INVALID, insert(db, 11, "bad"));
     assert_status(ST_INVALID, db_exec(db, "INSERT INTO child VALUES (99)"));
     assert_status(ST_INVALID, db_exec(db, "SELECT 'x'::bigint"));
@@ -315,7 +312,7 @@ static void test_hold(void **state)
     assert_status(ST_INTERNAL, db_hold(db));
     assert_ok(db_transact(db, insert_two, good));
     assert_status(ST_CONFLICT, db_transact(db, insert_two, bad));
-    assert_string_not_equal(db_constraint(db), "");
+    assert_string_not_equal(db_error(db), "");
     assert_status(ST_CONFLICT, insert(db, 600, "x"));
     assert_ok(insert(db, 605, "x"));
     assert_ok(db_transact(db, insert_two, more));

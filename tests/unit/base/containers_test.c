@@ -32,9 +32,7 @@ static void test_buf_limit(void **state)
     buf_i64(&b, -42);
     buf_printf(&b, "/%d", 7);
     assert_string_equal(buf_cstr(&b), "-42/7");
-    buf_consume(&b, 4);
-    assert_string_equal(buf_cstr(&b), "7");
-    buf_consume(&b, 9);
+    buf_reset(&b);
     assert_int_equal(b.len, 0);
     buf_i64(&b, INT64_MIN);
     assert_int_equal(buf_status(&b), ST_TOO_LARGE);

@@ -149,17 +149,11 @@ static void test_names(void **state)
         assert_int_equal(check_state_parse(check_state_name((enum check_state_name)i), &s), ST_OK);
         assert_int_equal(s, i);
     }
-    for (int i = RESULT_SUCCESS; i <= RESULT_MISSED; i++) {
-        enum result_status r = RESULT_SUCCESS;
-        assert_int_equal(result_status_parse(result_status_name((enum result_status)i), &r), ST_OK);
-        assert_int_equal(r, i);
-    }
+    assert_string_equal(result_status_name(RESULT_SUCCESS), "success");
+    assert_string_equal(result_status_name(RESULT_MISSED), "missed");
     enum check_state_name s = CHECK_UP;
-    enum result_status r = RESULT_ERROR;
     assert_int_equal(check_state_parse("UP", &s), ST_INVALID);
     assert_int_equal(check_state_parse(NULL, &s), ST_INVALID);
-    assert_int_equal(result_status_parse("ok", &r), ST_INVALID);
-    assert_int_equal(result_status_parse(NULL, &r), ST_INVALID);
 }
 
 int main(void)

@@ -24,10 +24,10 @@ static void test_moves(void **state)
 
 static void test_names(void **state)
 {
+    static const char *const names[] = {"open", "acknowledged", "resolved"};
     for (int i = 0; i < INCIDENT_STATE_COUNT_; i++) {
         enum incident_state s = INCIDENT_STATE_COUNT_;
-        assert_int_equal(incident_state_parse(incident_state_name((enum incident_state)i), &s),
-                         ST_OK);
+        assert_int_equal(incident_state_parse(names[i], &s), ST_OK);
         assert_int_equal(s, i);
     }
     enum incident_state s = INCIDENT_OPEN;

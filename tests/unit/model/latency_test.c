@@ -47,24 +47,12 @@ static void test_error(void **state)
     }
 }
 
-static void test_merge(void **state)
-{
-    struct latency whole = {0}, even = {0}, odd = {0};
-    for (int i = 0; i < 1000; i++) {
-        latency_add(&whole, i % 300, i % 5);
-        latency_add(i % 2 ? &odd : &even, i % 300, i % 5);
-    }
-    latency_merge(&even, &odd);
-    assert_memory_equal(&even, &whole, sizeof(whole));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_error),
-        cmocka_unit_test(test_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "json/parse.h"
 #include "queue/control.h"
 #include "queue/inspect.h"
+#include "tests/kit/queue.h"
 
 #define NOBODY "01890000-0000-7000-8000-000000000000"
 
@@ -361,19 +362,16 @@ static void queues_are_controlled_by_admins_of_the_first(void **state)
     fx_must(&fx.viewer, "POST", "/api/v1/jobs/" NOBODY "/retry", NULL, 403, "INSUFFICIENT_SCOPE");
     assert_int_equal(listed(&fx.admin, "/api/v1/jobs?state=delayed", "jobs"), 1);
 
-    bool is_paused = false;
     fx_must(&fx.admin, "POST", "/api/v1/queues/default/pause", NULL, 200, NULL);
     fx_must(&fx.admin, "POST", "/api/v1/queues/default/pause", NULL, 200, NULL);
-    assert_ok(queue_is_paused(q, fx.redis, &is_paused));
-    assert_true(is_paused);
+    assert_true(kit_queue_is_paused(q, fx.redis));
     struct kit_reply r = kit_call(fx.api, "GET", "/api/v1/queues/default", fx.viewer.access, NULL);
     assert_true(json_is_true(json_object_get(r.json, "paused")));
     assert_int_equal(json_integer_value(json_object_get(r.json, "delayed")), 1);
     assert_int_equal(json_array_size(json_object_get(r.json, "waiting")), QUEUE_PRIORITIES);
     kit_reply_done(&r);
     fx_must(&fx.admin, "POST", "/api/v1/queues/default/resume", NULL, 200, NULL);
-    assert_ok(queue_is_paused(q, fx.redis, &is_paused));
-    assert_false(is_paused);
+    assert_false(kit_queue_is_paused(q, fx.redis));
     r = fx_reply(&fx.admin, "POST", "/api/v1/queues/default/purge", "{\"state\":\"delayed\"}", 200);
     assert_int_equal(json_integer_value(json_object_get(r.json, "removed")), 1);
     kit_reply_done(&r);
