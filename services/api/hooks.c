@@ -37,7 +37,7 @@ enum status api_after(struct req *r)
     case M_PUT:
     case M_PATCH:
     case M_DELETE:
-        precondition_end(r);
+        st = precondition_end(r);
         break;
     case M_POST:
         st = idempotency_end(r);

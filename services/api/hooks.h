@@ -14,9 +14,13 @@ void api_before_batch(struct req **r, size_t count);
 enum status api_after(struct req *r);
 
 /* precondition.c: a change or deletion with If-Match happens to that version alone, or is answered
- * with 412. The comparison is the database's, under the row's lock (migrations/0006). */
+ * with 412. The comparison is the database's, under the row's lock (migrations/0006). End may
+ * refuse what was done: it is undone then. */
 NODISCARD enum status precondition_begin(struct req *r);
-void precondition_end(struct req *r);
+NODISCARD enum status precondition_end(struct req *r);
+/* For handlers of things without versions whose effect is not the database's alone, so that it
+ * cannot be undone: 412 when nothing may be done. Called when all else was found good. */
+NODISCARD enum status precondition_before_effect(struct req *r);
 
 /* idempotency.c: a POST with an Idempotency-Key happens once. Begin may answer with the reply that
  * the first one got, or refuse; end keeps the reply, and may fail where nothing was done then. */

@@ -1,4 +1,9 @@
-/* If-Match: the connection is told which version of which row the handler may change. */
+/*
+ * If-Match: the connection is told which version of which row the handler may change. What has no
+ * versions is never of the one that is asked for, but that is the last thing to find (RFC 9110,
+ * section 13.2.1: a failure that comes without the condition goes before it). So the handler runs
+ * in a transaction, and where it succeeds, nothing of that is kept.
+ */
 #include <inttypes.h>
 
 #include "base/str.h"
@@ -7,6 +12,9 @@
 #include "services/api/hooks.h"
 
 enum { VERSIONS_MAX = 16 };
+
+/* What a request's hook_state says is to be ended. */
+static char versions_are_told, is_in_vain;
 
 /* Whether what a GET of this path shows has versions. */
 static bool has_versions(const struct req *r)
@@ -59,8 +67,12 @@ enum status precondition_begin(struct req *r)
         return req_fail(r, ST_MALFORMED, NULL, "If-Match is no list of entity tags");
     if (any)
         return ST_OK; /* it must be there: the handler will see */
-    if (!has_versions(r))
-        return req_fail(r, ST_PRECONDITION, NULL, "what is at this path has no versions");
+    if (!has_versions(r)) {
+        TRY(db_hold(req_ctx(r)->db));
+        r->may_not_park = true;
+        r->hook_state = &is_in_vain;
+        return ST_OK;
+    }
 
     const char *text = requirement(r, versions, count);
     if (!text)
@@ -69,16 +81,35 @@ enum status precondition_begin(struct req *r)
     if (r->param_count > 0 && strchr(r->param[r->param_count - 1], ' '))
         return not_found(r);
     r->may_not_park = true;
-    r->hook_state = r; /* whatever, but set: there is something to end */
+    r->hook_state = &versions_are_told;
     const enum status st = db_require(req_ctx(r)->db, text);
     return st == ST_TOO_LARGE ? req_fail(r, ST_MALFORMED, NULL, "If-Match is too long") : st;
 }
 
-void precondition_end(struct req *r)
+static enum status refuse(struct req *r)
 {
-    if (!r->hook_state)
-        return;
-    /* A connection that cannot be told is closed by that. */
-    if (db_require(req_ctx(r)->db, "") != ST_OK)
-        return;
+    return req_fail(r, ST_PRECONDITION, NULL, "what is at this path has no versions");
+}
+
+enum status precondition_before_effect(struct req *r)
+{
+    return r->hook_state == &is_in_vain ? refuse(r) : ST_OK;
+}
+
+enum status precondition_end(struct req *r)
+{
+    const void *what = r->hook_state;
+    r->hook_state = NULL;
+    if (what == &versions_are_told) {
+        /* A connection that cannot be told is closed by that. */
+        const enum status st = db_require(req_ctx(r)->db, "");
+        (void)st;
+    } else if (what == &is_in_vain) {
+        /* When the connection is lost nothing was kept either. */
+        const enum status st = db_hold_end(req_ctx(r)->db, false);
+        (void)st;
+        if (r->status < 300)
+            return refuse(r);
+    }
+    return ST_OK;
 }

@@ -102,6 +102,56 @@ test('the client behind a proxy', async () => {
   assert.equal(health.headers.get('strict-transport-security'), 'max-age=3600');
 });
 
+// RFC 9110, section 13.2.1: what would fail without the condition fails as it would without it.
+test('If-Match on what has no versions is the last thing to fail', async (t) => {
+  const nobody = '00000000-0000-0000-0000-000000000000';
+  const headers = { 'if-match': '"0123456789abcdef-v1"' };
+  const key = await admin.must(201, 'POST', '/api/v1/api-keys', { name: 'unmatched' });
+  const user = await admin.must(201, 'POST', '/api/v1/users', {
+    username: 'unmatched', email: 'unmatched@example.test', password: 'correct horse 12', role: 'viewer' });
+  const { sessions: [session] } = await admin.must(200, 'GET', '/api/v1/auth/sessions');
+  const { organisation_id: org } = await admin.must(200, 'GET', '/api/v1/users/me');
+  await tocsin.tool('job', 'enqueue', 'queue.echo', '{"n":1}');
+  const { jobs: [job] } = await admin.must(200, 'GET', '/api/v1/jobs?task=queue.echo');
+  const rate = { task: 'queue.noop', count: 7 };
+  await admin.must(200, 'PUT', '/api/v1/queues/default/rates', rate);
+
+  const rows = [ // [what, method, target, body, status, code, and how many there are of what must stay]
+    ['an API key', 'DELETE', (id) => `/api/v1/api-keys/${id}`, key.id, 'API_KEY_NOT_FOUND',
+      `SELECT count(*) FROM api_keys WHERE id = '${key.id}' AND revoked_at IS NULL`],
+    ['a session', 'DELETE', (id) => `/api/v1/auth/sessions/${id}`, session.id, 'SESSION_NOT_FOUND',
+      `SELECT 1 FROM refresh_tokens WHERE family = '${session.id}' AND revoked_at IS NULL LIMIT 1`],
+    ['an organisation', 'PATCH', (id) => `/api/v1/organisations/${id}`, org, 'ORGANISATION_NOT_FOUND',
+      `SELECT count(*) FROM organisations WHERE id = '${org}' AND name <> 'renamed'`, { name: 'renamed' }],
+    ['a job', 'DELETE', (id) => `/api/v1/jobs/${id}`, job.id, 'JOB_NOT_FOUND', null],
+    ['a rate', 'DELETE', (task) => `/api/v1/queues/default/rates?task=${task}`, 'queue.noop', 'QUEUE_RATE_NOT_FOUND', null],
+    ['a rate to set', 'PUT', (queue) => `/api/v1/queues/${queue}/rates`, 'default', 'QUEUE_NOT_FOUND', null, { ...rate, count: 9 }],
+  ];
+  for (const [what, method, target, there, code, stays, body] of rows) {
+    await t.test(what, async () => {
+      const missing = await admin.call(method, target(there.startsWith('queue') || there === 'default' ? 'nowhere' : nobody), body, { headers });
+      assert.deepEqual([missing.status, missing.body.code], [404, code]);
+      const refused = await admin.call(method, target(there), body, { headers });
+      assert.deepEqual([refused.status, refused.body.code], [412, 'PRECONDITION_FAILED']);
+      if (stays) assert.equal(Number(await tocsin.sql(stays)), 1);
+    });
+  }
+  assert.equal((await admin.must(200, 'GET', `/api/v1/jobs/${job.id}`)).state, 'queued');
+  const { rates } = await admin.must(200, 'GET', '/api/v1/queues/default/rates');
+  assert.deepEqual(rates.map(({ task, count }) => [task, count]), [['queue.noop', 7]]);
+  await t.test('a conflict goes before it, too', async () => {
+    const reply = await admin.call('DELETE', `/api/v1/users/${user.id}/totp`, undefined, { headers });
+    assert.deepEqual([reply.status, reply.body.code], [409, 'TOTP_NOT_ENABLED']);
+  });
+  await t.test('any version will do', async () => {
+    assert.equal((await admin.call('DELETE', `/api/v1/api-keys/${key.id}`, undefined, { headers: { 'if-match': '*' } })).status, 204);
+  });
+  await t.test('with versions', async () => {
+    const reply = await admin.call('PATCH', `/api/v1/checks/${nobody}`, { name: 'a' }, { headers });
+    assert.deepEqual([reply.status, reply.body.code], [404, 'CHECK_NOT_FOUND']);
+  });
+});
+
 // Made while nothing crashes: signing in commits as well.
 const { key } = await admin.must(201, 'POST', '/api/v1/api-keys', { name: 'crash' });
 

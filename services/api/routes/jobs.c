@@ -10,6 +10,7 @@
 #include "net/page.h"
 #include "queue/control.h"
 #include "services/api/api.h"
+#include "services/api/hooks.h"
 #include "services/api/routes/routes.h"
 
 /* --- who may --- */
@@ -469,6 +470,7 @@ static enum status job_cancel(struct req *r)
     TRY(find(r, &f));
     if (f.view.state != JOB_QUEUED && f.view.state != JOB_DELAYED && f.view.state != JOB_RUNNING)
         return ended(r);
+    TRY(precondition_before_effect(r));
     const int64_t now_ms = clock_wall_ms();
     enum job_state state = JOB_QUEUED;
     const enum status st = queue_cancel(f.q, req_ctx(r)->redis, &f.id, now_ms, &state);

@@ -5,6 +5,7 @@
 #include "json/write.h"
 #include "queue/control.h"
 #include "services/api/api.h"
+#include "services/api/hooks.h"
 #include "services/api/routes/jobs.h"
 #include "services/api/routes/routes.h"
 
@@ -203,6 +204,7 @@ static enum status rate_put(struct req *r)
         .period_ms = in->period.set ? (int64_t)llround(in->period.v * 1e3) : 1000,
         .burst = in->burst.set ? in->burst.v : 1,
     };
+    TRY(precondition_before_effect(r));
     const enum status st = put_rule(q, req_ctx(r)->redis, &rule, &rule.rate);
     if (st == ST_OVERLOADED)
         return req_fail(r, ST_CONFLICT, "QUEUE_RATES_FULL", "The queue has %d such rates already",
@@ -233,6 +235,7 @@ static enum status rate_delete(struct req *r)
         i++;
     if (i == count)
         return req_fail(r, ST_NOT_FOUND, "QUEUE_RATE_NOT_FOUND", "There is no such rate");
+    TRY(precondition_before_effect(r));
     TRY(queue_said(r, put_rule(q, req_ctx(r)->redis, &rule, NULL)));
     const struct rate_out was = out_of(&rules[i]);
     TRY(record(r, "queue.rate_remove", &was));
