@@ -49,41 +49,62 @@ static enum status read_change(const PGresult *r, int row, struct arena *arena, 
 }
 
 static void filter_args(struct db_args *args, struct arena *arena, const struct uuid *org_id,
-                        const struct uptime_filter *filter)
+                        const struct uptime_filter *filter, const struct uuid *check_id)
 {
     db_args_init(args, arena);
     db_arg_uuid(args, org_id);
-    if (filter->has_url_id)
-        db_arg_i64(args, filter->url_id);
-    else
-        db_arg_null(args);
+    db_arg_uuid(args, check_id);
     db_arg_str(args, filter->status);
     db_arg_time(args, filter->from_us);
     db_arg_time(args, filter->to_us);
+}
+
+static enum status count_changes(struct db *db, struct arena *arena, const struct uuid *org_id,
+                                 const struct uptime_filter *filter, const struct uuid *check_id,
+                                 struct page *page)
+{
+    struct db_args args;
+    AUTO_RESULT r = NULL;
+    if (!filter->has_url_id && !filter->from_us && !filter->to_us) {
+        db_args_init(&args, arena);
+        db_arg_uuid(&args, org_id);
+        db_arg_str(&args, filter->status);
+        TRY(db_query_one(db, &Q_UPTIME_HISTORY_TOTAL, &args, &r));
+        list_total(page, row_i64(r, 0, "total"), INT64_MAX);
+        return ST_OK;
+    }
+    filter_args(&args, arena, org_id, filter, check_id);
+    db_arg_i64(&args, LIMIT_LIST_COUNT);
+    TRY(db_query_one(db, &Q_UPTIME_HISTORY_COUNT, &args, &r));
+    list_total(page, row_i64(r, 0, "total"), LIMIT_LIST_COUNT);
+    return ST_OK;
 }
 
 enum status uptime_history(struct db *db, struct arena *arena, const struct uuid *org_id,
                            const struct uptime_filter *filter, struct page *page,
                            struct uptime_change **rows, size_t *count)
 {
+    struct uuid check_id = {{0}};
+    if (filter->has_url_id) {
+        enum status st = uptime_find(db, arena, org_id, filter->url_id, &check_id);
+        if (st == ST_NOT_FOUND) {
+            list_total(page, 0, LIMIT_LIST_COUNT);
+            *rows = NULL;
+            *count = 0;
+            return ST_OK;
+        }
+        TRY(st);
+    }
+    TRY(count_changes(db, arena, org_id, filter, &check_id, page));
     struct db_args args;
-    AUTO_RESULT total = NULL;
-    filter_args(&args, arena, org_id, filter);
-    db_arg_i64(&args, LIMIT_LIST_COUNT);
-    TRY(db_query_one(db, &Q_UPTIME_HISTORY_COUNT, &args, &total));
-
-    /* The usual order has an index. */
-    bool is_default = !page->sort || str_eq(page->sort, "-checked_at");
     AUTO_RESULT r = NULL;
-    filter_args(&args, arena, org_id, filter);
+    filter_args(&args, arena, org_id, filter, &check_id);
     db_arg_i64(&args, page->limit);
     db_arg_i64(&args, page->offset);
-    if (!is_default)
-        db_arg_str(&args, page->sort);
-    TRY(db_query(db, is_default ? &Q_UPTIME_HISTORY : &Q_UPTIME_HISTORY_SORTED, &args, &r));
+    db_arg_str(&args, page->sort);
+    TRY(db_query(db, &Q_UPTIME_HISTORY, &args, &r));
     void *list = NULL;
     TRY(row_read_all(r, arena, read_change, sizeof(**rows), &list, count));
-    list_total(page, row_i64(total, 0, "total"), LIMIT_LIST_COUNT);
     *rows = list;
     return ST_OK;
 }

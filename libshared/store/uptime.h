@@ -34,8 +34,8 @@ struct uptime_filter {
 };
 /* "checked_at", "-checked_at" …; ends with NULL. */
 extern const char *const uptime_sorts[];
-/* One page, in the order page->sort (NULL: newest first). page->total is set, but counts
- * LIMIT_LIST_COUNT rows at most. */
+/* One page, in the order page->sort (NULL: newest first). page->total is set; of one website,
+ * or within a time, LIMIT_LIST_COUNT are counted at most. */
 NODISCARD enum status uptime_history(struct db *db, struct arena *arena, const struct uuid *org_id,
                                      const struct uptime_filter *filter, struct page *page,
                                      struct uptime_change **rows, size_t *count);

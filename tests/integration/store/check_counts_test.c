@@ -66,7 +66,12 @@ static int after(void **state)
     "UNION ALL SELECT c.org_id, 'tag', t, count(DISTINCT c.id) FROM checks c, unnest(c.tags) t " \
     "GROUP BY 1, 3 "                                                                             \
     "UNION ALL SELECT c.org_id, 'state', s.state, count(*) FROM checks c "                       \
-    "JOIN check_state s ON s.check_id = c.id GROUP BY 1, 3) k"
+    "JOIN check_state s ON s.check_id = c.id GROUP BY 1, 3 "                                     \
+    "UNION ALL SELECT c.org_id, 'website', s.state, count(*) FROM checks c "                     \
+    "JOIN check_state s ON s.check_id = c.id WHERE c.kind = 'website' GROUP BY 1, 3 "            \
+    "UNION ALL SELECT t.org_id, 'change', uptime_status(t.to_state), count(*) "                  \
+    "FROM transitions t JOIN checks c ON c.id = t.check_id WHERE c.kind = 'website' "            \
+    "AND uptime_status(t.from_state) <> uptime_status(t.to_state) GROUP BY 1, 3) k"
 
 static void assert_counts(const char *what)
 {
@@ -80,7 +85,16 @@ static void every_statement_counts(void **state)
 {
     static const char *const statements[] = {
         "UPDATE checks SET enabled = false WHERE name LIKE '%1'",
+        "INSERT INTO transitions (check_id, sequence, org_id, at, from_state, to_state, reason) "
+        "SELECT id, s, org_id, now() + s * interval '1 second', "
+        "(ARRAY['up', 'down', 'paused'])[1 + s % 3], "
+        "(ARRAY['up', 'degraded', 'down', 'unknown'])[1 + s % 4], 'a reason' "
+        "FROM checks, generate_series(1, 12) s",
         "UPDATE checks SET kind = 'tcp', group_name = 'g' || legacy_id % 3",
+        "INSERT INTO transitions (check_id, sequence, org_id, at, from_state, to_state, reason) "
+        "SELECT id, 13, org_id, now(), 'up', 'down', 'a reason' FROM checks",
+        "UPDATE checks SET kind = CASE WHEN name LIKE '%2' THEN 'website' ELSE 'dns' END",
+        "UPDATE checks SET kind = 'website' WHERE name LIKE '%3'",
         "UPDATE checks SET tags = ARRAY['a', 'b', 'a'] WHERE name LIKE '%2'",
         "UPDATE checks SET tags = ARRAY['b', 'c'], group_name = NULL WHERE name LIKE '%2'",
         "UPDATE checks SET updated_at = now()",
@@ -89,6 +103,7 @@ static void every_statement_counts(void **state)
         "LIKE '%3')",
         "UPDATE check_state SET state = 'up'",
         "DELETE FROM checks WHERE name LIKE '%2'",
+        "UPDATE checks SET kind = 'website'",
         "SELECT check_counts_rebuild()",
         "DELETE FROM organisations WHERE id IN (SELECT org_id FROM checks)",
     };
@@ -137,7 +152,7 @@ static void housekeeping_sums_up(void **state)
     assert_ok(housekeeping_run(db, &h, &ran));
     assert_int_equal(
         kit_sql_i64(db, "SELECT count(*) FROM check_counts WHERE org_id = '%s'", id_text(&org)),
-        4); /* all, enabled, kind, state */
+        5); /* all, enabled, kind, state, and that of websites */
     assert_counts("summed up");
 }
 
