@@ -175,6 +175,9 @@ bool row_is_null(const PGresult *r, int row, const char *column);
  * for what is no array. */
 NODISCARD enum status row_strs(const PGresult *r, int row, const char *column, struct arena *arena,
                                const char ***out, size_t *count);
+/* A uuid[] in the arena; ST_CORRUPT for what is none. */
+NODISCARD enum status row_uuids(const PGresult *r, int row, const char *column, struct arena *arena,
+                                struct uuid **out, size_t *count);
 /* Turns one row into the caller's struct; written on success only. */
 typedef enum status row_read_fn(const PGresult *r, int row, struct arena *arena, void *out);
 /* Every row through `read` into an array of structs of `bytes` bytes each, in the arena. */

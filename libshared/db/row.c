@@ -159,6 +159,24 @@ enum status row_strs(const PGresult *r, int row, const char *column, struct aren
     return ST_OK;
 }
 
+enum status row_uuids(const PGresult *r, int row, const char *column, struct arena *arena,
+                      struct uuid **out, size_t *count)
+{
+    const char **texts = NULL;
+    size_t n = 0;
+    TRY(row_strs(r, row, column, arena, &texts, &n));
+    struct uuid *ids = arena_array(arena, n, sizeof(*ids));
+    if (!ids)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        if (uuid_parse(texts[i], &ids[i]) != ST_OK)
+            return ST_CORRUPT;
+    }
+    *out = ids;
+    *count = n;
+    return ST_OK;
+}
+
 enum status row_bytes(const PGresult *r, int row, const char *column, struct arena *arena,
                       const unsigned char **out, size_t *len)
 {

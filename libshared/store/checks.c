@@ -11,16 +11,9 @@ enum { SHARDS = 16 };
 static enum status read_lists(const PGresult *r, int row, struct arena *arena, struct check *c)
 {
     const char **tags = NULL;
-    const char **ids = NULL;
+    struct uuid *channels = NULL;
     TRY(row_strs(r, row, "tags", arena, &tags, &c->tag_count));
-    TRY(row_strs(r, row, "channels", arena, &ids, &c->channel_count));
-    struct uuid *channels = arena_array(arena, c->channel_count, sizeof(*channels));
-    if (!channels)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < c->channel_count; i++) {
-        if (uuid_parse(ids[i], &channels[i]) != ST_OK)
-            return ST_CORRUPT;
-    }
+    TRY(row_uuids(r, row, "channels", arena, &channels, &c->channel_count));
     c->tags = tags;
     c->channels = channels;
     return ST_OK;

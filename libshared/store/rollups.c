@@ -146,17 +146,10 @@ static enum status next_day(struct db *db, void *arg)
 
 static enum status repair(struct db *db, struct step *s, const PGresult *r, int row)
 {
-    const char **ids = NULL;
+    struct uuid *checks = NULL;
     size_t count = 0;
     int64_t at_us = row_time(r, row, "at");
-    TRY(row_strs(r, row, "checks", s->arena, &ids, &count));
-    struct uuid *checks = arena_array(s->arena, MAX_OF(count, (size_t)1), sizeof(*checks));
-    if (!checks)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        if (uuid_parse(ids[i], &checks[i]) != ST_OK)
-            return ST_CORRUPT;
-    }
+    TRY(row_uuids(r, row, "checks", s->arena, &checks, &count));
     TRY(sum_hour(db, s, at_us, checks, count));
     if (day_of(at_us) < s->days_to_us)
         TRY(sum_day(db, s, day_of(at_us), checks, count));
