@@ -8,13 +8,18 @@
 #include "base/str.h"
 #include "gen/queries.h"
 #include "store/checks.h"
+#include "store/checks_last_run.h"
 
 const char *const checks_sorts[] = {"-created_at", "created_at", "updated_at", "-updated_at",
                                     "name",        "-name",      "state",      "-state",
                                     "last_run",    "-last_run",  NULL};
 #define OWN_SORT "-created_at"
 
-enum { PART_CHARS = 3 }; /* letters in a row that the index of parts of names needs */
+enum {
+    PART_CHARS = 3,     /* letters in a row that the index of parts of names needs */
+    FEW_NAMES = 2000,   /* a page of them is soon read and sorted */
+    FEW_STATES = 10000, /* sorted whole about as quickly as from a sample */
+};
 
 struct list {
     struct db *db;
@@ -152,11 +157,29 @@ static bool is_by_state(const char *sort)
            str_eq(sort, "-last_run");
 }
 
+static enum status pick_last_run(struct list *l, const char *sort, int64_t limit, int64_t offset,
+                                 bool *is_found)
+{
+    const struct last_run_page page = {.org_id = l->org_id,
+                                       .state = l->filter->state,
+                                       .sort = sort,
+                                       .limit = limit,
+                                       .offset = offset,
+                                       .total = l->total};
+    return last_run_pick(l->db, l->arena, &page, &l->ids, &l->count, is_found);
+}
+
 static enum status pick_window(struct list *l, const char *sort, int64_t limit, int64_t offset)
 {
     const struct check_filter *f = l->filter;
     const bool states = is_by_state(sort) &&
                         !(f->has_enabled || f->kind || f->tag || f->group || f->q);
+    bool is_found = false;
+    if (states && str_ends(sort, "last_run") && l->total >= FEW_STATES)
+        TRY(pick_last_run(l, sort, limit, offset, &is_found));
+    if (is_found)
+        return ST_OK;
+
     struct db_args args;
     if (states) {
         db_args_init(&args, l->arena);
@@ -200,44 +223,64 @@ static enum status pick(struct list *l)
     return ST_OK;
 }
 
-/* Whether a part of a name has too few letters in a row for the index of parts, and is not in
- * nearly every name, as one letter is: of those the first page is found at once. */
+/* Whether a part of a name has too few letters in a row for the index of parts. */
 static bool is_short(const char *part)
 {
     int run = 0;
-    int chars = 0;
     for (; *part && run < PART_CHARS; part++) {
         const unsigned char c = (unsigned char)*part;
         const bool begins = (c & 0xC0) != 0x80; /* a character */
-        chars += begins;
         run = c < 0x80 && !isalnum(c) ? 0 : run + begins;
     }
-    return run < PART_CHARS && chars > 1;
+    return run < PART_CHARS;
 }
 
-/* Total and page at once, in the list's own order. */
-static enum status pick_part(struct list *l)
+/* Total and page at once, in the list's own order; is_rare: by the index of pairs. */
+static enum status pick_part(struct list *l, bool is_rare)
 {
     struct db_args args;
     AUTO_RESULT r = NULL;
-    member_args(&args, l->arena, l->org_id, l->filter);
-    db_arg_str(&args, l->filter->q);
+    checks_filter_args(&args, l->arena, l->org_id, l->filter);
     db_arg_i64(&args, l->page->limit);
     db_arg_i64(&args, l->page->offset);
     db_arg_i64(&args, LIMIT_SEARCH_COUNT);
+    db_arg_str(&args, is_rare ? l->filter->q : NULL);
     TRY(db_query_one(l->db, &Q_CHECK_PICK_PART, &args, &r));
     l->total = row_i64(r, 0, "total");
     l->is_whole = l->total < LIMIT_SEARCH_COUNT;
-    const char **texts = NULL;
-    TRY(row_strs(r, 0, "ids", l->arena, &texts, &l->count));
-    l->ids = arena_array(l->arena, l->count, sizeof(*l->ids));
-    if (!l->ids)
-        return ST_NO_MEMORY;
-    for (size_t i = 0; i < l->count; i++) {
-        if (uuid_parse(texts[i], &l->ids[i]) != ST_OK)
-            return ST_CORRUPT;
-    }
-    return ST_OK;
+    return row_uuids(r, 0, "ids", l->arena, &l->ids, &l->count);
+}
+
+/* How many names may have the part, by its pairs of letters, comes first, and decides. Of what many
+ * names have, a page is soon found in the list's order; what few have is read and sorted. Where
+ * that many have the pairs that counting stopped, and other filters decide too, all names are
+ * looked at. */
+static enum status search_short(struct list *l)
+{
+    const struct check_filter *f = l->filter;
+    const bool is_alone = !(f->has_enabled || f->kind || f->tag || f->group || f->state);
+    const bool is_at_once = str_eq(l->sort, OWN_SORT) && l->page->after_us == 0 &&
+                            l->page->offset + l->page->limit <= LIMIT_SEARCH_COUNT;
+    struct db_args args;
+    AUTO_RESULT r = NULL;
+    db_args_init(&args, l->arena);
+    db_arg_uuid(&args, l->org_id);
+    db_arg_str(&args, f->q);
+    db_arg_i64(&args, LIMIT_SEARCH_COUNT);
+    TRY(db_query_one(l->db, &Q_CHECK_PART_COUNT, &args, &r));
+    l->total = row_i64(r, 0, "total");
+    l->is_whole = l->total < LIMIT_SEARCH_COUNT;
+    if (l->total == 0)
+        return ST_OK;
+    const bool is_counted = is_alone && row_bool(r, 0, "is_exact");
+    if (is_at_once && l->is_whole && !(is_counted && l->total > FEW_NAMES))
+        return pick_part(l, true);
+    if (is_counted)
+        return pick(l);
+    if (is_at_once && str_utf8_length(f->q) > 1)
+        return pick_part(l, false);
+    TRY(count(l));
+    return pick(l);
 }
 
 enum status checks_list(struct db *db, struct arena *arena, const struct uuid *org_id,
@@ -251,9 +294,8 @@ enum status checks_list(struct db *db, struct arena *arena, const struct uuid *o
                      .page = page,
                      .sort = filter->sort ? filter->sort : OWN_SORT};
     const bool is_own = str_eq(l.sort, OWN_SORT);
-    const bool is_counted = page->offset + page->limit <= LIMIT_SEARCH_COUNT;
-    if (filter->q && is_short(filter->q) && is_own && page->after_us == 0 && is_counted) {
-        TRY(pick_part(&l));
+    if (filter->q && *filter->q && is_short(filter->q)) {
+        TRY(search_short(&l));
     } else {
         TRY(count(&l));
         TRY(pick(&l));

@@ -57,8 +57,7 @@ ORDER BY CASE WHEN $10::text = 'name' THEN lower(c.name) END,
          c.created_at DESC, c.id
 LIMIT $8::bigint OFFSET $9::bigint
 
--- Where the states alone decide. There is no index by last_run_at, and must be none: it would be
--- written with every result, which costs more than twice what a state costs without.
+-- Where the states alone decide.
 -- name: check_pick_state
 -- plan: each
 SELECT s.check_id AS id
@@ -72,8 +71,67 @@ ORDER BY CASE WHEN $5::text = 'state' THEN s.state END,
          s.check_id
 LIMIT $3::bigint OFFSET $4::bigint
 
--- A part of the name that is too short for its index has to be looked for in all names: once, for the
--- total and the page.
+-- There is no index by last_run_at, and must be none: it would be written with every result, of which
+-- storing all would take a fifth longer. Instead of sorting all states, those between two bounds are
+-- sorted and those before them counted. The bounds come from a sample of some $6 states: those that
+-- are a little before the place $4 and a little behind $5, of $3, in the order of -last_run (NULL:
+-- there is none so far out). Nothing where the organisation is a small part of the table, whose
+-- pages are what is sampled.
+-- name: check_last_run_bounds
+-- plan: each
+SELECT a.ats[k.first] AS first_at, a.ids[k.first] AS first_id,
+       a.ats[k.last] AS last_at, a.ids[k.last] AS last_id
+FROM (SELECT count(*) AS n, array_agg(r.at) AS ats, array_agg(r.id) AS ids
+      FROM (SELECT coalesce(s.last_run_at, '-infinity') AS at, s.check_id AS id
+            FROM check_state s TABLESAMPLE SYSTEM (least(100.0 * $6::float8 / $3::float8, 100.0))
+            WHERE s.org_id = $1 AND ($2::text IS NULL OR s.state = $2)
+              AND (SELECT reltuples FROM pg_class WHERE oid = 'check_state'::regclass) < 16 * $3
+            ORDER BY 1 DESC, 2) AS r) AS a
+CROSS JOIN LATERAL (SELECT $4::float8 / $3 AS from_share, $5::float8 / $3 AS to_share) AS p
+CROSS JOIN LATERAL (
+    SELECT floor(a.n * p.from_share - 4 * sqrt(a.n * p.from_share * (1 - p.from_share)))::int - 5 AS first,
+           ceil(a.n * p.to_share + 4 * sqrt(a.n * p.to_share * (1 - p.to_share)))::int + 5 AS last) AS k
+
+-- `passed` rows come before the ids, `seen` ones with all that were sorted: who asks has to see
+-- whether the page is among these. A check that never ran ran before all others.
+-- name: check_pick_last_run
+-- plan: each
+SELECT w.seen, w.seen - coalesce(cardinality(w.near), 0) AS passed,
+       ARRAY(SELECT u.id
+             FROM unnest(w.near) AS u (at timestamptz, id uuid)
+             ORDER BY CASE WHEN $5::text = 'last_run' THEN u.at END,
+                      CASE WHEN $5 = '-last_run' THEN u.at END DESC,
+                      CASE WHEN $5 = 'last_run' THEN u.id END DESC,
+                      u.id
+             LIMIT $3::bigint
+             OFFSET greatest($4::bigint - (w.seen - coalesce(cardinality(w.near), 0)), 0)) AS ids
+FROM (SELECT count(*) AS seen,
+             array_agg(ROW(r.at, s.check_id)) FILTER (
+                 WHERE CASE WHEN $5 = '-last_run' THEN b.is_behind_first ELSE b.is_before_last END)
+             AS near
+      FROM check_state s
+      CROSS JOIN LATERAL (SELECT coalesce(s.last_run_at, '-infinity') AS at) AS r
+      CROSS JOIN LATERAL (
+          SELECT $6::timestamptz IS NULL
+                 OR (r.at <= $6 AND (r.at < $6 OR s.check_id >= $7::uuid)) AS is_behind_first,
+                 $8::timestamptz IS NULL
+                 OR (r.at >= $8 AND (r.at > $8 OR s.check_id <= $9::uuid)) AS is_before_last) AS b
+      WHERE CASE WHEN $5 = '-last_run' THEN b.is_before_last ELSE b.is_behind_first END
+        AND s.org_id = $1 AND ($2::text IS NULL OR s.state = $2)) AS w
+
+-- How many names have all pairs of a part, and whether that is to have the part. The keys come from a
+-- subquery, so that they are thought to be rare: else PostgreSQL reads the table, and takes every
+-- name to pieces, where many names have them and a limit ends the search early.
+-- name: check_part_count
+SELECT count(*) AS total, cardinality(name_part_keys($1, $2)) = 1 AS is_exact
+FROM (SELECT
+      FROM checks c
+      WHERE name_parts(c.org_id, c.name) @> (SELECT name_part_keys($1, $2::text))
+      LIMIT $3::bigint) AS f
+
+-- A part of the name that is too short for the index of longer ones: total and page at once, from
+-- those that have all pairs of $11, or (NULL) from all names. A function where LIKE would do, as
+-- PostgreSQL would look for the pattern in an index that has nothing for it.
 -- name: check_pick_part
 -- plan: each
 SELECT count(*) AS total,
@@ -87,7 +145,8 @@ FROM (SELECT c.id
         AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
         AND ($5::text IS NULL OR c.group_name = $5)
         AND ($6::text IS NULL OR (s.state = $6 AND s.org_id = $1))
-        AND strpos(lower(c.name), lower($7::text)) > 0
+        AND ($11::text IS NULL OR name_parts(c.org_id, c.name) @> (SELECT name_part_keys($1, $11)))
+        AND textlike(lower(c.name), '%' || lower($7::text) || '%')
       ORDER BY c.created_at DESC, c.id
       LIMIT $10::bigint) AS f
 

@@ -243,6 +243,11 @@ static void searches_count_so_far(void **state)
     assert_ok(checks_list(db, arena, &org, &(struct check_filter){0}, &page, &rows, &count));
     assert_int_equal(page.total, LIMIT_SEARCH_COUNT + 1);
     assert_false(page.is_total_capped);
+    page = (struct page){.limit = 3, .offset = 3000}; /* of many, but not of most */
+    assert_ok(checks_list(db, arena, &org, &(struct check_filter){.q = "1"}, &page, &rows, &count));
+    assert_int_equal(page.total, 3440);
+    assert_false(page.is_total_capped);
+    assert_int_equal(count, 3);
 }
 
 int main(void)
