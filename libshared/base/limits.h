@@ -57,6 +57,8 @@
 #define LIMIT_GROUP_JOBS 10000         /* members of one group */
 #define LIMIT_GROUP_RESULTS 1000       /* … whose results its callback can be given */
 #define LIMIT_CHAIN_JOBS 16            /* jobs of one chain */
+#define LIMIT_JOB_DELAY_S 2592000      /* how long one that is asked for may wait */
+#define LIMIT_OUTBOX_WAITING 100000    /* jobs in PostgreSQL before no more are taken */
 #define LIMIT_PREVIOUS_BYTES 32768u    /* of what a job is told of those before it */
 #define LIMIT_RATE_RULES 256           /* tasks of a queue with a limit of their own */
 #define LIMIT_JOB_CANCEL_MS 86400000LL /* how long a cancel is remembered */

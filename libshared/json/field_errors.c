@@ -40,15 +40,16 @@ void field_errors_add(struct field_errors *errors, const char *root, const char 
     field_errors_put(errors, loc, type, msg);
 }
 
-enum status field_errors_nest(struct field_errors *into, const char *list, size_t index,
-                              struct field_errors *from)
+/* With `has_index` under an element of the member. */
+static enum status nest(struct field_errors *into, const char *member, bool has_index, size_t index,
+                        struct field_errors *from)
 {
     size_t at = 0;
     json_t *error = NULL;
     json_array_foreach (from->list, at, error) {
         json_t *loc = json_object_get(error, "loc");
-        if (json_array_insert_new(loc, 1, json_string(list)) != 0 ||
-            json_array_insert_new(loc, 2, json_integer((json_int_t)index)) != 0)
+        if (json_array_insert_new(loc, 1, json_string(member)) != 0 ||
+            (has_index && json_array_insert_new(loc, 2, json_integer((json_int_t)index)) != 0))
             return ST_NO_MEMORY;
         if (!into->list)
             into->list = json_array();
@@ -60,4 +61,16 @@ enum status field_errors_nest(struct field_errors *into, const char *list, size_
     }
     field_errors_done(from);
     return ST_OK;
+}
+
+enum status field_errors_nest(struct field_errors *into, const char *list, size_t index,
+                              struct field_errors *from)
+{
+    return nest(into, list, true, index, from);
+}
+
+enum status field_errors_nest_in(struct field_errors *into, const char *member,
+                                 struct field_errors *from)
+{
+    return nest(into, member, false, 0, from);
 }

@@ -149,6 +149,9 @@ void field_errors_add(struct field_errors *errors, const char *root, const char 
 /* Moves the errors of one element, [root, …], under its list: [root, list, index, …]. */
 NODISCARD enum status field_errors_nest(struct field_errors *into, const char *list, size_t index,
                                         struct field_errors *from);
+/* The same of a member that is an object: [root, member, …]. */
+NODISCARD enum status field_errors_nest_in(struct field_errors *into, const char *member,
+                                           struct field_errors *from);
 
 /* Validates `body` and fills *out (zeroed first, schema->size bytes). Everything bound lives in the
  * arena or is borrowed from body. ST_INVALID with errors, ST_NO_MEMORY. */

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "gen/scripts.h"
+#include "queue/control.h"
 #include "queue/internal.h"
 
 enum { CHUNK_BYTES = 4 << 20 };
@@ -199,7 +201,9 @@ enum status queue_enqueue_once(struct queue *q, struct redis *r, const struct jo
             return ST_CORRUPT;
         if (str_eq(reply->element[0]->str, "full"))
             return ST_OVERLOADED;
-        is_added = str_eq(reply->element[0]->str, "ok");
+        is_added = !str_eq(reply->element[0]->str, "taken");
+        if (str_eq(reply->element[0]->str, "unwanted"))
+            TRY(queue_cancel(q, r, &job->id, clock_wall_ms(), NULL));
     }
     if (id)
         *id = there;

@@ -34,7 +34,8 @@ enum status job_outbox_add(struct db *db, struct arena *arena, const char *queue
         return ST_TOO_LARGE;
     const char **queues = arena_array(arena, count, sizeof(*queues));
     const char **envelopes = arena_array(arena, count, sizeof(*envelopes));
-    if (!queues || !envelopes)
+    struct uuid *ids = arena_array(arena, count, sizeof(*ids));
+    if (!queues || !envelopes || !ids)
         return ST_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct task *task = task_find(jobs[i].task);
@@ -42,7 +43,8 @@ enum status job_outbox_add(struct db *db, struct arena *arena, const char *queue
             return ST_INVALID;
         if (strlen(jobs[i].args) > LIMIT_JOB_ARGS_BYTES)
             return ST_TOO_LARGE;
-        queues[i] = queue ? queue : task_queue(task);
+        queues[i] = queue ? queue : jobs[i].queue ? jobs[i].queue : task_queue(task);
+        ids[i] = jobs[i].id;
         struct job job = jobs[i];
         job.result_ttl_ms = MAX_OF(job.result_ttl_ms, (int64_t)JOB_OUTBOX_RESULT_MS);
         TRY(write_hex(&job, arena, &envelopes[i]));
@@ -51,7 +53,25 @@ enum status job_outbox_add(struct db *db, struct arena *arena, const char *queue
     db_args_init(&args, arena);
     db_arg_strs(&args, queues, count);
     db_arg_strs(&args, envelopes, count);
+    db_arg_uuids(&args, ids, count);
     return db_query(db, &Q_JOB_OUTBOX_ADD, &args, NULL);
+}
+
+enum status job_outbox_find(struct db *db, struct arena *arena, const struct uuid *id,
+                            const char **queue, struct job *out)
+{
+    struct db_args args;
+    const unsigned char *envelope = NULL;
+    size_t len = 0;
+    AUTO_RESULT row = NULL;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, id);
+    TRY(db_query_one(db, &Q_JOB_OUTBOX_FIND, &args, &row));
+    TRY(row_bytes(row, 0, "job", arena, &envelope, &len));
+    *queue = row_str(row, 0, "queue", arena);
+    if (!*queue)
+        return ST_NO_MEMORY;
+    return job_unpack(envelope, len, arena, out, NULL);
 }
 
 /* --- publishing --- */

@@ -23,6 +23,11 @@ enum { JOB_OUTBOX_BATCH = 500, JOB_OUTBOX_RESULT_MS = 3600 * 1000 };
 NODISCARD enum status job_outbox_add(struct db *db, struct arena *arena, const char *queue,
                                      const struct job *jobs, size_t count);
 
+/* One that was written down and is not in its queue yet; everything in the arena. Ask before the
+ * queue: then it is found in one of them. ST_NOT_FOUND. */
+NODISCARD enum status job_outbox_find(struct db *db, struct arena *arena, const struct uuid *id,
+                                      const char **queue, struct job *out);
+
 struct job_outbox_pass {
     size_t published;
     int64_t lag_us[JOB_OUTBOX_BATCH]; /* of each of them: from its row to its job */

@@ -2,7 +2,7 @@
 -- KEYS: 1 prefix of the queue
 -- ARGV: 1 limit, 2 due time in ms (0: at once), 3 priority, 4 id, 5 envelope, 6 uniqueness key ('' none),
 --       7 how long it holds at most in ms, 8 idempotency key ('' none), 9 how long it holds in ms, 10 tenant
--- Returns what happened (ok, full, taken) and the id of the job that is there.
+-- Returns what happened (ok, full, taken, unwanted: delayed, to be cancelled) and the id of the job that is there.
 local q, limit, due, id = KEYS[1], tonumber(ARGV[1]), ARGV[2], ARGV[4]
 local stream = q .. 'p' .. ARGV[3]
 local unique, idem = q .. 'unique:' .. ARGV[6], q .. 'idem:' .. ARGV[8]
@@ -10,6 +10,10 @@ local there = ARGV[8] ~= '' and redis.call('GET', idem) or false
 if not there and ARGV[6] ~= '' then there = redis.call('GET', unique) end
 if there then return {'taken', there} end
 
+-- Cancelled before it was here: nobody must fetch it who has not heard of that yet. The caller ends it; if he
+-- dies before that, it is dropped when its turn comes.
+local is_unwanted = type(redis.pcall('ZSCORE', q .. 'cancelled', id)) == 'string'
+if is_unwanted and due == '0' then due = string.format('%.0f', tonumber(redis.call('TIME')[1]) * 1000 + 2000) end
 if due ~= '0' then
     if redis.call('ZCARD', q .. 'delayed') >= limit then return {'full', id} end
     redis.call('HSET', q .. 'jobs', id, cmsgpack.pack({'j', ARGV[5]}))
@@ -38,4 +42,4 @@ redis.pcall('HINCRBY', q .. 'stats', 'enqueued', 1)
 if redis.call('EXISTS', q .. 'tail') == 1 then
     redis.pcall('XADD', q .. 'events', 'MAXLEN', '~', 10000, '*', 'event', 'enqueued', 'j', ARGV[5])
 end
-return {'ok', id}
+return {is_unwanted and 'unwanted' or 'ok', id}

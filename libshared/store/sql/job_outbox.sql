@@ -2,10 +2,20 @@
 -- are locked, published and marked; deleted when their jobs have ended.
 
 -- name: job_outbox_add
-INSERT INTO job_outbox (queue, job)
-SELECT j.queue, decode(j.job, 'hex')
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS j (queue, job, n)
+INSERT INTO job_outbox (queue, job, job_id)
+SELECT j.queue, decode(j.job, 'hex'), j.id
+FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS j (queue, job, id, n)
 ORDER BY j.n
+
+-- How many wait to be published, up to a number.
+-- name: job_outbox_backlog
+SELECT count(*) AS waiting
+FROM (SELECT FROM job_outbox WHERE published_at IS NULL AND error IS NULL LIMIT $1::bigint) rows
+
+-- Of a job that waits to be published.
+-- name: job_outbox_find
+SELECT queue, job FROM job_outbox WHERE job_id = $1::uuid AND published_at IS NULL AND error IS NULL
+LIMIT 1
 
 -- Asked five times a second, mostly for nothing: without a transaction and a lock.
 -- name: job_outbox_waits

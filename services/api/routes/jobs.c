@@ -11,166 +11,9 @@
 #include "queue/control.h"
 #include "services/api/api.h"
 #include "services/api/hooks.h"
+#include "services/api/routes/job_fields.h"
 #include "services/api/routes/routes.h"
-
-/* --- who may --- */
-
-struct viewer {
-    const char *tenant; /* his organisation's id */
-    bool is_operator;
-};
-
-static enum status viewer_of(struct req *r, struct viewer *out)
-{
-    bool is_first = false;
-    char org[UUID_TEXT_BYTES];
-    uuid_format(&r->who->org_id, org);
-    out->tenant = arena_strdup(r->arena, org);
-    if (!out->tenant)
-        return ST_NO_MEMORY;
-    return jobs_access(r, &is_first, &out->is_operator);
-}
-
-static bool may_see(const struct viewer *who, const struct job_view *v)
-{
-    return v->job.tenant ? str_eq(v->job.tenant, who->tenant) : who->is_operator;
-}
-
-/* --- how a job is shown --- */
-
-struct job_out {
-    struct uuid id;
-    const char *queue, *task, *state;
-    int64_t priority, attempt, max_attempts;
-    const char *worker, *error, *tenant, *key, *group;
-    bool is_cancel_wanted;
-    int64_t enqueued_us, due_us, expires_us, started_us, finished_us;
-    double running_s;
-    const char *args, *result;
-};
-
-#define AT(member) offsetof(struct job_out, member)
-static const struct field job_fields[] = {
-    {.name = "id",
-     .type = FT_UUID,
-     .flags = F_NULLABLE,
-     .offset = AT(id),
-     .help = "null: the entry cannot be read"},
-    {.name = "queue", .type = FT_STRING, .offset = AT(queue)},
-    {.name = "task",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(task),
-     .example = "\"check.run\""},
-    {.name = "state",
-     .type = FT_STRING,
-     .offset = AT(state),
-     .help = "queued, delayed, running, succeeded, failed, dead, cancelled or expired"},
-    {.name = "priority", .type = FT_INT, .offset = AT(priority), .help = "0 first … 3"},
-    {.name = "attempt", .type = FT_INT, .offset = AT(attempt)},
-    {.name = "max_attempts", .type = FT_INT, .offset = AT(max_attempts)},
-    {.name = "worker",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(worker),
-     .help = "Who runs it"},
-    {.name = "error",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(error),
-     .help = "Of its last failure"},
-    {.name = "tenant",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(tenant),
-     .help = "The organisation it belongs to; null: the installation's own"},
-    {.name = "key",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(key),
-     .help = "Of its concurrency limit"},
-    {.name = "group", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(group)},
-    {.name = "cancel_requested",
-     .type = FT_BOOL,
-     .offset = AT(is_cancel_wanted),
-     .help = "Known of a single job only; in lists false"},
-    {.name = "enqueued_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(enqueued_us)},
-    {.name = "due_at",
-     .type = FT_TIME,
-     .flags = F_NULLABLE,
-     .offset = AT(due_us),
-     .help = "Of a delayed job"},
-    {.name = "expires_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(expires_us)},
-    {.name = "started_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(started_us)},
-    {.name = "finished_at", .type = FT_TIME, .flags = F_NULLABLE, .offset = AT(finished_us)},
-    {.name = "running_for",
-     .type = FT_NUMBER,
-     .offset = AT(running_s),
-     .help = "Seconds since a worker took it; 0: none has it"},
-    {.name = "args",
-     .type = FT_MAP,
-     .flags = F_NULLABLE,
-     .offset = AT(args),
-     .help = "What it was given; null for jobs without a tenant"},
-    {.name = "result",
-     .type = FT_JSON,
-     .offset = AT(result),
-     .help = "What came of it; null for jobs without a tenant"},
-};
-#undef AT
-static const struct schema job_schema = SCHEMA("Job", struct job_out, job_fields);
-/* In lists a job comes without its arguments and its result, which are the last fields. */
-const struct schema job_item_schema = {
-    .name = "JobItem",
-    .fields = job_fields,
-    .count = ARRAY_LEN(job_fields) - 2,
-    .size = sizeof(struct job_out),
-};
-
-/* Texts of other programs are checked before they go into a reply as they are. */
-static const char *json_or_null(const char *text)
-{
-    AUTO_JSON json = NULL;
-    if (str_is_empty(text) || json_parse(text, strlen(text), &json, NULL) != ST_OK)
-        return NULL;
-    return text;
-}
-
-static void to_out(const char *queue, const struct job_view *v, struct job_out *out)
-{
-    const struct job *job = &v->job;
-    const bool is_owned = job->tenant != NULL;
-    *out = (struct job_out){
-        .id = job->id,
-        .queue = queue,
-        .task = job->task,
-        .state = job_state_name(v->state),
-        .priority = job->priority,
-        .attempt = job->attempt,
-        .max_attempts = job->max_attempts,
-        .worker = v->worker,
-        .error = str_is_empty(v->error) ? NULL : v->error,
-        .tenant = job->tenant,
-        .key = job->key,
-        .group = job->group,
-        .is_cancel_wanted = v->is_cancel_wanted,
-        .enqueued_us = job->enqueued_at_ms * 1000,
-        .due_us = v->due_at_ms * 1000,
-        .expires_us = job->expires_at_ms * 1000,
-        .started_us = v->started_at_ms * 1000,
-        .finished_us = v->finished_at_ms * 1000,
-        .running_s = (double)v->running_ms / 1e3,
-        .args = is_owned ? json_or_null(job->args) : NULL,
-        .result = is_owned ? json_or_null(v->result) : NULL,
-    };
-}
-
-static void reply_job(struct req *r, int status, const char *queue, const struct job_view *v)
-{
-    struct job_out out;
-    to_out(queue, v, &out);
-    reply_object(r, status, &job_schema, &out);
-}
+#include "store/job_outbox.h"
 
 /* --- lists --- */
 
@@ -184,7 +27,7 @@ enum { ROUNDS_MAX = 200, CURSOR_BYTES = 128 };
 struct walk {
     struct req *r;
     const struct jobs_wanted *wanted;
-    struct viewer who;
+    struct jobs_viewer who;
     const char **names;
     size_t name_count;
     size_t name, state; /* where it is */
@@ -291,7 +134,7 @@ static enum status look(struct walk *w)
         return bad_cursor(w->r);
     TRY(queue_said(w->r, st));
     for (size_t i = 0; i < page.count; i++)
-        to_out(w->names[w->name], &page.jobs[i], &w->out[w->count++]);
+        TRY(job_to_out(w->r, w->names[w->name], &page.jobs[i], &w->out[w->count++]));
     w->matched += (int64_t)page.matched;
     w->looked += page.looked;
     if (page.last && !w->after)
@@ -340,7 +183,7 @@ enum status reply_jobs(struct req *r, const struct jobs_wanted *wanted)
     if (!wanted->after && w.page.offset > LIMIT_JOB_COUNT)
         return bad_query(r, wanted->page->offset.set ? "offset" : "page",
                          "is too far behind the first: go on with after");
-    TRY(viewer_of(r, &w.who));
+    TRY(jobs_viewer_of(r, &w.who));
     w.out = arena_array(r->arena, (size_t)w.page.limit, sizeof(*w.out));
     if (!w.out)
         return ST_NO_MEMORY;
@@ -422,15 +265,33 @@ static void found_done(struct found *f)
 }
 #define AUTO_FOUND CLEANUP(found_done) struct found
 
+/* One that was asked for a moment ago, or while Redis was away, waits in the outbox. */
+static enum status find_unpublished(struct req *r, struct found *out)
+{
+    struct job job;
+    TRY(job_outbox_find(req_ctx(r)->db, r->arena, &out->id, &out->queue, &job));
+    out->view = (struct job_view){.job = job, .state = JOB_QUEUED};
+    if (job.not_before_ms > clock_wall_ms()) {
+        out->view.state = JOB_DELAYED;
+        out->view.due_at_ms = job.not_before_ms;
+    }
+    return queue_new(out->queue, 0, &out->q);
+}
+
 /* Through all queues: an id does not say where its job went. */
 static enum status find(struct req *r, struct found *out)
 {
-    struct viewer who;
+    struct jobs_viewer who;
     const char **names = NULL;
     size_t count = 0;
     if (uuid_parse(r->param[0], &out->id) != ST_OK)
         return not_found(r);
-    TRY(viewer_of(r, &who));
+    TRY(jobs_viewer_of(r, &who));
+    const enum status asked = find_unpublished(r, out);
+    if (asked == ST_OK && !jobs_may_see(&who, &out->view))
+        return not_found(r);
+    if (asked != ST_NOT_FOUND)
+        return asked;
     TRY(queue_said(r, queue_names(req_ctx(r)->redis, r->arena, &names, &count)));
     for (size_t i = 0; i < count; i++) {
         queue_free(out->q);
@@ -441,7 +302,7 @@ static enum status find(struct req *r, struct found *out)
         if (st == ST_NOT_FOUND)
             continue;
         TRY(queue_said(r, st));
-        if (!may_see(&who, &out->view))
+        if (!jobs_may_see(&who, &out->view))
             return not_found(r);
         out->view.job.id = out->id;
         out->queue = names[i];
@@ -454,8 +315,7 @@ static enum status job_get(struct req *r)
 {
     AUTO_FOUND f = {.q = NULL};
     TRY(find(r, &f));
-    reply_job(r, 200, f.queue, &f.view);
-    return ST_OK;
+    return reply_job(r, 200, f.queue, &f.view);
 }
 
 static enum status ended(struct req *r)
@@ -482,8 +342,7 @@ static enum status job_cancel(struct req *r)
         f.view.state = state;
         f.view.finished_at_ms = now_ms;
     }
-    reply_job(r, 200, f.queue, &f.view);
-    return ST_OK;
+    return reply_job(r, 200, f.queue, &f.view);
 }
 
 static enum status job_retry(struct req *r)
@@ -502,8 +361,7 @@ static enum status job_retry(struct req *r)
     f.view.job.attempt = 1;
     f.view.error = NULL;
     f.view.started_at_ms = f.view.finished_at_ms = 0;
-    reply_job(r, 202, f.queue, &f.view);
-    return ST_OK;
+    return reply_job(r, 202, f.queue, &f.view);
 }
 
 static const struct route routes[] = {

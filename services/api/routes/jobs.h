@@ -22,6 +22,14 @@ static inline void queue_freep(struct queue **q)
 
 /* Whether the caller's is the first organisation; *is_operator: and he is admin or owner there. */
 NODISCARD enum status jobs_access(struct req *r, bool *is_first, bool *is_operator);
+struct jobs_viewer {
+    const char *tenant; /* his organisation's id */
+    bool is_operator;
+};
+NODISCARD enum status jobs_viewer_of(struct req *r, struct jobs_viewer *out);
+/* What is this tenant's (NULL: nobody's); the job. */
+bool jobs_are_seen(const struct jobs_viewer *who, const char *tenant);
+bool jobs_may_see(const struct jobs_viewer *who, const struct job_view *v);
 /* 403 unless he is. */
 NODISCARD enum status jobs_need_operator(struct req *r);
 /* Writes what was done with a queue to the audit log: "queue.pause"; `after` is a JSON object,
@@ -96,8 +104,6 @@ struct jobs_wanted jobs_wanted_of(const struct jobs_in *in);
 /* Replies with a page of the jobs that the caller may see. */
 NODISCARD enum status reply_jobs(struct req *r, const struct jobs_wanted *wanted);
 
-/* Schema of an element of it. */
-extern const struct schema job_item_schema;
 /* What the list has beside a page's members. */
 extern const struct schema jobs_more_schema;
 

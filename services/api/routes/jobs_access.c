@@ -16,6 +16,27 @@ enum status jobs_access(struct req *r, bool *is_first, bool *is_operator)
     return ST_OK;
 }
 
+enum status jobs_viewer_of(struct req *r, struct jobs_viewer *out)
+{
+    bool is_first = false;
+    char org[UUID_TEXT_BYTES];
+    uuid_format(&r->who->org_id, org);
+    out->tenant = arena_strdup(r->arena, org);
+    if (!out->tenant)
+        return ST_NO_MEMORY;
+    return jobs_access(r, &is_first, &out->is_operator);
+}
+
+bool jobs_are_seen(const struct jobs_viewer *who, const char *tenant)
+{
+    return tenant ? str_eq(tenant, who->tenant) : who->is_operator;
+}
+
+bool jobs_may_see(const struct jobs_viewer *who, const struct job_view *v)
+{
+    return jobs_are_seen(who, v->job.tenant);
+}
+
 enum status jobs_need_operator(struct req *r)
 {
     bool is_first = false, is_operator = false;

@@ -6,6 +6,7 @@
 #include "net/page.h"
 #include "queue/control.h"
 #include "services/api/api.h"
+#include "services/api/routes/job_fields.h"
 #include "services/api/routes/jobs.h"
 #include "services/api/routes/routes.h"
 

@@ -256,6 +256,25 @@ static void test_a_cancelled_group(void **state)
     assert_int_equal(fetch(f, "a", 10), 0); /* no callback */
 }
 
+/* The wish was there first: nobody gets it, at once or later. */
+static void test_a_job_that_was_cancelled_before_it_came(void **state)
+{
+    struct queue_fixture *f = *state;
+    f->q->seen.at_mono_ms = clock_mono_ms(); /* a fetch that has not heard of it */
+    for (int is_delayed = 0; is_delayed < 2; is_delayed++) {
+        struct job job = queue_fixture_job();
+        struct job_view v;
+        job.not_before_ms = is_delayed ? job.enqueued_at_ms + 3600000 : 0;
+        job.result_ttl_ms = 60000;
+        assert_ok(queue_cancel(f->q, f->r, &job.id, clock_wall_ms(), NULL));
+        job.idempotency = is_delayed ? "later" : "now";
+        assert_ok(queue_enqueue(f->q, f->r, &job));
+        assert_int_equal(fetch(f, "a", 10), 0);
+        assert_ok(queue_job_get(f->q, f->r, &job.id, f->arena, &v));
+        assert_int_equal(v.state, JOB_CANCELLED);
+    }
+}
+
 static void test_groups_that_are_none(void **state)
 {
     struct queue_fixture *f = *state;
@@ -330,6 +349,7 @@ int main(void)
         QUEUE_CASE(test_results_beyond_the_room_are_left_out),
         QUEUE_CASE(test_what_follows_is_shown),
         QUEUE_CASE(test_a_cancelled_group),
+        QUEUE_CASE(test_a_job_that_was_cancelled_before_it_came),
         QUEUE_CASE(test_groups_that_are_none),
         QUEUE_CASE(test_a_crash_between_steps),
     };
