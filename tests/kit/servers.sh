@@ -109,7 +109,8 @@ start_redis() {
 
 sweep_leftovers
 dir=$(mktemp -d /tmp/tocsin-test-XXXXXX)
-printf '%s\n' "$$" >"$dir/owner"
+printf '%s\n' "$$" >"$dir/owner.new" # whole at once: somebody may be sweeping
+mv "$dir/owner.new" "$dir/owner"
 chmod 755 "$dir"
 pg_own "$dir"
 
