@@ -30,8 +30,8 @@ struct result_filter {
     bool include_missed;
     int64_t from_us, to_us; /* of execution; 0: open */
 };
-/* One page, newest slot first. page->total is set; of one check, or within a time, LIMIT_LIST_COUNT
- * are counted at most. */
+/* One page, newest slot first. page->total is set; within a time LIMIT_SEARCH_COUNT are counted at
+ * most. */
 NODISCARD enum status results_list(struct db *db, struct arena *arena, const struct uuid *org_id,
                                    const struct result_filter *filter, struct page *page,
                                    struct result **rows, size_t *count);

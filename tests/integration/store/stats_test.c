@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "store/recorder.h"
 #include "store/results.h"
@@ -204,8 +205,84 @@ static void window_is_true(const struct uuid *check, const struct stats_window *
     assert_true(in_points == sum.success + sum.error);
 }
 
+/* --- lists of results --- */
+
+static const char *ids_of(const struct result *rows, size_t count)
+{
+    static char out[64 * UUID_TEXT_BYTES];
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        len += (size_t)snprintf(out + len, sizeof(out) - len, "%s,", text_of(&rows[i].id));
+    return out;
+}
+
+/* A page, where it lies and how many there are, is what all results in their order say; and so is
+ * the one behind its cursor. */
+static void page_is_true(const struct result_filter *f, struct page page)
+{
+    AUTO_ARENA arena = arena_new(4 << 20);
+    char where[512], of[64] = "", from[64] = "", to[64] = "", status[32] = "<> ''";
+    if (f->check_id)
+        (void)snprintf(of, sizeof(of), "AND check_id = '%s'", text_of(f->check_id));
+    if (f->from_us)
+        (void)snprintf(from, sizeof(from), "AND executed_at >= '%s'", time_of(f->from_us));
+    if (f->to_us)
+        (void)snprintf(to, sizeof(to), "AND executed_at <= '%s'", time_of(f->to_us));
+    if (f->status)
+        (void)snprintf(status, sizeof(status), "= '%s'", f->status);
+    else if (!f->include_missed)
+        (void)snprintf(status, sizeof(status), "<> 'missed'");
+    (void)snprintf(where, sizeof(where), "org_id = '%s' AND status %s %s %s %s", text_of(&org),
+                   status, of, from, to);
+    const char *order = page.sort ? "slot_at, id DESC" : "slot_at DESC, id";
+    int64_t begin = page.offset;
+    for (int i = 0; i < 2; i++) {
+        struct result *rows = NULL;
+        size_t count = 0;
+        assert_ok(results_list(db, arena, &org, f, &page, &rows, &count));
+        const int64_t total = kit_sql_i64(db, "SELECT count(*) FROM results WHERE %s", where);
+        AUTO_FREE char *want = kit_sql_text(
+            db,
+            "SELECT coalesce(string_agg(id || ',', '' ORDER BY n), '') FROM (SELECT id,"
+            " row_number() OVER (ORDER BY %s) AS n FROM results WHERE %s ORDER BY n LIMIT %lld"
+            " OFFSET %lld) p",
+            order, where, (long long)page.limit, (long long)begin);
+        if (page.total != total || strcmp(ids_of(rows, count), want) != 0)
+            fail_msg("%s, %lld from %lld by %s: %lld results, not %lld; %s, not %s", where,
+                     (long long)page.limit, (long long)begin, order, (long long)page.total,
+                     (long long)total, ids_of(rows, count), want);
+        if (page.next_us == 0)
+            return;
+        page.after_us = page.next_us;
+        page.after_id = page.next_id;
+        page.next_us = 0;
+        page.offset = 0; /* goes without a cursor */
+        begin += page.limit;
+    }
+}
+
+static void pages_are_true(int how_many)
+{
+    static const char *const statuses[] = {NULL, NULL, "success", "warning", "error", "missed"};
+    for (int i = 0; i < how_many; i++) {
+        const int64_t span_us = HISTORY_DAYS * DAY_US;
+        const struct result_filter f = {
+            .check_id = roll(2) ? &checks[roll(CHECKS)] : NULL,
+            .status = statuses[roll(ARRAY_LEN(statuses))],
+            .include_missed = roll(2) != 0,
+            .from_us = roll(4) ? 0 : now_us - (int64_t)roll(1000) * (span_us / 1000),
+            .to_us = roll(4) ? 0 : now_us - (int64_t)roll(1000) * (span_us / 1000),
+        };
+        page_is_true(&f, (struct page){.limit = 1 + roll(40),
+                                       .offset = roll(3) ? roll(f.check_id ? 500 : 1500) : 0,
+                                       .sort = roll(3) ? NULL : "executed_at"});
+    }
+}
+
 static void windows_are_true(int how_many)
 {
+    pages_are_true(how_many * 2);
     for (int i = 0; i < how_many; i++) {
         int64_t span_us = HISTORY_DAYS * DAY_US;
         int64_t a = now_us - span_us + (int64_t)roll(1000000) * (span_us / 1000000);
@@ -339,6 +416,33 @@ static void test_windows_that_fit(void **state)
     }
 }
 
+/* An hour with more results than are skipped one by one; then some go that were counted. */
+static void test_pages_within_an_hour(void **state)
+{
+    kit_sql(
+        db,
+        "INSERT INTO results (check_id, slot_at, location, trigger, id, org_id, status, message,"
+        " executed_at) SELECT '%s', at, 'default', 'schedule', (lpad(to_hex((extract(epoch FROM"
+        " at) * 1000)::bigint), 12, '0') || substr(md5(at::text), 13))::uuid, '%s',"
+        " CASE WHEN n %% 7 = 0 THEN 'missed' ELSE 'success' END, '', at FROM"
+        " (SELECT n, hour_of('%s') - n * interval '900 milliseconds' AS at FROM"
+        " generate_series(1, 5000) n) t",
+        text_of(&checks[0]), text_of(&org), time_of(now_us));
+    for (int64_t offset = 1000; offset < 5500; offset += 550) {
+        const struct result_filter f = {.include_missed = roll(2) != 0};
+        page_is_true(&f, (struct page){.limit = 30, .offset = offset});
+        page_is_true(&f, (struct page){.limit = 30, .offset = offset, .sort = "executed_at"});
+    }
+    kit_sql(db, "DELETE FROM results WHERE slot_at >= hour_of('%s') - interval '70 minutes'",
+            time_of(now_us));
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct page page = {.limit = 20};
+    struct result *rows = NULL;
+    size_t count = 0;
+    assert_ok(results_list(db, arena, &org, &(struct result_filter){0}, &page, &rows, &count));
+    assert_int_equal(count, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_what_is_too_old_stays),
         cmocka_unit_test(test_tallies),
         cmocka_unit_test(test_windows_that_fit),
+        cmocka_unit_test(test_pages_within_an_hour),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
