@@ -1,11 +1,35 @@
 # Named queries: a block beginning `-- name: check_get` becomes `extern const struct query
 # Q_CHECK_GET`. `-- plan: each` after the name makes PostgreSQL plan it for the arguments of each call:
-# for lists whose filters may be null. Other whole-line comments after the name are dropped; comments
-# inside a line are kept,
-# since only a SQL parser could tell them from a string.
+# for lists whose filters may be null. `-- part: list_filter` begins lines that are no query by
+# themselves; `-- use: list_filter` below stands for them, so that a list and its count cannot differ
+# in what they filter. Other whole-line comments after the name are dropped; comments inside a line
+# are kept, since only a SQL parser could tell them from a string.
+
+# The name behind `-- word:`, which nothing of that kind may have yet.
+function new_name(taken,    text)
+{
+    text = $0
+    sub(/^--[ \t]*[a-z]+:[ \t]*/, "", text)
+    sub(/[ \t\r]+$/, "", text)
+    if (text !~ /^[a-z][a-z0-9_]*$/)
+        fail("bad name \"" text "\"")
+    if (text in taken)
+        fail(text " is already defined in " taken[text])
+    taken[text] = FILENAME
+    return text
+}
+
+function add(lines)
+{
+    if (part != "")
+        part_body[part] = part_body[part] lines
+    else
+        body = body lines
+}
 
 function flush_query()
 {
+    part = ""
     if (name == "")
         return
     if (body == "")
@@ -29,14 +53,23 @@ FNR == 1 { flush_query() }
 
 /^--[ \t]*name:/ {
     flush_query()
-    name = $0
-    sub(/^--[ \t]*name:[ \t]*/, "", name)
-    sub(/[ \t\r]+$/, "", name)
-    if (name !~ /^[a-z][a-z0-9_]*$/)
-        fail("bad query name \"" name "\"")
-    if (name in seen)
-        fail("query " name " is already defined in " seen[name])
-    seen[name] = FILENAME
+    name = new_name(seen)
+    next
+}
+
+/^--[ \t]*part:/ {
+    flush_query()
+    part = new_name(parts)
+    next
+}
+
+/^[ \t]*--[ \t]*use:/ {
+    used = $0
+    sub(/^[ \t]*--[ \t]*use:[ \t]*/, "", used)
+    sub(/[ \t\r]+$/, "", used)
+    if (!(used in part_body) || (name == "" && part == ""))
+        fail("no `-- part: " used "` above, or nothing to use it in")
+    add(part_body[used])
     next
 }
 
@@ -50,9 +83,9 @@ FNR == 1 { flush_query() }
 /^[ \t]*--/ || /^[ \t\r]*$/ { next }
 
 {
-    if (name == "")
+    if (name == "" && part == "")
         fail("SQL before the first `-- name:` line")
-    body = body c_line($0)
+    add(c_line($0))
 }
 
 END {

@@ -40,11 +40,11 @@ struct host_fields {
 #define HOST_SLUG_BYTES (LIMIT_HOST_SLUG + 1)
 /* A slug from any name: lower case, runs of anything but [a-z0-9] become one "-"; "host" when
  * nothing is left. */
-void host_slug(const char *name, char out[HOST_SLUG_BYTES]);
+FOR_TESTS void host_slug(const char *name, char out[HOST_SLUG_BYTES]);
 /* Whether the text can be a slug: [a-z0-9-], 1 to LIMIT_HOST_SLUG bytes, no "-" at an end. */
 bool host_is_slug(const char *text);
 /* "online" when seen within LIMIT_HOST_ONLINE_US, "offline" when longer ago, "unknown" if never. */
-const char *host_connectivity(int64_t last_seen_us, int64_t now_us);
+FOR_TESTS const char *host_connectivity(int64_t last_seen_us, int64_t now_us);
 
 /* By UUID or slug. Strings live in the arena. ST_NOT_FOUND. */
 NODISCARD enum status host_find(struct db *db, struct arena *arena, const struct uuid *org,

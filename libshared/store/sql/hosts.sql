@@ -30,26 +30,27 @@ LIMIT $2 OFFSET $3
 -- name: host_count
 SELECT count(*) AS total FROM hosts WHERE org_id = $1
 
--- A slug of its own wish: taken is 23505.
--- name: host_insert
+-- part: host_insert_values
 INSERT INTO hosts (id, org_id, slug, name, host, port, hostname, ip_address, os, os_version,
                    agent_version, admin_status, labels)
 VALUES ($1, $2, $3, $4, $5, coalesce($6, 22), $7, $8, $9, $10, $11, coalesce($12, 'active'),
         coalesce($13::jsonb, '{}'))
+
+-- part: host_returned
 RETURNING id, slug, name, host, port, hostname, ip_address, os, os_version, agent_version,
           admin_status, labels::text AS labels, last_seen_at, last_metrics_at, created_at,
           updated_at
 
+-- A slug of its own wish: taken is 23505.
+-- name: host_insert
+-- use: host_insert_values
+-- use: host_returned
+
 -- A slug made from the name: no row when it is taken.
 -- name: host_insert_free
-INSERT INTO hosts (id, org_id, slug, name, host, port, hostname, ip_address, os, os_version,
-                   agent_version, admin_status, labels)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, 22), $7, $8, $9, $10, $11, coalesce($12, 'active'),
-        coalesce($13::jsonb, '{}'))
+-- use: host_insert_values
 ON CONFLICT (org_id, slug) DO NOTHING
-RETURNING id, slug, name, host, port, hostname, ip_address, os, os_version, agent_version,
-          admin_status, labels::text AS labels, last_seen_at, last_metrics_at, created_at,
-          updated_at
+-- use: host_returned
 
 -- Then the first free one of slug-2, slug-3 …; no row when another took it meanwhile. One of as many
 -- numbers as there are such slugs, and two more, must be free.
@@ -64,9 +65,7 @@ FROM (SELECT $3::text || '-' || min(n) AS slug
       WHERE NOT EXISTS (SELECT 1 FROM hosts h
                         WHERE h.org_id = $2 AND h.slug = $3::text || '-' || n)) free
 ON CONFLICT (org_id, slug) DO NOTHING
-RETURNING id, slug, name, host, port, hostname, ip_address, os, os_version, agent_version,
-          admin_status, labels::text AS labels, last_seen_at, last_metrics_at, created_at,
-          updated_at
+-- use: host_returned
 
 -- $n is null where nothing was given; the flags at the end set a column to null.
 -- name: host_update
@@ -84,9 +83,7 @@ UPDATE hosts SET
     labels        = coalesce($13::jsonb, labels),
     updated_at    = now()
 WHERE org_id = $2 AND id = $1
-RETURNING id, slug, name, host, port, hostname, ip_address, os, os_version, agent_version,
-          admin_status, labels::text AS labels, last_seen_at, last_metrics_at, created_at,
-          updated_at
+-- use: host_returned
 
 -- name: host_delete
 DELETE FROM hosts WHERE org_id = $1 AND id = $2

@@ -1,19 +1,22 @@
 -- Results of checks. Bounds on slot_at, beside those on executed_at, keep the look to few partitions; they are
 -- reckoned before, as PostgreSQL would do it only after it planned for all partitions.
 
--- A page is looked for between $11 and $12, which are known to hold it (results_list.c): few partitions
--- then have to be planned for, and few results skipped. Each order is the exact reverse of the other.
--- name: result_list
--- plan: each
+-- part: result_columns
 SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
        executed_at
 FROM results
-WHERE org_id = $1
-  AND slot_at >= coalesce($11::timestamptz, '-infinity')
-  AND slot_at < coalesce($12::timestamptz, 'infinity')
+
+-- part: result_filter
   AND ($2::timestamptz IS NULL OR executed_at >= $2)
   AND ($3::timestamptz IS NULL OR executed_at <= $3)
   AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
+
+-- A page is looked for between $11 and $12, which are known to hold it (results_list.c): few partitions
+-- then have to be planned for, and few results skipped. Each order is the exact reverse of the other.
+-- part: result_page
+  AND slot_at >= coalesce($11::timestamptz, '-infinity')
+  AND slot_at < coalesce($12::timestamptz, 'infinity')
+  -- use: result_filter
   AND slot_at <= coalesce($8::timestamptz, 'infinity')
   AND ($8 IS NULL OR slot_at < $8 OR id > $9::uuid)
 ORDER BY CASE WHEN $10::text = 'executed_at' THEN slot_at END, CASE WHEN $10 = 'executed_at' THEN id END DESC,
@@ -22,48 +25,38 @@ LIMIT $6::bigint OFFSET $7::bigint
 
 -- Within a time counting stops at a limit: each has to be looked at, newest first as these are at hand, and
 -- nobody reads that many pages.
+-- part: result_counted
+        AND slot_at >= coalesce($7::timestamptz, '-infinity')
+        AND slot_at < coalesce($8::timestamptz, 'infinity')
+        -- use: result_filter
+      ORDER BY slot_at DESC
+      LIMIT $6::bigint) AS found
+
+-- name: result_list
+-- plan: each
+-- use: result_columns
+WHERE org_id = $1
+-- use: result_page
+
 -- name: result_count
 -- plan: each
 SELECT count(*) AS total
 FROM (SELECT FROM results
       WHERE org_id = $1
-        AND slot_at >= coalesce($7::timestamptz, '-infinity')
-        AND slot_at < coalesce($8::timestamptz, 'infinity')
-        AND ($2::timestamptz IS NULL OR executed_at >= $2)
-        AND ($3::timestamptz IS NULL OR executed_at <= $3)
-        AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
-      ORDER BY slot_at DESC
-      LIMIT $6::bigint) AS found
+      -- use: result_counted
 
 -- name: result_list_check
 -- plan: each
-SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
-       executed_at
-FROM results
+-- use: result_columns
 WHERE org_id = $1 AND check_id = $13
-  AND slot_at >= coalesce($11::timestamptz, '-infinity')
-  AND slot_at < coalesce($12::timestamptz, 'infinity')
-  AND ($2::timestamptz IS NULL OR executed_at >= $2)
-  AND ($3::timestamptz IS NULL OR executed_at <= $3)
-  AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
-  AND slot_at <= coalesce($8::timestamptz, 'infinity')
-  AND ($8 IS NULL OR slot_at < $8 OR id > $9::uuid)
-ORDER BY CASE WHEN $10::text = 'executed_at' THEN slot_at END, CASE WHEN $10 = 'executed_at' THEN id END DESC,
-         slot_at DESC, id
-LIMIT $6::bigint OFFSET $7::bigint
+-- use: result_page
 
 -- name: result_count_check
 -- plan: each
 SELECT count(*) AS total
 FROM (SELECT FROM results
       WHERE org_id = $1 AND check_id = $9
-        AND slot_at >= coalesce($7::timestamptz, '-infinity')
-        AND slot_at < coalesce($8::timestamptz, 'infinity')
-        AND ($2::timestamptz IS NULL OR executed_at >= $2)
-        AND ($3::timestamptz IS NULL OR executed_at <= $3)
-        AND CASE WHEN $4::text IS NULL THEN status <> 'missed' OR $5::boolean ELSE status = $4 END
-      ORDER BY slot_at DESC
-      LIMIT $6::bigint) AS found
+      -- use: result_counted
 
 -- How many results were at which time: what was counted already of all that are kept, hours first.
 -- name: result_hours
@@ -120,16 +113,12 @@ ORDER BY 1
 
 -- The time part of the id is its slot's millisecond.
 -- name: result_get
-SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
-       executed_at
-FROM results
+-- use: result_columns
 WHERE org_id = $1 AND id = $2
   AND slot_at >= $3::timestamptz AND slot_at < $3::timestamptz + interval '1 millisecond'
 
 -- name: result_get_manual
-SELECT id, check_id, slot_at, location, trigger, status, message, response_us, lag_us, raw_data,
-       executed_at
-FROM results
+-- use: result_columns
 WHERE org_id = $1 AND check_id = $2 AND slot_at = $3 AND trigger = 'manual'
 LIMIT 1
 

@@ -1,28 +1,29 @@
 -- Schedules of tasks as people see them. $2 says whether the caller sees the installation's own, too.
 
--- name: task_schedule_count
-SELECT count(*) AS total FROM (
-    SELECT FROM schedules
-    WHERE (org_id = $1::uuid OR ($2::boolean AND org_id IS NULL))
-      AND ($3::boolean IS NULL OR enabled = $3)
-      AND ($4::boolean IS NULL OR (org_id IS NULL) = $4)
-      AND ($5::text IS NULL OR task = $5)
-      AND ($6::text IS NULL OR queue = $6)
-      AND ($7::text IS NULL OR strpos(lower(name), lower($7)) > 0)
-      AND $8::text IS NOT NULL
-    LIMIT 100000) AS counted
-
--- name: task_schedule_list
+-- part: task_schedule_columns
 SELECT id, org_id, name, task, args::text AS args, schedule, time_zone, queue, coalesce(priority, -1) AS priority,
        enabled, catch_up, overlap, jitter_ms, expires_ms, revision, created_at, updated_at, last_run_at,
        last_job_id, last_job_queue, last_job_state
 FROM schedules
+
+-- part: task_schedule_filter
 WHERE (org_id = $1::uuid OR ($2::boolean AND org_id IS NULL))
   AND ($3::boolean IS NULL OR enabled = $3)
   AND ($4::boolean IS NULL OR (org_id IS NULL) = $4)
   AND ($5::text IS NULL OR task = $5)
   AND ($6::text IS NULL OR queue = $6)
   AND ($7::text IS NULL OR strpos(lower(name), lower($7)) > 0)
+
+-- name: task_schedule_count
+SELECT count(*) AS total FROM (
+    SELECT FROM schedules
+    -- use: task_schedule_filter
+      AND $8::text IS NOT NULL
+    LIMIT 100000) AS counted
+
+-- name: task_schedule_list
+-- use: task_schedule_columns
+-- use: task_schedule_filter
   AND ($11::timestamptz IS NULL OR created_at < $11 OR (created_at = $11 AND id > $12::uuid))
 ORDER BY CASE $8 WHEN 'name' THEN name WHEN 'task' THEN task END,
          CASE $8 WHEN '-name' THEN name WHEN '-task' THEN task END DESC,
@@ -33,10 +34,7 @@ ORDER BY CASE $8 WHEN 'name' THEN name WHEN 'task' THEN task END,
 LIMIT $9::bigint OFFSET $10::bigint
 
 -- name: task_schedule_get
-SELECT id, org_id, name, task, args::text AS args, schedule, time_zone, queue, coalesce(priority, -1) AS priority,
-       enabled, catch_up, overlap, jitter_ms, expires_ms, revision, created_at, updated_at, last_run_at,
-       last_job_id, last_job_queue, last_job_state
-FROM schedules
+-- use: task_schedule_columns
 WHERE id = $3 AND (org_id = $1::uuid OR ($2::boolean AND org_id IS NULL))
 
 -- name: task_schedule_by_name

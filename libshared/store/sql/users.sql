@@ -1,9 +1,12 @@
 -- People and their organisations.
 
--- name: user_by_login
+-- part: user_columns
 SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
        u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
        EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+
+-- name: user_by_login
+-- use: user_columns
 FROM users u
 WHERE lower(u.username) = lower($1) OR lower(u.email) = lower($1)
 -- A user name that is another's address does not hide the owner of the address.
@@ -11,33 +14,24 @@ ORDER BY lower(u.email) = lower($1) DESC
 LIMIT 1
 
 -- name: user_by_name
-SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
-       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
-       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+-- use: user_columns
 FROM users u WHERE lower(u.username) = lower($1)
 
 -- name: user_get
-SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
-       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
-       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+-- use: user_columns
 FROM users u WHERE u.id = $1
 
 -- name: user_get_of
-SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
-       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
-       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+-- use: user_columns
 FROM users u WHERE u.org_id = $1 AND u.id = $2
 
 -- name: user_list
-SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
-       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
-       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+-- use: user_columns
 FROM users u WHERE $1::uuid IS NULL OR u.org_id = $1
 ORDER BY u.created_at, u.id
 LIMIT 10000
 
--- name: user_page_count
-SELECT count(*) AS total FROM users u
+-- part: user_filter
 WHERE u.org_id = $1
   AND ($2::text IS NULL OR position(lower($2) IN lower(u.username)) > 0
        OR position(lower($2) IN lower(u.email)) > 0
@@ -45,25 +39,20 @@ WHERE u.org_id = $1
   AND ($3::text IS NULL OR u.role = $3)
   AND ($4::boolean IS NULL OR u.is_active = $4)
 
+-- name: user_page_count
+SELECT count(*) AS total FROM users u
+-- use: user_filter
+
 -- name: user_page
-SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
-       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
-       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+-- use: user_columns
 FROM users u
-WHERE u.org_id = $1
-  AND ($2::text IS NULL OR position(lower($2) IN lower(u.username)) > 0
-       OR position(lower($2) IN lower(u.email)) > 0
-       OR position(lower($2) IN lower(u.display_name)) > 0)
-  AND ($3::text IS NULL OR u.role = $3)
-  AND ($4::boolean IS NULL OR u.is_active = $4)
+-- use: user_filter
   AND ($7::timestamptz IS NULL OR (u.created_at, u.id) > ($7, $8::uuid))
 ORDER BY u.created_at, u.id
 LIMIT $5 OFFSET $6
 
 -- name: user_first_owner
-SELECT u.id, u.org_id, u.username, u.email, u.display_name, u.password_hash, u.role, u.is_active,
-       u.source = 'proxy' AS is_external, u.token_epoch, u.created_at, u.updated_at, u.last_login_at,
-       EXISTS (SELECT FROM user_totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS has_totp
+-- use: user_columns
 FROM users u WHERE u.role = 'owner' AND u.is_active
 ORDER BY u.created_at, u.id
 LIMIT 1
