@@ -1,6 +1,8 @@
 /* The schemas of what a batch of runs answers. */
 #include "services/api/routes/batch_reply.h"
 
+#include "services/api/routes/results.h"
+
 #define AT(member) offsetof(struct run_out, member)
 static const struct field run_fields[] = {
     {.name = "status",
@@ -8,17 +10,7 @@ static const struct field run_fields[] = {
      .offset = AT(status),
      .help = "success, warning or error; error as well when there is no result",
      .example = "\"success\""},
-    {.name = "message",
-     .type = FT_STRING,
-     .offset = AT(message),
-     .example = "\"Website responded with status 200\""},
-    {.name = "response_time",
-     .type = FT_NUMBER,
-     .flags = F_NULLABLE,
-     .offset = AT(response_s),
-     .help = "Seconds",
-     .example = "0.342"},
-    {.name = "raw_data", .type = FT_MAP, .offset = AT(raw_data)},
+    RUN_FIELDS(struct run_out),
     {.name = "id",
      .type = FT_UUID,
      .flags = F_NULLABLE,
@@ -39,26 +31,20 @@ static const struct field error_fields[] = {
 static const struct schema error_schema = SCHEMA("BatchError", struct error_out, error_fields);
 
 #define AT(member) offsetof(struct item_out, member)
+#define OUTCOME_FIELDS                                                                 \
+    {.name = "result", .type = FT_OBJECT, .sub = &run_schema, .offset = AT(result)},   \
+    {                                                                                  \
+        .name = "error", .type = FT_OBJECT, .flags = F_NULLABLE, .sub = &error_schema, \
+        .offset = AT(error), .help = "Why there is no result"                          \
+    }
 static const struct field stored_item_fields[] = {
     {.name = "check_id", .type = FT_STRING, .offset = AT(check_id), .help = "As it was asked for"},
-    {.name = "result", .type = FT_OBJECT, .sub = &run_schema, .offset = AT(result)},
-    {.name = "error",
-     .type = FT_OBJECT,
-     .flags = F_NULLABLE,
-     .sub = &error_schema,
-     .offset = AT(error),
-     .help = "Why there is no result"},
+    OUTCOME_FIELDS,
 };
 static const struct field adhoc_item_fields[] = {
     {.name = "plugin_type", .type = FT_STRING, .offset = AT(plugin_type)},
     {.name = "config", .type = FT_MAP, .offset = AT(config), .help = "Without its secrets"},
-    {.name = "result", .type = FT_OBJECT, .sub = &run_schema, .offset = AT(result)},
-    {.name = "error",
-     .type = FT_OBJECT,
-     .flags = F_NULLABLE,
-     .sub = &error_schema,
-     .offset = AT(error),
-     .help = "Why there is no result"},
+    OUTCOME_FIELDS,
 };
 #undef AT
 static const struct schema stored_item_schema = SCHEMA("BatchItem", struct item_out,

@@ -3,11 +3,10 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "json/patterns.h"
 #include "net/page.h"
 #include "services/api/api.h"
+#include "services/api/routes/account_fields.h"
 #include "services/api/routes/routes.h"
-#include "services/api/routes/user_reply.h"
 
 #define AT(member) offsetof(struct invitation, member)
 #define INVITATION_FIELDS                                                                         \
@@ -54,15 +53,8 @@ struct invite_in {
 };
 #define AT(member) offsetof(struct invite_in, member)
 static const struct field invite_fields[] = {
-    {.name = "email",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(email),
-     .min = 3,
-     .max = 320,
-     .check = check_email,
-     .pattern = PATTERN_EMAIL,
-     .help = "The only address that it is good for (default: any)"},
+    EMAIL_FIELD(AT(email), .flags = F_NULLABLE,
+                .help = "The only address that it is good for (default: any)"),
     {.name = "role",
      .type = FT_STRING,
      .offset = AT(role),

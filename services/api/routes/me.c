@@ -1,11 +1,10 @@
 /* The caller's own account. */
 #include "auth/cache.h"
 #include "auth/password.h"
-#include "json/patterns.h"
 #include "services/api/api.h"
 #include "services/api/login_guard.h"
+#include "services/api/routes/account_fields.h"
 #include "services/api/routes/routes.h"
-#include "services/api/routes/user_reply.h"
 #include "services/api/sign_in.h"
 #include "store/users.h"
 
@@ -14,29 +13,9 @@ struct profile_in {
 };
 #define AT(member) offsetof(struct profile_in, member)
 static const struct field profile_fields[] = {
-    {.name = "username",
-     .type = FT_STRING,
-     .offset = AT(username),
-     .min = 1,
-     .max = 100,
-     .check = check_username,
-     .pattern = PATTERN_USERNAME,
-     .help = "New user name"},
-    {.name = "email",
-     .type = FT_STRING,
-     .offset = AT(email),
-     .min = 3,
-     .max = 320,
-     .check = check_email,
-     .pattern = PATTERN_EMAIL,
-     .help = "New e-mail address"},
-    {.name = "name",
-     .type = FT_STRING,
-     .offset = AT(name),
-     .max = 200,
-     .check = check_plain_text,
-     .pattern = PATTERN_PLAIN,
-     .help = "The person's name"},
+    USERNAME_FIELD(AT(username), .help = "New user name"),
+    EMAIL_FIELD(AT(email), .help = "New e-mail address"),
+    PERSON_FIELD(AT(name), .flags = 0),
 };
 #undef AT
 static const struct schema profile_schema = SCHEMA("Profile", struct profile_in, profile_fields);
@@ -52,14 +31,9 @@ static const struct field password_fields[] = {
      .min = 1,
      .max = LIMIT_PASSWORD_BYTES,
      .help = "The password of now"},
-    {.name = "new_password",
-     .type = FT_STRING,
-     .flags = F_REQUIRED | F_SECRET,
-     .offset = offsetof(struct password_in, new_password),
-     .min = LIMIT_PASSWORD_MIN,
-     .max = LIMIT_PASSWORD_BYTES,
-     .help = "The new one; all sessions end",
-     .example = "\"a sentence that nobody guesses\""},
+    NEW_PASSWORD_FIELD("new_password", offsetof(struct password_in, new_password),
+                       .flags = F_REQUIRED | F_SECRET, .help = "The new one; all sessions end",
+                       .example = "\"a sentence that nobody guesses\""),
 };
 static const struct schema password_schema = SCHEMA("PasswordChange", struct password_in,
                                                     password_fields);

@@ -7,8 +7,8 @@
 #include "log/log.h"
 #include "services/api/api.h"
 #include "services/api/login_guard.h"
+#include "services/api/routes/account_fields.h"
 #include "services/api/routes/routes.h"
-#include "services/api/routes/user_reply.h"
 #include "services/api/sign_in.h"
 #include "store/invitations.h"
 
@@ -17,38 +17,11 @@ struct register_in {
 };
 #define AT(member) offsetof(struct register_in, member)
 static const struct field register_fields[] = {
-    {.name = "email",
-     .type = FT_STRING,
-     .flags = F_REQUIRED,
-     .offset = AT(email),
-     .min = 3,
-     .max = 320,
-     .check = check_email,
-     .pattern = PATTERN_EMAIL,
-     .example = "\"ann@example.com\""},
-    {.name = "password",
-     .type = FT_STRING,
-     .flags = F_REQUIRED | F_SECRET,
-     .offset = AT(password),
-     .min = LIMIT_PASSWORD_MIN,
-     .max = LIMIT_PASSWORD_BYTES,
-     .example = "\"a long sentence nobody guesses\""},
-    {.name = "username",
-     .type = FT_STRING,
-     .offset = AT(username),
-     .min = 1,
-     .max = 100,
-     .check = check_username,
-     .pattern = PATTERN_USERNAME,
-     .help = "Default: the address up to the @"},
-    {.name = "name",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(name),
-     .max = 200,
-     .check = check_plain_text,
-     .pattern = PATTERN_PLAIN,
-     .help = "The person's name"},
+    EMAIL_FIELD(AT(email), .flags = F_REQUIRED, .example = "\"ann@example.com\""),
+    NEW_PASSWORD_FIELD("password", AT(password), .flags = F_REQUIRED | F_SECRET,
+                       .example = "\"a long sentence nobody guesses\""),
+    USERNAME_FIELD(AT(username), .help = "Default: the address up to the @"),
+    PERSON_FIELD(AT(name), .flags = F_NULLABLE),
     {.name = "organisation",
      .type = FT_STRING,
      .flags = F_NULLABLE,

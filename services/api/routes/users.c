@@ -2,12 +2,11 @@
 #include "auth/cache.h"
 #include "auth/password.h"
 #include "base/str.h"
-#include "json/patterns.h"
 #include "net/page.h"
 #include "services/api/api.h"
 #include "services/api/login_guard.h"
+#include "services/api/routes/account_fields.h"
 #include "services/api/routes/routes.h"
-#include "services/api/routes/user_reply.h"
 #include "services/api/sign_in.h"
 #include "store/user_totp.h"
 #include "store/users.h"
@@ -17,39 +16,13 @@ struct user_in {
     struct in_bool is_active;
 };
 #define AT(member) offsetof(struct user_in, member)
-#define NAME_FIELD                                                                       \
-    {                                                                                    \
-        .name = "name", .type = FT_STRING, .offset = AT(name), .max = 200,               \
-        .check = check_plain_text, .pattern = PATTERN_PLAIN, .help = "The person's name" \
-    }
 static const struct field create_fields[] = {
-    {.name = "email",
-     .type = FT_STRING,
-     .flags = F_REQUIRED,
-     .offset = AT(email),
-     .min = 3,
-     .max = 320,
-     .check = check_email,
-     .pattern = PATTERN_EMAIL,
-     .example = "\"ann@example.com\""},
-    {.name = "username",
-     .type = FT_STRING,
-     .offset = AT(username),
-     .min = 1,
-     .max = 100,
-     .check = check_username,
-     .pattern = PATTERN_USERNAME,
-     .help = "Default: the address up to the @",
-     .example = "\"ann\""},
-    NAME_FIELD,
-    {.name = "password",
-     .type = FT_STRING,
-     .flags = F_REQUIRED | F_SECRET,
-     .offset = AT(password),
-     .min = LIMIT_PASSWORD_MIN,
-     .max = LIMIT_PASSWORD_BYTES,
-     .help = "What the user signs in with first",
-     .example = "\"a sentence that nobody guesses\""},
+    EMAIL_FIELD(AT(email), .flags = F_REQUIRED, .example = "\"ann@example.com\""),
+    USERNAME_FIELD(AT(username), .help = "Default: the address up to the @", .example = "\"ann\""),
+    PERSON_FIELD(AT(name), .flags = 0),
+    NEW_PASSWORD_FIELD("password", AT(password), .flags = F_REQUIRED | F_SECRET,
+                       .help = "What the user signs in with first",
+                       .example = "\"a sentence that nobody guesses\""),
     {.name = "role",
      .type = FT_STRING,
      .offset = AT(role),
@@ -59,28 +32,11 @@ static const struct field create_fields[] = {
 static const struct schema create_schema = SCHEMA("UserCreate", struct user_in, create_fields);
 
 static const struct field change_fields[] = {
-    {.name = "email",
-     .type = FT_STRING,
-     .offset = AT(email),
-     .min = 3,
-     .max = 320,
-     .check = check_email,
-     .pattern = PATTERN_EMAIL},
-    {.name = "username",
-     .type = FT_STRING,
-     .offset = AT(username),
-     .min = 1,
-     .max = 100,
-     .check = check_username,
-     .pattern = PATTERN_USERNAME},
-    NAME_FIELD,
-    {.name = "password",
-     .type = FT_STRING,
-     .flags = F_SECRET,
-     .offset = AT(password),
-     .min = LIMIT_PASSWORD_MIN,
-     .max = LIMIT_PASSWORD_BYTES,
-     .help = "A new one; all sessions of the user end"},
+    EMAIL_FIELD(AT(email), .flags = 0),
+    USERNAME_FIELD(AT(username), .flags = 0),
+    PERSON_FIELD(AT(name), .flags = 0),
+    NEW_PASSWORD_FIELD("password", AT(password), .flags = F_SECRET,
+                       .help = "A new one; all sessions of the user end"),
     {.name = "role",
      .type = FT_STRING,
      .offset = AT(role),
