@@ -48,7 +48,7 @@ struct command {
 /* Takes argv apart by the command's table: CLI_OK, CLI_USAGE (said why), or -1 when --help was
  * answered. */
 int cli_parse(struct cli *cli, int argc, char **argv);
-void cli_help(const struct command *command, struct buf *out);
+FOR_TESTS void cli_help(const struct command *command, struct buf *out);
 
 /* Says "tocsin: …" on standard error; returns CLI_FAILED, so that `return cli_fail(…)` reads. */
 int cli_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -10,7 +10,7 @@
 #include "base/defs.h"
 
 /* Columns that the text takes when text_put writes it: wide characters two, combining ones none. */
-size_t text_width(const char *s);
+FOR_TESTS size_t text_width(const char *s);
 /* Appends UTF-8 text, at most `columns` wide (0: any width; "…" shows the cut). Control characters
  * and bytes that are no UTF-8 become '?'. Returns how wide it became. */
 size_t text_put(struct buf *out, const char *s, size_t columns);

@@ -25,7 +25,8 @@ enum {
 void totp_secret_new(char out[TOTP_SECRET_TEXT]);
 /* The code of one step as a number below 10^digits (6 to 9). ST_INVALID: the secret is no base32.
  */
-NODISCARD enum status totp_code(const char *secret, int64_t step, int digits, uint32_t *out);
+FOR_TESTS NODISCARD enum status totp_code(const char *secret, int64_t step, int digits,
+                                          uint32_t *out);
 /* The step whose code this is, near now and above last_step. ST_UNAUTHENTICATED: none; ST_INVALID.
  */
 NODISCARD enum status totp_verify(const char *secret, const char *code, int64_t now_s,

@@ -31,7 +31,7 @@ void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+FOR_TESTS void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /* Makes room for `len` more bytes; returns where to write them (then call buf_advance), or NULL. */
 char *buf_reserve(struct buf *b, size_t len);
 void buf_advance(struct buf *b, size_t len);

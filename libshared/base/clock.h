@@ -19,7 +19,7 @@ int64_t clock_wall_ms(void);
 int64_t clock_mono_us(void);
 int64_t clock_mono_ms(void);
 /* Replaces the source for the whole process (NULL: the system's). Call before threads start. */
-void clock_use(const struct clock_source *source);
+FOR_TESTS void clock_use(const struct clock_source *source);
 /* Shifts the system's wall clock by an offset: for chaos runs that step a daemon's clock. */
 void clock_set_offset_ms(int64_t offset_ms);
 /* The same by as many milliseconds as an int64_t says that a file begins with, whenever it is

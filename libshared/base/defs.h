@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 #define NODISCARD __attribute__((warn_unused_result))
+/* Before what the product calls in no other file than its own: tests do (scripts/check/unused.sh).
+ */
+#define FOR_TESTS
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -20,7 +20,7 @@ struct channel_type {
 };
 
 const struct channel_type *channel_type_find(const char *name);
-const struct channel_type *channel_type_at(size_t index); /* NULL at the end */
+FOR_TESTS const struct channel_type *channel_type_at(size_t index); /* NULL at the end */
 /* Validates and binds as check_kind_bind does. */
 NODISCARD enum status channel_type_bind(const struct channel_type *type, json_t *config,
                                         struct arena *arena, void **out,

@@ -25,7 +25,7 @@ struct webhook_config {
 };
 
 /* NULL when the text is a secret, else why not: for schema tables. */
-const char *webhook_secret_check(const char *text);
+FOR_TESTS const char *webhook_secret_check(const char *text);
 /* "v1,<base64>" of HMAC-SHA256 over "<id>.<timestamp>.<body>". ST_INVALID: not a secret. */
 NODISCARD enum status webhook_sign(const char *secret, const char *id, int64_t timestamp_s,
                                    const void *body, size_t body_len,

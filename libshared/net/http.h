@@ -248,7 +248,7 @@ struct http_server;
 /* Refuses (ST_INVALID) a table with an unset scope, a bad pattern or two equal routes. */
 NODISCARD enum status http_start(const struct http_config *config, struct http_server **out,
                                  struct errbuf *err);
-int http_port(const struct http_server *s);
+FOR_TESTS int http_port(const struct http_server *s);
 /* Stops accepting, answers what runs (parked requests with 503) up to grace_ms, closes. */
 void http_stop(struct http_server *s, int64_t grace_ms);
 

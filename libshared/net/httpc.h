@@ -97,7 +97,7 @@ NODISCARD enum status httpc_submit(struct httpc *c, const struct httpc_request *
                                    httpc_done_fn *done, void *arg, uint64_t *id);
 /* done comes with HTTPC_CANCELLED, unless it was called already. */
 void httpc_cancel(struct httpc *c, uint64_t id);
-size_t httpc_running(struct httpc *c);
+FOR_TESTS size_t httpc_running(struct httpc *c);
 /* The guard it was started with. */
 const struct egress *httpc_egress(const struct httpc *c);
 /* Runs fn on the client's thread soon / after delay_ms: for retries without another thread. What

@@ -90,6 +90,6 @@ void reply_array(struct req *r, const struct schema *schema, const void *rows, s
 /* X-Total-Count and Link: for a list that is a bare array. */
 void page_reply_headers(struct req *r, size_t count, const struct page *p);
 /* Only the page members into an open object, and the Link header: for replies with more in them. */
-void page_write_members(struct req *r, struct jw *w, size_t count, const struct page *p);
+FOR_TESTS void page_write_members(struct req *r, struct jw *w, size_t count, const struct page *p);
 
 #endif

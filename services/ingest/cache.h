@@ -19,6 +19,6 @@ bool cache_get(struct cache *c, const void *key, size_t len, void *out);
 /* Without memory nothing is kept. */
 void cache_put(struct cache *c, const void *key, size_t len, const void *value);
 void cache_remove(struct cache *c, const void *key, size_t len);
-size_t cache_count(struct cache *c);
+FOR_TESTS size_t cache_count(struct cache *c);
 
 #endif

@@ -6,7 +6,7 @@
 #include "store/samples.h"
 
 /* Stream ids "ms-seq" in their order: < 0, 0, > 0. What is no id counts as 0-0. */
-int entry_id_compare(const char *a, const char *b);
+FOR_TESTS int entry_id_compare(const char *a, const char *b);
 /* The time part, ms. */
 int64_t entry_id_ms(const char *id);
 

@@ -21,7 +21,7 @@ enum {
 
 /* NULL without memory. */
 struct endpoints *endpoints_new(size_t max_each, size_t max_endpoints);
-void endpoints_free(struct endpoints *e);
+FOR_TESTS void endpoints_free(struct endpoints *e);
 
 /* What an endpoint is named by: its channel, or the URL where there is no channel. */
 struct endpoint_name {

@@ -17,6 +17,6 @@ struct event_view {
 NODISCARD enum status event_view_make(const struct delivery_row *row, const char *public_url,
                                       struct arena *arena, struct event_view *out);
 /* 3723.4 → "1 h 2 min" */
-const char *event_duration(double seconds, struct arena *arena);
+FOR_TESTS const char *event_duration(double seconds, struct arena *arena);
 
 #endif

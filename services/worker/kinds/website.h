@@ -7,7 +7,7 @@
 #include "services/worker/kinds/kind.h"
 
 /* Fills status, message, response_us and raw (which the caller has initialised). */
-void website_judge(const struct website_config *config, const struct httpc_reply *reply,
-                   struct probe_result *out);
+FOR_TESTS void website_judge(const struct website_config *config, const struct httpc_reply *reply,
+                             struct probe_result *out);
 
 #endif

@@ -41,7 +41,7 @@ struct task_handler {
 const struct task_handler *task_handler_find(const char *name);
 /* Handlers beside those of tasks.def: for test programs, before threads start. Borrowed for ever.
  */
-void task_handlers_add(const struct task_handler *handlers, size_t count);
+FOR_TESTS void task_handlers_add(const struct task_handler *handlers, size_t count);
 
 /* Why a task is to end. */
 enum task_stop {
