@@ -39,10 +39,9 @@ trap 'exit 143' INT TERM HUP
 sweep_leftovers() {
     local old owner
     for old in /tmp/tocsin-test-*; do
-        if [ -f "$old/owner" ]; then
-            owner=$(<"$old/owner")
-            is_running "$owner" || rm -rf "$old" 2>/dev/null || true
-        fi
+        [ -f "$old/owner" ] || continue
+        owner=$(<"$old/owner") || continue # another one sweeps it
+        [ -z "$owner" ] || is_running "$owner" || rm -rf "$old" 2>/dev/null || true
     done
 }
 
@@ -82,7 +81,7 @@ CONF
         >"$dir/postgres.log" 2>&1 &
     postgres_pid=$!
     disown
-    wait_for 30 "$postgres_pid" pg_answers "$dir" || {
+    wait_for 120 "$postgres_pid" pg_answers "$dir" || {
         cat "$dir/postgres.log" >&2
         die 'PostgreSQL did not start'
     }
@@ -98,10 +97,11 @@ start_redis() {
             --maxmemory-policy noeviction --daemonize no >"$dir/redis.log" 2>&1 &
         redis_pid=$!
         disown
-        if wait_for 10 "$redis_pid" redis_answers "$dir/redis.sock"; then
+        if wait_for 60 "$redis_pid" redis_answers "$dir/redis.sock"; then
             export TOCSIN_TEST_REDIS_TCP_URL=redis://127.0.0.1:$port/0
             return
         fi
+        stop_process "$redis_pid" KILL 5
     done
     cat "$dir/redis.log" >&2
     die "Redis did not start ($attempt attempts)"
