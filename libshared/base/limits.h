@@ -152,7 +152,6 @@
 #define LIMIT_CACHE_ENTRY_BYTES (256u << 10)
 #define LIMIT_CACHE_KEPT_BYTES ((size_t)16 << 20)   /* in the memory of one process */
 #define LIMIT_CACHE_WINDOW_BYTES ((size_t)32 << 20) /* kept by one process within one life time */
-#define LIMIT_CACHE_MS 250                          /* Redis answers a cache by then, or it rests */
 
 /* Repeated requests (Idempotency-Key) */
 #define LIMIT_IDEMPOTENCY_KEY_BYTES 255

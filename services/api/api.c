@@ -43,7 +43,7 @@ static enum status context_new(void *arg, void **out)
     if (st == ST_OK)
         st = redis_new(api->conf->redis_url, LIMIT_REDIS_COMMAND_MS, &ctx->redis, NULL);
     if (st == ST_OK)
-        st = redis_new(api->conf->redis_url, LIMIT_CACHE_MS, &ctx->fast, NULL);
+        st = redis_new(api->conf->redis_url, api->conf->cache_wait, &ctx->fast, NULL);
     if (st != ST_OK) {
         context_free(ctx);
         return st;

@@ -38,8 +38,9 @@ struct kit_api *kit_api_start(const char *database, const char *redis,
     if (o->forward_roles)
         kit_set_text(&c->forward_roles, o->forward_roles);
     c->api_port = 0;
-    if (o->has_no_cache)
-        c->cache_ttl = 0;
+    /* What is kept is there, however long a busy machine takes. */
+    c->cache_ttl = o->has_no_cache ? 0 : 300000;
+    c->cache_wait = KIT_PATIENCE_MS;
     c->anonymous_rate = o->anonymous_rate ? o->anonymous_rate : 100000;
     struct errbuf err = {""};
     void *state = NULL;

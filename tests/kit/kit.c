@@ -1,15 +1,19 @@
 /* The kit's databases, handles, rows and clock. */
 #include "tests/kit/kit.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "db/internal.h"
 #include "db/migrate.h"
 #include "gen/migrations.h"
 
@@ -47,6 +51,13 @@ struct db *kit_db_open(const char *conninfo)
     struct errbuf err = {{0}};
     if (db_new(conninfo, "tocsin-test", &db, &err) != ST_OK)
         give_up("db_new", err.text);
+    /* What the product may not take, the making of ten thousand rows for a test may. */
+    char *options = NULL;
+    if (asprintf(&options, "%s -c statement_timeout=%d", db->options, LIMIT_DB_STREAM_MS) < 0)
+        give_up("db_new", "no memory");
+    free(db->options);
+    db->options = options;
+    db->limit_ms = LIMIT_DB_STREAM_MS;
     return db;
 }
 
@@ -192,7 +203,7 @@ struct redis *kit_redis_open(const char *url)
     (void)signal(SIGPIPE, SIG_IGN);
     struct redis *r = NULL;
     struct errbuf err = {{0}};
-    if (redis_new(url, LIMIT_REDIS_COMMAND_MS, &r, &err) != ST_OK)
+    if (redis_new(url, KIT_PATIENCE_MS, &r, &err) != ST_OK)
         give_up("redis_new", err.text);
     return r;
 }
@@ -219,6 +230,53 @@ const char *kit_dir(void)
     if (mkdir(scratch, 0755) != 0)
         give_up(scratch, "mkdir failed");
     return scratch;
+}
+
+/* --- ports --- */
+
+enum { PORTS_FROM = 12000, PORT_RANGES = 200, PORT_RANGE = 40 };
+
+/* A socket that has the port; -1 when somebody else has it. */
+static int bind_port(int port)
+{
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        give_up("port", "no socket");
+    if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 1) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+/* The first port of a range stays bound: who has it has the range. freePort of tocsin.mjs knows. */
+static int range_of_our_own(void)
+{
+    for (int i = 0; i < PORT_RANGES; i++) {
+        const int first = PORTS_FROM + ((int)getpid() + i) % PORT_RANGES * PORT_RANGE;
+        if (bind_port(first) >= 0)
+            return first;
+    }
+    give_up("port", "all ranges are taken");
+    return 0;
+}
+
+int kit_port(void)
+{
+    static int first, given;
+    if (first == 0)
+        first = range_of_our_own();
+    for (int i = 1; i < PORT_RANGE; i++) {
+        const int port = first + 1 + given++ % (PORT_RANGE - 1), fd = bind_port(port);
+        if (fd < 0)
+            continue;
+        (void)close(fd);
+        return port;
+    }
+    give_up("port", "none is free");
+    return 0;
 }
 
 /* --- rows --- */

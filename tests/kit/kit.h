@@ -39,8 +39,11 @@ const char *kit_database_empty(void);
 const char *kit_redis(void);
 /* A folder of this program for files, removed with the servers. */
 const char *kit_dir(void);
+/* A TCP port of the loopback address that nobody else is given: below those that the kernel gives
+ * away, and from a range that this program alone has while it runs. Nobody listens on it. */
+int kit_port(void);
 
-/* Open handles; the caller frees them. */
+/* Open handles that are patient with a busy machine; the caller frees them. */
 struct db *kit_db_open(const char *conninfo);
 struct redis *kit_redis_open(const char *url);
 /* Runs SQL text that must succeed; printf-like (of the test's own literals only). */
@@ -64,6 +67,10 @@ void kit_clock_set(int64_t wall_us);
 void kit_clock_advance_ms(int64_t ms);
 /* Back to the system's. */
 void kit_clock_reset(void);
+
+/* How long to wait for what must come: a machine that is busy may take this long, and no test that
+ * passes does. */
+enum { KIT_PATIENCE_MS = 60000 };
 
 /* Waits (in real time) until the expression is true; false when `ms` have passed. */
 #define kit_wait(expression, ms)                                                 \

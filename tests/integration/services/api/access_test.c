@@ -52,14 +52,19 @@ static void revocation_is_everywhere_in_five_seconds(void **state)
     kit_reply_done(&made);
     assert_int_equal(me(b, by_logout.access), 200);
     assert_int_equal(me(b, key), 200);
-    const int64_t start_ms = kit_real_mono_ms();
     assert_int_equal(kit_status(a, "DELETE", path, by_logout.access, NULL), 204);
     assert_int_equal(kit_status(a, "DELETE", path, by_logout.access, NULL), 404);
     assert_int_equal(kit_status(a, "POST", "/api/v1/auth/logout", by_logout.access, NULL), 200);
     assert_int_equal(me(a, by_logout.access), 401);
     assert_int_equal(me(a, key), 401);
-    assert_true(kit_wait(me(b, by_logout.access) == 401 && me(b, key) == 401, 8000));
-    assert_true(kit_real_mono_ms() - start_ms < 5500);
+    /* Who was let in after that had asked within the five seconds: the answer may take longer. */
+    const int64_t revoked_ms = kit_real_mono_ms();
+    int64_t asked_ms = 0, let_in_ms = 0;
+    assert_true(kit_wait(
+        (asked_ms = kit_real_mono_ms(), me(b, by_logout.access) == 401 && me(b, key) == 401) ||
+            (let_in_ms = asked_ms, false),
+        KIT_PATIENCE_MS));
+    assert_true(let_in_ms - revoked_ms <= 5000);
     (void)user;
     kit_api_stop(a);
     kit_api_stop(b);
@@ -200,7 +205,7 @@ static void without_authentication_the_owner_is_everybody(void **state)
 
     /* as if it were bound to an outside address: reading only, and nothing about people */
     i->api->is_loopback = false;
-    assert_true(kit_wait(me(i, NULL) == 401, 8000));
+    assert_true(kit_wait(me(i, NULL) == 401, KIT_PATIENCE_MS));
     assert_int_equal(kit_status(i, "GET", "/api/v1/incidents", NULL, NULL), 200);
     assert_int_equal(kit_status(i, "GET", "/api/v1/api-keys", NULL, NULL), 401);
     assert_int_equal(kit_status(i, "POST", "/api/v1/api-keys", NULL, "{\"name\":\"a\"}"), 401);
@@ -220,19 +225,19 @@ static void stores_that_are_down_are_told_apart(void **state)
 {
     kit_api_user(db, &org, "dora", "viewer");
     struct kit_api *i = start();
-    assert_true(kit_wait(health_is(i, "healthy"), 5000));
+    assert_true(kit_wait(health_is(i, "healthy"), KIT_PATIENCE_MS));
     kit_api_stop(i);
 
     i = kit_api_start(database, redis_url,
                       &(struct kit_api_options){.redis = "unix:///nowhere/redis.sock"});
-    assert_true(kit_wait(health_is(i, "degraded"), 5000));
+    assert_true(kit_wait(health_is(i, "degraded"), KIT_PATIENCE_MS));
     assert_int_equal(me(i, kit_sign_in(i, "dora").access), 200);
     assert_int_equal(kit_status(i, "GET", "/readyz", NULL, NULL), 200);
     kit_api_stop(i);
 
     i = kit_api_start(database, redis_url,
                       &(struct kit_api_options){.database = "postgresql:///nowhere?host=/nowhere"});
-    assert_true(kit_wait(health_is(i, "unhealthy"), 5000));
+    assert_true(kit_wait(health_is(i, "unhealthy"), KIT_PATIENCE_MS));
     assert_int_equal(kit_status(i, "GET", "/health", NULL, NULL), 200);
     assert_int_equal(kit_status(i, "GET", "/readyz", NULL, NULL), 503);
     struct kit_reply r = kit_call(i, "POST", "/api/v1/auth/login", NULL,

@@ -170,12 +170,16 @@ static void a_changed_role_counts_everywhere_in_five_seconds(void **state)
     kit_reply_done(&made_key);
     assert_int_equal(kit_status(b, "GET", "/api/v1/users", mona.access, NULL), 200);
     assert_int_equal(kit_status(b, "GET", "/api/v1/users", key, NULL), 200);
-    const int64_t began_ms = kit_real_mono_ms();
     must(a, owner.access, &(struct row){"PATCH", path, "{\"role\":\"viewer\"}", 200, NULL});
-    assert_true(kit_wait(kit_status(b, "GET", "/api/v1/users", mona.access, NULL) == 401 &&
-                             kit_status(b, "GET", "/api/v1/users", key, NULL) == 403,
-                         8000));
-    assert_true(kit_real_mono_ms() - began_ms < 5500);
+    /* Who was let in after that had asked within the five seconds: the answer may take longer. */
+    const int64_t changed_ms = kit_real_mono_ms();
+    int64_t asked_ms = 0, let_in_ms = 0;
+    assert_true(kit_wait((asked_ms = kit_real_mono_ms(),
+                          kit_status(b, "GET", "/api/v1/users", mona.access, NULL) == 401 &&
+                              kit_status(b, "GET", "/api/v1/users", key, NULL) == 403) ||
+                             (let_in_ms = asked_ms, false),
+                         KIT_PATIENCE_MS));
+    assert_true(let_in_ms - changed_ms <= 5000);
     must(a, owner.access, &(struct row){"DELETE", path, NULL, 204, NULL});
     kit_api_stop(a);
     kit_api_stop(b);

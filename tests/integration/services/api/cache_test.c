@@ -62,7 +62,7 @@ static void a_list_is_kept_until_something_changes(void **state)
     (void)snprintf(path, sizeof(path), "/api/v1/checks/%s", kit_id(&id));
 
     /* What was read the first time is not read the second, by any process; 1 to 4 learn Redis. */
-    assert_true(kit_wait(str_eq(cached(a, anna.access, list, NULL), "hit"), 5000));
+    assert_true(kit_wait(str_eq(cached(a, anna.access, list, NULL), "hit"), KIT_PATIENCE_MS));
     struct kit_reply first = kit_call(a, "GET", list, anna.access, NULL);
     struct kit_reply second = kit_call(b, "GET", list, anna.access, NULL);
     assert_string_equal(kit_reply_header(&first, "X-Cache"), "hit");
@@ -217,7 +217,8 @@ static void no_read_after_a_write_is_older_than_it(void **state)
     assert_true(atomic_load(&race.reads) > 0);
     /* On a busy machine each read may have met a write: whether anything is kept is seen after it.
      */
-    assert_true(kit_wait(str_eq(cached(race.apis[0], race.bearer, list, NULL), "hit"), 5000));
+    assert_true(
+        kit_wait(str_eq(cached(race.apis[0], race.bearer, list, NULL), "hit"), KIT_PATIENCE_MS));
     for (size_t i = 0; i < WRITERS; i++)
         assert_int_equal(atomic_load(&race.acknowledged[i]), WRITES);
     for (size_t i = 0; i < ARRAY_LEN(race.apis); i++)
@@ -233,7 +234,7 @@ static void lists_go_on_without_redis(void **state)
     const struct uuid id = kit_check(db, &org, "alone");
     char path[128];
     (void)snprintf(path, sizeof(path), "/api/v1/checks/%s", kit_id(&id));
-    assert_true(kit_wait(str_eq(cached(api, anna.access, list, NULL), "hit"), 5000));
+    assert_true(kit_wait(str_eq(cached(api, anna.access, list, NULL), "hit"), KIT_PATIENCE_MS));
     redis_server_kill(&server);
     assert_string_equal(cached(api, anna.access, list, NULL), "hit"); /* this process's own */
     assert_string_equal(cached(api, anna.access, "/api/v1/checks?per_page=98", NULL), "miss");

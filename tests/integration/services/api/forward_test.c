@@ -120,7 +120,7 @@ static void a_user_of_the_proxy_has_no_password(void **state)
                              kit_reply_done(&g);
                              g.status == 403;
                          }),
-                         8000));
+                         KIT_PATIENCE_MS));
     kit_api_stop(i);
 }
 
