@@ -64,7 +64,7 @@ struct kit_reply kit_http(const struct kit_request *q)
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 20000L);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 60000L);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);

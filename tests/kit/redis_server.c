@@ -1,19 +1,17 @@
 /* Private Redis servers as child processes. */
 #include "tests/kit/redis_server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/kit/kit.h"
 
-enum { START_MS = 20000, CALL_MS = 1000, PATH_BYTES = 640 };
+enum { CALL_MS = 5000, PATH_BYTES = 640 };
 
 static void give_up(const char *what, const char *why)
 {
@@ -35,25 +33,12 @@ void redis_server_init(struct redis_server *s, const char *name)
     (void)snprintf(s->url, sizeof(s->url), "unix://%s/s", s->dir);
 }
 
-/* A port that was free a moment ago. */
-static int free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(at);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-        give_up("port", "none to be had");
-    (void)close(fd);
-    return ntohs(at.sin_port);
-}
-
 void redis_server_init_node(struct redis_server *s, const char *name)
 {
     init(s, name);
     s->is_cluster = true;
-    s->port = free_port();
-    s->bus_port = free_port();
+    s->port = kit_port();
+    s->bus_port = kit_port();
     (void)snprintf(s->url, sizeof(s->url), "redis://127.0.0.1:%d", s->port);
 }
 
@@ -116,7 +101,7 @@ void redis_server_start(struct redis_server *s)
     AUTO_REDIS r = NULL;
     if (redis_new(s->url, CALL_MS, &r, &err) != ST_OK)
         give_up(s->url, err.text);
-    if (!kit_wait(answers(r), START_MS))
+    if (!kit_wait(answers(r), KIT_PATIENCE_MS))
         give_up(s->dir, "redis-server does not answer; its log is there");
 }
 

@@ -53,7 +53,7 @@ static void test_tail_ends_on_a_signal(void **state)
                        "wait $p",
                        go, signals[i]);
         FILE *tail = program_begin(args);
-        assert_true(kit_wait(is_followed(f), 10000));
+        assert_true(kit_wait(is_followed(f), KIT_PATIENCE_MS));
         FILE *mark = fopen(go, "we");
         assert_non_null(mark);
         (void)fclose(mark);
@@ -87,7 +87,7 @@ static void test_top_on_a_terminal(void **state)
     char args[1024];
     (void)snprintf(
         args, sizeof(args),
-        "--version; while printf q; do sleep 0.1; done 2>&- | timeout 20 script -qec \"stty cols 30 rows 12; "
+        "--version; while printf q; do sleep 0.1; done 2>&- | timeout 100 script -qec \"stty cols 30 rows 12; "
         "TOCSIN_REDIS_URL='%s' '%s/tocsin' top; stty -a\" /dev/null",
         kit_redis(), getenv("TOCSIN_TEST_BIN"));
     assert_int_equal(program_finish(program_begin(args)), 0);

@@ -209,7 +209,9 @@ static void test_idle_connection_stays(void **state)
 
 static void test_session_settings(void **state)
 {
-    AUTO_DB db = kit_db_open(conninfo);
+    struct db *made = NULL; /* not the kit's: it has more patience */
+    assert_ok(db_new(conninfo, "tocsin-test", &made, NULL));
+    AUTO_DB db = made;
     AUTO_FREE char *zone = kit_sql_text(db, "SHOW TimeZone");
     AUTO_FREE char *limit = kit_sql_text(db, "SHOW statement_timeout");
     AUTO_FREE char *name = kit_sql_text(db, "SHOW application_name");
@@ -354,8 +356,9 @@ static void test_require(void **state)
         assert_string_equal(text, "row 1 2");
         const int64_t pid = kit_sql_i64(db, "SELECT pg_backend_pid()");
         kit_sql(other, "SELECT pg_terminate_backend(%d)", (int)pid);
-        assert_true(kit_wait(
-            db_ping(db) == ST_OK && kit_sql_i64(db, "SELECT pg_backend_pid()") != pid, 5000));
+        assert_true(
+            kit_wait(db_ping(db) == ST_OK && kit_sql_i64(db, "SELECT pg_backend_pid()") != pid,
+                     KIT_PATIENCE_MS));
     }
     assert_ok(db_require(db, ""));
     AUTO_FREE char *text = kit_sql_text(db, "%s", setting);

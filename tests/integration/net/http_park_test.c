@@ -168,7 +168,7 @@ static void ask(const char *path)
 
 static bool parked_are(int64_t n)
 {
-    return kit_wait(atomic_load(&http_metric_parked.value) == n, 5000);
+    return kit_wait(atomic_load(&http_metric_parked.value) == n, KIT_PATIENCE_MS);
 }
 
 static void test_wake(void **state)
@@ -219,8 +219,8 @@ static void test_park_again(void **state)
     struct uuid a = key_of(KEY_A);
     struct uuid b = key_of(KEY_B);
     begin(&peers[0], "/park/" KEY_A "/twice");
-    assert_true(kit_wait(http_wake(server, &a, "1", 1) == 1, 5000));
-    assert_true(kit_wait(http_wake(server, &b, "2", 1) == 1, 5000));
+    assert_true(kit_wait(http_wake(server, &a, "1", 1) == 1, KIT_PATIENCE_MS));
+    assert_true(kit_wait(http_wake(server, &b, "2", 1) == 1, KIT_PATIENCE_MS));
     end(&peers[0]);
     assert_non_null(strstr(reply.body, "\"data\":\"2\""));
 }
@@ -251,7 +251,7 @@ static void test_parked_client_gone(void **state)
     assert_true(parked_are(1));
     peer_close(&peers[0]);
     assert_int_equal(http_wake(server, &a, "x", 1), 1);
-    assert_true(kit_wait(atomic_load(&http_metric_in_flight.value) == 0, 5000));
+    assert_true(kit_wait(atomic_load(&http_metric_in_flight.value) == 0, KIT_PATIENCE_MS));
 }
 
 static void test_queue_full(void **state)
@@ -259,10 +259,10 @@ static void test_queue_full(void **state)
     char text[16];
     for (int i = 0; i < HANDLERS; i++)
         begin(&peers[i], "/block");
-    assert_true(kit_wait(atomic_load(&blocked) == HANDLERS, 5000));
+    assert_true(kit_wait(atomic_load(&blocked) == HANDLERS, KIT_PATIENCE_MS));
     for (int i = 0; i < QUEUE_MAX; i++)
         begin(&peers[HANDLERS + i], "/block");
-    assert_true(kit_wait(atomic_load(&http_metric_queued.value) == QUEUE_MAX, 5000));
+    assert_true(kit_wait(atomic_load(&http_metric_queued.value) == QUEUE_MAX, KIT_PATIENCE_MS));
 
     ask("/plain");
     assert_int_equal(reply.status, 503);
@@ -289,7 +289,7 @@ static void test_stop(void **state)
     assert_true(parked_are(2));
     for (int i = 2; i < 2 + HANDLERS; i++)
         begin(&peers[i], "/block");
-    assert_true(kit_wait(atomic_load(&blocked) == HANDLERS, 5000));
+    assert_true(kit_wait(atomic_load(&blocked) == HANDLERS, KIT_PATIENCE_MS));
     for (int i = 0; i < HANDLERS; i++)
         (void)sem_post(&gate);
     http_stop(server, 5000);
@@ -323,10 +323,10 @@ static void test_stop_without_grace(void **state)
     for (int i = 0; i < HANDLERS + 1; i++)
         begin(&peers[i], "/block");
     assert_true(kit_wait(
-        atomic_load(&blocked) == HANDLERS && atomic_load(&http_metric_queued.value) == 1, 5000));
+        atomic_load(&blocked) == HANDLERS && atomic_load(&http_metric_queued.value) == 1, KIT_PATIENCE_MS));
     for (int i = 0; i < HANDLERS; i++)
         begin(&peers[HANDLERS + 1 + i], "/park/" KEY_A "/plain");
-    assert_true(kit_wait(atomic_load(&http_metric_queued.value) == 1 + HANDLERS, 5000));
+    assert_true(kit_wait(atomic_load(&http_metric_queued.value) == 1 + HANDLERS, KIT_PATIENCE_MS));
     pthread_t opener;
     assert_int_equal(pthread_create(&opener, NULL, open_gate, server), 0);
     http_stop(server, 0);

@@ -254,9 +254,9 @@ static void test_draining(void **state)
     peer_read(&idle, false, &sf.reply);
     open_narrow(&busy);
     send_head(&busy, &begun);
-    assert_true(kit_wait(atomic_load(&sf.server->active) == 1, 10000));
+    assert_true(kit_wait(atomic_load(&sf.server->active) == 1, KIT_PATIENCE_MS));
     assert_int_equal(pthread_create(&stopper, NULL, stop_server, sf.server), 0);
-    assert_true(kit_wait(atomic_load(&sf.server->is_stopping), 5000));
+    assert_true(kit_wait(atomic_load(&sf.server->is_stopping), KIT_PATIENCE_MS));
 
     send_head(&idle, &late);
     assert_int_equal(send_part(&idle, late.bytes, false), late.bytes);

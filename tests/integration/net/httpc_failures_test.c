@@ -161,8 +161,8 @@ static void too_many_are_refused_and_cancelled_ones_end_once(void **state)
         httpc_cancel(c, ids[i]);
     }
     httpc_cancel(c, 4711);
-    assert_true(kit_wait(atomic_load(&cancelled) == 4, 5000));
-    assert_true(kit_wait(httpc_running(c) == 4, 5000));
+    assert_true(kit_wait(atomic_load(&cancelled) == 4, KIT_PATIENCE_MS));
+    assert_true(kit_wait(httpc_running(c) == 4, KIT_PATIENCE_MS));
     httpc_stop(c);
     assert_int_equal(atomic_load(&ended), 8);
     assert_int_equal(atomic_load(&cancelled), 8);
@@ -177,7 +177,7 @@ static void many_at_once(void **state)
     struct httpc_request r = hf_request(url);
     for (int i = 0; i < 150; i++)
         assert_ok(httpc_submit(c, &r, count_end, NULL, NULL));
-    assert_true(kit_wait(atomic_load(&ended) == 150, 20000));
+    assert_true(kit_wait(atomic_load(&ended) == 150, KIT_PATIENCE_MS));
     assert_int_equal(httpc_running(c), 0);
     httpc_stop(c);
 }
@@ -194,7 +194,7 @@ static void later_runs_later_or_at_the_stop(void **state)
     int64_t before = kit_real_mono_ms();
     assert_ok(httpc_later(c, 30, set_flag, &soon));
     assert_ok(httpc_later(c, 3600000, set_flag, &late));
-    assert_true(kit_wait(atomic_load(&soon) == 1, 5000));
+    assert_true(kit_wait(atomic_load(&soon) == 1, KIT_PATIENCE_MS));
     assert_true(kit_real_mono_ms() - before >= 29);
     assert_int_equal(atomic_load(&late), 0);
     httpc_stop(c);

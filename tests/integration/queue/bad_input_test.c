@@ -277,7 +277,7 @@ static void test_mended(void **state)
         assert_ok(queue_fetch(f->q, f->r, "a", 10, 20, &f->batch));
     assert_ok(redis_do(f->r, NULL, "DEL", PREFIX "p2"));
     put(f, &job);
-    assert_true(kit_wait(fetch(f, "a", 10) == 1, 1000));
+    assert_true(kit_wait(fetch(f, "a", 10) == 1, KIT_PATIENCE_MS));
 }
 
 /* A group or a chain that leads nowhere does not keep its job from ending. */

@@ -1,65 +1,22 @@
 /* One connection object on a Redis Cluster of three nodes: each call finds its queue. */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/rand.h"
 #include "base/str.h"
 #include "queue/control.h"
 #include "queue/group.h"
 #include "queue/inspect.h"
 #include "redis/cluster.h"
 #include "tests/kit/queue.h"
+#include "tests/kit/redis_server.h"
 
-enum { NODES = 3, START_MS = 20000 };
+enum { NODES = 3, START_MS = KIT_PATIENCE_MS };
 
-static pid_t pids[NODES];
-static int ports[NODES];
+static struct redis_server nodes[NODES];
 
 static struct redis *open_node(int i)
 {
-    char url[64];
-    (void)snprintf(url, sizeof(url), "redis://127.0.0.1:%d", ports[i]);
-    return kit_redis_open(url);
-}
-
-static void start_node(int i)
-{
-    char port[16], file[32];
-    /* The cluster's own port is 10,000 above; both below those that the system gives away. */
-    ports[i] = 10000 + (int)rand_below(10000);
-    (void)snprintf(port, sizeof(port), "%d", ports[i]);
-    (void)snprintf(file, sizeof(file), "nodes-%d.conf", ports[i]);
-    pids[i] = fork();
-    assert_true(pids[i] >= 0);
-    if (pids[i] > 0)
-        return;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!freopen("/dev/null", "w", stdout))
-        _exit(126);
-    (void)execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1",
-                 "--cluster-enabled", "yes", "--cluster-config-file", file, "--dir", kit_dir(),
-                 "--save", "", "--appendonly", "no", (char *)NULL);
-    _exit(127);
-}
-
-static bool answers(int i)
-{
-    AUTO_REDIS r = open_node(i);
-    return redis_ping(r) == ST_OK;
-}
-
-/* False when its port was taken: it has ended. */
-static bool has_started(int i)
-{
-    bool has_ended = false;
-    start_node(i);
-    assert_true(
-        kit_wait((has_ended = waitpid(pids[i], NULL, WNOHANG) == pids[i]) || answers(i), START_MS));
-    return !has_ended;
+    return kit_redis_open(nodes[i].url);
 }
 
 static bool is_whole(int i)
@@ -73,8 +30,10 @@ static bool is_whole(int i)
 static int start_cluster(void **state)
 {
     for (int i = 0; i < NODES; i++) {
-        for (int tries = 0; !has_started(i); tries++)
-            assert_true(tries < 10);
+        char name[24];
+        (void)snprintf(name, sizeof(name), "node-%d", i);
+        redis_server_init_node(&nodes[i], name);
+        redis_server_start(&nodes[i]);
         AUTO_REDIS r = open_node(i);
         char from[16], to[16], epoch[16];
         (void)snprintf(from, sizeof(from), "%d", REDIS_SLOTS * i / NODES);
@@ -85,9 +44,10 @@ static int start_cluster(void **state)
     }
     AUTO_REDIS first = open_node(0);
     for (int i = 1; i < NODES; i++) {
-        char port[16];
-        (void)snprintf(port, sizeof(port), "%d", ports[i]);
-        assert_ok(redis_do(first, NULL, "CLUSTER", "MEET", "127.0.0.1", port));
+        char port[16], bus_port[16];
+        (void)snprintf(port, sizeof(port), "%d", nodes[i].port);
+        (void)snprintf(bus_port, sizeof(bus_port), "%d", nodes[i].bus_port);
+        assert_ok(redis_do(first, NULL, "CLUSTER", "MEET", "127.0.0.1", port, bus_port));
     }
     for (int i = 0; i < NODES; i++)
         assert_true(kit_wait(is_whole(i), START_MS));
@@ -96,12 +56,8 @@ static int start_cluster(void **state)
 
 static int stop_cluster(void **state)
 {
-    for (int i = 0; i < NODES; i++) {
-        if (pids[i] > 0) {
-            (void)kill(pids[i], SIGKILL);
-            (void)waitpid(pids[i], NULL, 0);
-        }
-    }
+    for (int i = 0; i < NODES; i++)
+        redis_server_kill(&nodes[i]);
     return 0;
 }
 

@@ -11,7 +11,7 @@
 #include "tests/kit/kit.h"
 #include "tests/kit/redis_server.h"
 
-enum { NODES = 3, READY_MS = 20000, LEASE_MS = 10000, JOBS = 20 };
+enum { NODES = 3, READY_MS = KIT_PATIENCE_MS, LEASE_MS = 600000, JOBS = 20 };
 
 static struct {
     struct redis_server server[NODES];

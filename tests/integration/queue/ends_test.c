@@ -82,7 +82,7 @@ static void must_hear(struct redis *r, const struct uuid *id, const char *rest)
     char text[UUID_TEXT_BYTES];
     AUTO_REPLY message = NULL;
     uuid_format(id, text);
-    assert_ok(redis_next(r, 5000, &message));
+    assert_ok(redis_next(r, KIT_PATIENCE_MS, &message));
     assert_true(str_starts(message->element[2]->str, text));
     assert_string_equal(message->element[2]->str + strlen(text) + 1, rest);
 }

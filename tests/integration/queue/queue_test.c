@@ -256,7 +256,7 @@ static void test_done_is_published(void **state)
     assert_ok(redis_subscribe(other, "kit:done"));
     assert_ok(queue_publish_done(f->r, "kit:done", &id, "{\"a\":1}", 7));
     AUTO_REPLY message = NULL;
-    assert_ok(redis_next(other, 2000, &message));
+    assert_ok(redis_next(other, KIT_PATIENCE_MS, &message));
     AUTO_BUF wanted;
     buf_init(&wanted, 256);
     buf_printf(&wanted, "%s {\"a\":1}", text);

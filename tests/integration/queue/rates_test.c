@@ -49,7 +49,7 @@ static void test_keys_have_rates_of_their_own(void **state)
         for (size_t k = 0; k < ARRAY_LEN(want); k++) {
             int64_t off_ms = page.jobs[i].due_at_ms - now - 60000LL * want[k].minutes;
             found[k] |= str_eq(page.jobs[i].job.key, want[k].key) && off_ms > -1000 &&
-                        off_ms < 5000;
+                        off_ms < 50000;
         }
         assert_int_equal(page.jobs[i].job.attempt, 1); /* waiting is no attempt */
     }
@@ -127,9 +127,8 @@ static void test_grant_is_used(void **state)
                              got += fetch(f, "a", 10);
                              got == 4;
                          }),
-                         10000));
+                         KIT_PATIENCE_MS));
     assert_true(kit_real_mono_ms() - began >= 550);
-    assert_true(kit_real_mono_ms() - began < 5000);
 }
 
 static void test_rules_are_listed(void **state)

@@ -7,7 +7,7 @@
 
 #include "tests/integration/queue/fixture.h"
 
-enum { LEASE_MS = 10000, SHORT_LEASE_MS = 50 };
+enum { LEASE_MS = 600000, SHORT_LEASE_MS = 50 };
 
 /* Housekeeping until something was moved: the reaper takes turns and leaves fresh entries alone. */
 static bool maintained(struct queue_fixture *f)
@@ -30,8 +30,8 @@ static void test_dead_consumer_is_reaped(void **state)
     assert_int_equal(fx_fetch(f, "dead", 120), 120);
     assert_stats(f, 0, 150, 0, 0);
 
-    assert_true(kit_wait(maintained(f), 5000));
-    assert_true(kit_wait(fx_stats(f).pending == 30, 5000));
+    assert_true(kit_wait(maintained(f), KIT_PATIENCE_MS));
+    assert_true(kit_wait(fx_stats(f).pending == 30, KIT_PATIENCE_MS));
     assert_stats(f, 120, 30, 0, 0);
     assert_int_equal(fx_fetch(f, "alive", 200), 120);
     assert_int_equal(f->batch.jobs[0].deliveries, 2);
@@ -60,7 +60,7 @@ static void test_orphan_comes_first(void **state)
     assert_int_equal(fx_fetch(f, "dead", 1), 1);
     for (int i = 0; i < 100; i++)
         fx_put(f, 3);
-    assert_true(kit_wait(maintained(f), 5000));
+    assert_true(kit_wait(maintained(f), KIT_PATIENCE_MS));
     assert_int_equal(fx_fetch(f, "alive", 15), 15);
     bool is_there = false;
     for (size_t i = 0; i < f->batch.count; i++) {
@@ -100,7 +100,7 @@ static void test_flushall_in_between(void **state)
     assert_ok(redis_do(f->r, NULL, "FLUSHALL"));
     /* Ids of a new stream begin anew, with the millisecond: not within the same one. */
     int64_t now = clock_wall_ms();
-    assert_true(kit_wait(clock_wall_ms() > now, 1000));
+    assert_true(kit_wait(clock_wall_ms() > now, KIT_PATIENCE_MS));
     struct uuid id = fx_put(f, 1);
     /* The group is made again, and from the beginning: what was added before it is fetched. */
     assert_int_equal(fx_fetch(f, "a", 10), 1);
@@ -122,7 +122,7 @@ static void wait_until_blocked(struct redis *r)
                                    assert_ok(redis_do(r, &info, "INFO", "clients"));
                                    strstr(info->str, "blocked_clients:1") != NULL;
                                }),
-                               5000);
+                               KIT_PATIENCE_MS);
     assert_true(is_blocked);
 }
 
@@ -146,7 +146,7 @@ static void test_flush_while_blocked(void **state)
     struct queue_fixture *f = *state;
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, flush_and_put, NULL), 0);
-    int64_t deadline = kit_real_mono_ms() + 10000;
+    int64_t deadline = kit_real_mono_ms() + KIT_PATIENCE_MS;
     while (f->batch.count == 0 && kit_real_mono_ms() < deadline)
         assert_ok(queue_fetch(f->q, f->r, "a", 10, 3000, &f->batch));
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -171,7 +171,7 @@ static void fetch_and_lose(struct queue_fixture *f)
     assert_ok(redis_do(f->r, &id, "CLIENT", "ID"));
     (void)snprintf(text, sizeof(text), "%lld", id->integer);
     assert_int_equal(pthread_create(&thread, NULL, kill_when_blocked, text), 0);
-    assert_status(ST_UNAVAILABLE, queue_fetch(f->q, f->r, "a", 10, 10000, &f->batch));
+    assert_status(ST_UNAVAILABLE, queue_fetch(f->q, f->r, "a", 10, KIT_PATIENCE_MS, &f->batch));
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
@@ -191,7 +191,7 @@ static void test_lost_reply_is_asked_for_again(void **state)
     fetch_and_lose(f);
     fx_put(f, 1);
     /* Exactly the lost ones, in pieces if need be; never the one that we hold. */
-    assert_true(kit_wait(queue_fetch(f->q, f->r, "a", 2, 0, &f->batch) == ST_OK, 5000));
+    assert_true(kit_wait(queue_fetch(f->q, f->r, "a", 2, 0, &f->batch) == ST_OK, KIT_PATIENCE_MS));
     assert_int_equal(f->batch.count, 2);
     assert_true(uuid_eq(&f->batch.jobs[0].id, &lost[0]));
     assert_true(uuid_eq(&f->batch.jobs[1].id, &lost[1]));

@@ -213,7 +213,7 @@ static void each_change_has_its_actor(void **state)
     /* a lost connection forgets nothing */
     kit_sql(d, "SELECT 1");
     assert_status(ST_UNAVAILABLE, db_exec(d, "SELECT pg_terminate_backend(pg_backend_pid())"));
-    assert_true(kit_wait(db_ping(d) == ST_OK, 5000));
+    assert_true(kit_wait(db_ping(d) == ST_OK, KIT_PATIENCE_MS));
     assert_ok(rename_org(d, "n6", arena));
     must_be("n6", "it's two api_key -");
 

@@ -24,13 +24,13 @@ static void test_leases(void **state)
     struct lease_view a, b;
     assert_ok(lease_renew(fx.db, "a", 60000, &a));
     assert_true(a.alive == 1 && count_mine(&a) == 0 && a.is_free[0] && a.next_free_ms == -1);
-    assert_true(a.now_us > clock_wall_us() - 5000000 && a.now_us < clock_wall_us() + 5000000);
+    assert_true(a.now_us > clock_wall_us() - 60000000 && a.now_us < clock_wall_us() + 60000000);
     assert_ok(lease_acquire(fx.db, "a", 60000, all, &a));
     assert_true(count_mine(&a) == 16 && a.epoch[7] == 1);
 
     assert_ok(lease_renew(fx.db, "b", 60000, &b));
     assert_true(b.alive == 2 && count_mine(&b) == 0 && !b.is_free[0]);
-    assert_true(b.next_free_ms > 50000 && b.next_free_ms <= 60000);
+    assert_true(b.next_free_ms > 0 && b.next_free_ms <= 60000);
     assert_ok(lease_acquire(fx.db, "b", 60000, all, &b)); /* nothing is free */
     assert_int_equal(count_mine(&b), 0);
 

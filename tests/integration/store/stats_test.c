@@ -136,7 +136,7 @@ static void roll_up(int64_t until_us)
     int64_t want_us = (until_us - 10 * MINUTE_US) / HOUR_US * HOUR_US;
     /* Other programs of the same server may have older transactions. */
     assert_true(kit_wait(rollups_run(db, until_us, RESULTS_MS) == ST_OK && hours_to_us() >= want_us,
-                         10000));
+                         KIT_PATIENCE_MS));
     assert_true(hours_to_us() == want_us);
 }
 

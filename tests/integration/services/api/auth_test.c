@@ -328,7 +328,7 @@ static void guessing_gets_slower(void **state)
     assert_true(
         kit_wait(kit_status(i, "POST", "/api/v1/auth/login", NULL,
                             "{\"username\":\"gus\",\"password\":\"" KIT_PASSWORD "\"}") == 200,
-                 3000));
+                 KIT_PATIENCE_MS));
     kit_api_stop(i);
 }
 

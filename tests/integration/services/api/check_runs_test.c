@@ -146,7 +146,7 @@ static int teardown(void **state)
 static void set_mode(enum mode mode)
 {
     atomic_store(&worker_mode, (int)mode);
-    assert_true(kit_wait(atomic_load(&worker_idles) == (mode == MODE_IDLE), 5000));
+    assert_true(kit_wait(atomic_load(&worker_idles) == (mode == MODE_IDLE), KIT_PATIENCE_MS));
 }
 
 static struct kit_reply run_stored(enum mode mode)
@@ -300,9 +300,9 @@ static int64_t subscribers(struct redis *r)
 static void test_subscription_comes_back(void **state)
 {
     AUTO_REDIS r = kit_redis_open(kit_redis());
-    assert_true(kit_wait(subscribers(r) == 1, 5000));
+    assert_true(kit_wait(subscribers(r) == 1, KIT_PATIENCE_MS));
     assert_ok(redis_do(r, NULL, "CLIENT", "KILL", "TYPE", "pubsub"));
-    assert_true(kit_wait(subscribers(r) == 1, 5000));
+    assert_true(kit_wait(subscribers(r) == 1, KIT_PATIENCE_MS));
     struct kit_reply reply = run_adhoc(MODE_GOOD, adhoc_body);
     assert_int_equal(reply.status, 200);
     kit_reply_done(&reply);
@@ -400,7 +400,7 @@ static void test_a_thousand_callers_wait(void **state)
     const int64_t idle = threads();
     for (int i = 0; i < CALLERS; i++)
         callers[i] = (struct pollfd){.fd = call_run(&slow), .events = POLLIN};
-    assert_true(kit_wait(waiting(q, r) == left + CALLERS, 20000));
+    assert_true(kit_wait(waiting(q, r) == left + CALLERS, KIT_PATIENCE_MS));
     assert_int_equal(threads(), idle);
     for (int i = 0; i < 20; i++)
         assert_int_equal(kit_status(api, "GET", "/api/v1/checks", me.access, NULL), 200);

@@ -93,7 +93,7 @@ static void confirm(const char *bearer, const char *secret, struct kit_reply *co
 static void from_enrolment_to_removal(void **state)
 {
     const struct uuid id = kit_api_user(db, &org, "tina", "viewer");
-    assert_true(kit_wait(has_time_left(), 10000));
+    assert_true(kit_wait(has_time_left(), KIT_PATIENCE_MS));
     const struct kit_tokens t = kit_sign_in(api, "tina");
     call_must(t.access, "/api/v1/users/me/totp/confirm", "{\"code\":\"000000\"}", 409,
               "TOTP_NOT_BEGUN");
@@ -168,7 +168,7 @@ static void from_enrolment_to_removal(void **state)
 static void guessing_codes_is_slow(void **state)
 {
     kit_api_user(db, &org, "gerd", "viewer");
-    assert_true(kit_wait(has_time_left(), 10000));
+    assert_true(kit_wait(has_time_left(), KIT_PATIENCE_MS));
     const struct kit_tokens t = kit_sign_in(api, "gerd");
     struct kit_reply begun = kit_call(api, "POST", totp_path, t.access, password), codes;
     confirm(t.access, kit_reply_text(&begun, "secret"), &codes);
@@ -304,7 +304,7 @@ static void the_use_of_a_key_is_noted(void **state)
     assert_int_equal(used_count(), 0);
     assert_int_equal(kit_status(api, "GET", "/api/v1/users/me", kit_reply_text(&key, "key"), NULL),
                      200);
-    assert_true(kit_wait(used_count() == 1, 8000));
+    assert_true(kit_wait(used_count() == 1, KIT_PATIENCE_MS));
     kit_reply_done(&key);
 }
 

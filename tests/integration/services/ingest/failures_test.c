@@ -68,6 +68,10 @@ static void without_postgresql_it_says_so(void **state)
     kit_sql(other, "ALTER DATABASE %s ALLOW_CONNECTIONS false", name);
     kit_sql(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'",
             name);
+    /* They were asked to end; until they have, they answer. */
+    assert_true(kit_wait(
+        kit_sql_i64(other, "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s'", name) == 0,
+        WAIT_MS));
     AUTO_BUF reply;
     buf_init(&reply, 1 << 20);
     char key[API_KEY_BYTES];

@@ -3,11 +3,9 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,17 +17,6 @@
 struct ingest_fixture fx;
 
 /* --- the daemon --- */
-
-static int free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(a);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
-                getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
 
 static void exec_daemon(int port, const char *crash_at, const char *database_url)
 {
@@ -71,7 +58,7 @@ long fx_ask(int port, const char *path, const char *key, const void *body, size_
     (void)curl_easy_setopt(c, CURLOPT_URL, url);
     (void)curl_easy_setopt(c, CURLOPT_PROXY, "");
     (void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, 10000L);
+    (void)curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, 60000L);
     (void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     (void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep);
     (void)curl_easy_setopt(c, CURLOPT_WRITEDATA, reply);
@@ -96,7 +83,7 @@ long fx_get_status(int port, const char *path)
 
 static struct daemon_run start_with(const char *crash_at, const char *database_url)
 {
-    struct daemon_run d = {.port = free_port()};
+    struct daemon_run d = {.port = kit_port()};
     d.pid = fork();
     if (d.pid == 0)
         exec_daemon(d.port, crash_at, database_url);

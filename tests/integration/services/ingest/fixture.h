@@ -6,7 +6,7 @@
 #include "store/api_keys.h"
 #include "tests/kit/kit.h"
 
-enum { WAIT_MS = 15000, ARENA_BYTES = 16 << 20 };
+enum { WAIT_MS = KIT_PATIENCE_MS, ARENA_BYTES = 16 << 20 };
 
 struct daemon_run {
     pid_t pid;

@@ -144,10 +144,15 @@ static void a_deleted_host_is_noticed(void **state)
     assert_int_equal(fx_post(fx_body_at("doomed", fx_time_text(20), 1), 202), 5);
     assert_true(kit_wait(fx_is_drained(), WAIT_MS));
     kit_sql(fx.db, "DELETE FROM hosts WHERE slug = 'doomed'");
-    /* A new series meets the missing host at once; then the next try registers it anew. */
+    /* A new series meets the missing host at once; then the next try registers it anew. Where the
+     * host was forgotten meanwhile (LIMIT_METRIC_CACHE_MS), the first does. */
     const char *body = "{\"agent_id\":\"doomed\",\"metrics\":[{\"metric_type\":\"a\","
                        "\"metric_name\":\"new\",\"value\":1}]}";
-    (void)fx_post(body, 503);
+    AUTO_BUF reply;
+    buf_init(&reply, 1 << 20);
+    const long first = fx_post_key(fx.key, body, &reply);
+    if (first != 503 && first != 202)
+        fail_msg("%ld: %s", first, buf_cstr(&reply));
     assert_int_equal(fx_post(body, 202), 1);
     assert_true(kit_wait(COUNT("scrapes") >= 1, WAIT_MS));
 }

@@ -10,7 +10,7 @@
 #define KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define RAW "0123456789abcdef0123456789abcdef"
 #define SECRET "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-enum { SOON_MS = 10000, SMTP_TIMEOUT_MS = 1500 };
+enum { SOON_MS = KIT_PATIENCE_MS, SMTP_TIMEOUT_MS = 1500 };
 
 /* A notifier of our own, in this process: its metrics register once, so there is one at a time and
  * each test starts it anew with other settings. */

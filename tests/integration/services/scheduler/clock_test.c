@@ -71,8 +71,8 @@ static void test_clock_of_the_database(void **state)
         (void)fx_make_check("every 1 second");
     pid_t pids[] = {fx_start_scheduler(), fx_start_scheduler()};
     char one[16];
-    assert_true(kit_wait(fx_owners() == 2 && fx_smallest_share() == 8, 10000));
-    assert_true(kit_wait(fx_count_of(NULL) > CHECKS, 10000));
+    assert_true(kit_wait(fx_owners() == 2 && fx_smallest_share() == 8, KIT_PATIENCE_MS));
+    assert_true(kit_wait(fx_count_of(NULL) > CHECKS, KIT_PATIENCE_MS));
     const size_t first = fx_count_of(NULL);
     size_t most = 0;
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -84,8 +84,8 @@ static void test_clock_of_the_database(void **state)
         /* Every shard goes on. */
         (void)snprintf(one, sizeof(one), "%d", (int)pids[0]);
         if (steps[i].dies)
-            assert_true(kit_wait(leased_of(one) == 16, 5000));
-        assert_true(kit_wait(fx_count_of(NULL) >= before + (size_t)2 * CHECKS, 10000));
+            assert_true(kit_wait(leased_of(one) == 16, KIT_PATIENCE_MS));
+        assert_true(kit_wait(fx_count_of(NULL) >= before + (size_t)2 * CHECKS, KIT_PATIENCE_MS));
         const int64_t took_ms = kit_real_mono_ms() - began_ms;
         /* … at its pace: what was on its way comes on top, and what is up to ten seconds late,
          * perhaps only after the next step. */

@@ -87,14 +87,14 @@ static void test_edits_are_seen(void **state)
     make_schedule("each", "allow", &each);
     uuid_format(&each, each_text);
     pid_t pid = fx_start_scheduler(); /* one is loaded, the others come with the log of changes */
-    assert_true(kit_wait(fx_shards_leased() == 16, 10000));
+    assert_true(kit_wait(fx_shards_leased() == 16, KIT_PATIENCE_MS));
     make_schedule("single", "skip", &single);
     (void)make_check_named("every 1 second", often);
     (void)make_check_named("CRON_TZ=Europe/Berlin 0 0 29 2 *", rare);
-    assert_true(kit_wait(fx_count_of(rare) == 1, 5000)); /* a new check runs at once */
-    assert_true(kit_wait(fx_count_of(often) >= 2, 10000));
-    assert_true(kit_wait(jobs_of("each") >= 2, 10000));
-    assert_true(kit_wait(slots_since(&single) >= 2, 10000));
+    assert_true(kit_wait(fx_count_of(rare) == 1, KIT_PATIENCE_MS)); /* a new check runs at once */
+    assert_true(kit_wait(fx_count_of(often) >= 2, KIT_PATIENCE_MS));
+    assert_true(kit_wait(jobs_of("each") >= 2, KIT_PATIENCE_MS));
+    assert_true(kit_wait(slots_since(&single) >= 2, KIT_PATIENCE_MS));
     assert_int_equal(jobs_of("single"), 1); /* nobody has run the first one yet */
 
     kit_sql(fx.db, "UPDATE checks SET enabled = false WHERE id = '%s'", often);
@@ -104,10 +104,10 @@ static void test_edits_are_seen(void **state)
     (void)make_check_named("every 1 second", other);
     (void)make_check_named("@yearly", yearly);
     make_schedule("later", "allow", &later);
-    assert_true(kit_wait(fx_count_of(other) >= 2 && jobs_of("later") >= 1, 10000));
-    assert_true(kit_wait(fx_count_of(yearly) == 1, 5000));
+    assert_true(kit_wait(fx_count_of(other) >= 2 && jobs_of("later") >= 1, KIT_PATIENCE_MS));
+    assert_true(kit_wait(fx_count_of(yearly) == 1, KIT_PATIENCE_MS));
     const size_t checks_at = fx_count_of(often), jobs_at = jobs_of("each");
-    assert_true(kit_wait(fx_count_of(other) >= 4 && jobs_of("later") >= 3, 10000));
+    assert_true(kit_wait(fx_count_of(other) >= 4 && jobs_of("later") >= 3, KIT_PATIENCE_MS));
     assert_int_equal(fx_count_of(often), checks_at);
     assert_int_equal(jobs_of("each"), jobs_at);
     assert_true(fx_count_of(rare) == 1 && fx_count_of(yearly) == 1);
@@ -116,14 +116,14 @@ static void test_edits_are_seen(void **state)
     kit_sql(fx.db, "UPDATE checks SET enabled = true WHERE id = '%s'", often);
     kit_sql(fx.db, "UPDATE schedules SET enabled = true WHERE id = '%s'", each_text);
     kit_sql(fx.db, "DELETE FROM checks WHERE id = '%s'", other);
-    assert_true(kit_wait(fx_count_of(often) > checks_at && jobs_of("each") > jobs_at, 10000));
+    assert_true(kit_wait(fx_count_of(often) > checks_at && jobs_of("each") > jobs_at, KIT_PATIENCE_MS));
     fx_end(pid, SIGKILL);
     const size_t before = jobs_of("each"), deleted_at = fx_count_of(other);
     pid = fx_start_scheduler();
-    assert_true(kit_wait(fx_shards_leased() == 16, 10000));
+    assert_true(kit_wait(fx_shards_leased() == 16, KIT_PATIENCE_MS));
     (void)make_check_named("@monthly", monthly);
-    assert_true(kit_wait(fx_count_of(monthly) == 1, 5000));
-    assert_true(kit_wait(jobs_of("each") >= before + 2, 10000));
+    assert_true(kit_wait(fx_count_of(monthly) == 1, KIT_PATIENCE_MS));
+    assert_true(kit_wait(jobs_of("each") >= before + 2, KIT_PATIENCE_MS));
     assert_true(fx_count_of(rare) == 1 && fx_count_of(yearly) == 1);
     assert_int_equal(fx_count_of(other), deleted_at);
     fx_end(pid, SIGTERM);

@@ -11,14 +11,14 @@ static void test_share_and_takeover(void **state)
     for (int i = 0; i < CHECKS; i++)
         (void)fx_make_check(i % 2 ? "every 1 second" : "every 2 seconds");
     pid_t a = fx_start_scheduler();
-    assert_true(kit_wait(fx_shards_leased() == 16, 10000));
+    assert_true(kit_wait(fx_shards_leased() == 16, KIT_PATIENCE_MS));
     pid_t b = fx_start_scheduler();
-    assert_true(kit_wait(fx_owners() == 2 && fx_smallest_share() == 8, 10000));
-    assert_true(kit_wait(fx_count_of(NULL) > CHECKS, 10000));
+    assert_true(kit_wait(fx_owners() == 2 && fx_smallest_share() == 8, KIT_PATIENCE_MS));
+    assert_true(kit_wait(fx_count_of(NULL) > CHECKS, KIT_PATIENCE_MS));
     fx_end(a, SIGKILL);
     size_t before = fx_count_of(NULL);
-    assert_true(kit_wait(fx_owners() == 1 && fx_shards_leased() == 16, 5000));
-    assert_true(kit_wait(fx_count_of(NULL) > before + CHECKS / 2, 15000));
+    assert_true(kit_wait(fx_owners() == 1 && fx_shards_leased() == 16, KIT_PATIENCE_MS));
+    assert_true(kit_wait(fx_count_of(NULL) > before + CHECKS / 2, KIT_PATIENCE_MS));
     fx_end(b, SIGTERM);
     assert_int_equal(fx_shards_leased(), 0); /* at once, not when the lease runs out */
     assert_int_equal(fx_audit(), CHECKS);
@@ -26,7 +26,7 @@ static void test_share_and_takeover(void **state)
     /* A restart goes on where it was. */
     before = fx_count_of(NULL);
     a = fx_start_scheduler();
-    assert_true(kit_wait(fx_count_of(NULL) > before + CHECKS / 2, 15000));
+    assert_true(kit_wait(fx_count_of(NULL) > before + CHECKS / 2, KIT_PATIENCE_MS));
     fx_end(a, SIGTERM);
     assert_int_equal(fx_audit(), CHECKS);
 }
@@ -46,7 +46,7 @@ static void test_death_around_a_dispatch(void **state)
     }
     size_t before = fx_count_of(NULL);
     pid_t pid = fx_start_scheduler();
-    assert_true(kit_wait(fx_count_of(NULL) > before + CHECKS, 15000));
+    assert_true(kit_wait(fx_count_of(NULL) > before + CHECKS, KIT_PATIENCE_MS));
     fx_end(pid, SIGTERM);
     assert_int_equal(fx_audit(), CHECKS);
 }
@@ -57,11 +57,11 @@ static void test_redis_loses_its_memory(void **state)
     for (int i = 0; i < CHECKS; i++)
         (void)fx_make_check("every 1 second");
     pid_t pid = fx_start_scheduler();
-    assert_true(kit_wait(fx_count_of(NULL) > CHECKS, 15000));
+    assert_true(kit_wait(fx_count_of(NULL) > CHECKS, KIT_PATIENCE_MS));
     AUTO_REPLY reply = NULL;
     assert_ok(redis_do(fx.redis, &reply, "FLUSHDB"));
     /* What was lost without a result comes again, and then it goes on. */
-    assert_true(kit_wait(fx_count_of(NULL) > (size_t)2 * CHECKS, 15000));
+    assert_true(kit_wait(fx_count_of(NULL) > (size_t)2 * CHECKS, KIT_PATIENCE_MS));
     fx_end(pid, SIGTERM);
     assert_int_equal(fx_audit(), CHECKS);
 }
@@ -72,7 +72,7 @@ static void test_lost_lease_stops_dispatch(void **state)
     char text[UUID_TEXT_BYTES];
     uuid_format(&id, text);
     pid_t pid = fx_start_scheduler();
-    assert_true(kit_wait(fx_count_of(text) >= 1, 10000));
+    assert_true(kit_wait(fx_count_of(text) >= 1, KIT_PATIENCE_MS));
     kit_sql(fx.db, "UPDATE scheduler_shards SET owner = 'someone', epoch = epoch + 1,"
                    " leased_until = now() + interval '1 minute'");
     /* At its next renewal it knows. */
@@ -82,13 +82,13 @@ static void test_lost_lease_stops_dispatch(void **state)
     assert_true(
         kit_wait(kit_sql_i64(fx.db, "SELECT (extract(epoch FROM max(seen_until)) * 1000)::bigint"
                                     " FROM scheduler_members") > renewed + 200,
-                 5000));
+                 KIT_PATIENCE_MS));
     size_t before = fx_count_of(text);
     assert_false(kit_wait(fx_count_of(text) > before, 1300));
 
     /* Free again: taken over within the wait for a lease, and what was due meanwhile runs once. */
     kit_sql(fx.db, "UPDATE scheduler_shards SET owner = NULL");
-    assert_true(kit_wait(fx_count_of(text) > before, 5000));
+    assert_true(kit_wait(fx_count_of(text) > before, KIT_PATIENCE_MS));
     fx_end(pid, SIGTERM);
 }
 
@@ -98,7 +98,7 @@ static void test_old_epoch_is_fenced(void **state)
     char text[UUID_TEXT_BYTES];
     uuid_format(&id, text);
     pid_t pid = fx_start_scheduler();
-    assert_true(kit_wait(fx_count_of(text) >= 1, 10000));
+    assert_true(kit_wait(fx_count_of(text) >= 1, KIT_PATIENCE_MS));
     /* Somebody with a newer epoch has claimed all shards in Redis, while the database still says
      * that they are this one's: it gives them back, and gets a newer epoch yet. */
     for (int i = 0; i < 16; i++) {
@@ -108,7 +108,7 @@ static void test_old_epoch_is_fenced(void **state)
         assert_ok(redis_do(fx.redis, &reply, "HINCRBY", key, "epoch", "1"));
     }
     size_t before = fx_count_of(text);
-    assert_true(kit_wait(fx_count_of(text) >= before + 3, 10000));
+    assert_true(kit_wait(fx_count_of(text) >= before + 3, KIT_PATIENCE_MS));
     fx_end(pid, SIGTERM);
     assert_int_equal(fx_audit(), 1);
 }

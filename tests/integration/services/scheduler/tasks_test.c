@@ -9,7 +9,7 @@
 #include "store/job_outbox.h"
 #include "tests/integration/services/scheduler/fixture.h"
 
-enum { WAIT_MS = 15000 };
+enum { WAIT_MS = KIT_PATIENCE_MS };
 
 static struct queue *queue; /* "default" */
 

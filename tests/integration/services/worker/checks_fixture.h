@@ -9,7 +9,7 @@
 #define SECRET_KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define OTHER_KEY "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = KIT_PATIENCE_MS };
 
 /* Set between cf_setup and cf_teardown; the worker is that of the case. */
 struct checks_fixture {

@@ -10,7 +10,7 @@
 #include "services/worker/worker.h"
 #include "tests/kit/kit.h"
 
-enum { WAIT_MS = 20000, LIMIT_MS = 300, ARENA_BYTES = 64 << 20 };
+enum { WAIT_MS = KIT_PATIENCE_MS, LIMIT_MS = 300, ARENA_BYTES = 64 << 20 };
 
 /* Set between tf_setup and tf_teardown; the worker is that of the case. */
 struct tasks_fixture {
