@@ -44,7 +44,7 @@ static enum status resumed(struct req *r)
 static enum status again(struct req *r)
 {
     struct uuid key = key_of(KEY_B);
-    return req_park(r, &key, 10000, resumed);
+    return req_park(r, &key, KIT_PATIENCE_MS, resumed);
 }
 
 /* /park/{key}/{what}: plain, early (woken before it returns), short (times out at once), unpark,
@@ -54,7 +54,7 @@ static enum status park(struct req *r)
     struct uuid key = key_of(r->param[0]);
     const char *what = r->param[1];
     r->state = arena_strdup(r->arena, what);
-    TRY(req_park(r, &key, str_eq(what, "short") ? 1 : 10000,
+    TRY(req_park(r, &key, str_eq(what, "short") ? 1 : KIT_PATIENCE_MS,
                  str_eq(what, "twice") ? again : resumed));
     if (str_eq(what, "early"))
         assert_int_equal(http_wake(r->server, &key, "soon", 4), 1);
@@ -135,7 +135,7 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    http_stop(server, 2000);
+    http_stop(server, KIT_PATIENCE_MS);
     server = NULL;
     assert_int_equal(contexts, 0);
     assert_int_equal(atomic_load(&http_metric_in_flight.value), 0);
@@ -292,7 +292,7 @@ static void test_stop(void **state)
     assert_true(kit_wait(atomic_load(&blocked) == HANDLERS, KIT_PATIENCE_MS));
     for (int i = 0; i < HANDLERS; i++)
         (void)sem_post(&gate);
-    http_stop(server, 5000);
+    http_stop(server, KIT_PATIENCE_MS);
     for (int i = 0; i < 2; i++) {
         end(&peers[i]);
         assert_int_equal(reply.status, 503);
@@ -322,8 +322,9 @@ static void test_stop_without_grace(void **state)
 {
     for (int i = 0; i < HANDLERS + 1; i++)
         begin(&peers[i], "/block");
-    assert_true(kit_wait(
-        atomic_load(&blocked) == HANDLERS && atomic_load(&http_metric_queued.value) == 1, KIT_PATIENCE_MS));
+    assert_true(
+        kit_wait(atomic_load(&blocked) == HANDLERS && atomic_load(&http_metric_queued.value) == 1,
+                 KIT_PATIENCE_MS));
     for (int i = 0; i < HANDLERS; i++)
         begin(&peers[HANDLERS + 1 + i], "/park/" KEY_A "/plain");
     assert_true(kit_wait(atomic_load(&http_metric_queued.value) == 1 + HANDLERS, KIT_PATIENCE_MS));

@@ -14,7 +14,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { PEER_BYTES = 1 << 17, PEER_WAIT_S = 10 };
+enum { PEER_BYTES = 1 << 17, PEER_WAIT_S = KIT_PATIENCE_MS / 1000 };
 
 struct peer {
     int fd;

@@ -46,13 +46,12 @@ static void bad_urls_are_told(void **state)
 
 static void refused_connections_are_told(void **state)
 {
-    struct web *gone = web_start(0, 0);
+    const int port = kit_port();
     char url[64];
     char want[128];
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", web_port(gone));
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
     (void)snprintf(want, sizeof(want), "could not connect to 127.0.0.1 port %d: Connection refused",
-                   web_port(gone));
-    web_stop(gone);
+                   port);
     hf_get(url, &hf.k);
     assert_int_equal(hf.k.r.failure, HTTPC_CONNECT);
     assert_string_equal(hf.k.r.error, want);
@@ -77,17 +76,17 @@ static void time_limits_name_their_phase(void **state)
     static const struct {
         const char *path, *error;
     } cases[] = {
-        {"/silent", "timed out after 150 ms waiting for the answer of 127.0.0.1"},
-        {"/stall", "timed out after 150 ms receiving the answer of 127.0.0.1"},
+        {"/silent", "timed out after 1200 ms waiting for the answer of 127.0.0.1"},
+        {"/stall", "timed out after 1200 ms receiving the answer of 127.0.0.1"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct httpc_request r = hf_request(hf_at(hf.web, cases[i].path));
-        r.timeout_ms = 150;
+        r.timeout_ms = 1200;
         hf_ask(hf.client, &r, &hf.k);
         assert_int_equal(hf.k.r.failure, HTTPC_TIMEOUT);
         assert_string_equal(hf.k.r.error, cases[i].error);
-        assert_true(hf.k.r.total_us >= 150000);
-        assert_true(hf.k.r.total_us < 5000000);
+        assert_true(hf.k.r.total_us >= 1200000);
+        assert_true(hf.k.r.total_us < 30000000);
     }
 }
 
@@ -127,10 +126,11 @@ static void a_handshake_without_an_answer_is_named(void **state)
     char url[64];
     (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d/ok", web_port(hf.web));
     struct httpc_request r = hf_request(url);
-    r.timeout_ms = 300;
+    r.timeout_ms = 1200;
     hf_ask(hf.client, &r, &hf.k);
     assert_int_equal(hf.k.r.failure, HTTPC_TIMEOUT);
-    assert_string_equal(hf.k.r.error, "timed out after 300 ms in the TLS handshake with 127.0.0.1");
+    assert_string_equal(hf.k.r.error,
+                        "timed out after 1200 ms in the TLS handshake with 127.0.0.1");
     assert_true(hf.k.r.phases.connect_us >= 0);
 }
 

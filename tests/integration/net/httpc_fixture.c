@@ -49,7 +49,7 @@ struct httpc_request hf_request(const char *url)
     return (struct httpc_request){
         .method = "GET",
         .url = url,
-        .timeout_ms = 10000,
+        .timeout_ms = KIT_PATIENCE_MS,
         .max_redirects = 10,
         .max_body_bytes = 32768,
     };
