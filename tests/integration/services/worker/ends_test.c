@@ -28,7 +28,7 @@ static void a_stop_gives_back_what_runs(void **state)
     const size_t count = tf_executors(pids);
     const int64_t began = kit_real_mono_ms();
     tf_stop(SIGTERM);
-    assert_true(kit_real_mono_ms() - began < 5000);
+    assert_true(kit_real_mono_ms() - began < 30000); /* they would run for a minute */
     for (size_t i = 0; i < count; i++)
         assert_true(tf_is_dead(pids[i]));
     assert_int_equal(waiting(), 2);
@@ -75,7 +75,7 @@ static void a_second_term_ends_all_at_once(void **state)
     assert_true(kit_wait((kill(pid, SIGTERM), tf_is_dead(pid)), WAIT_MS));
     const int status = tf_reap();
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 130);
-    assert_true(kit_real_mono_ms() - began < 5000);
+    assert_true(kit_real_mono_ms() - began < 30000); /* the grace is a minute */
     assert_true(kit_wait(tf_is_dead(pids[0]), WAIT_MS));
 }
 
@@ -86,7 +86,7 @@ static void orphaned_jobs_run_again(void **state)
                                          "executor.before_done"};
     for (size_t i = 0; i < ARRAY_LEN(points); i++) {
         char crash_at[64];
-        const char *const settings[] = {crash_at, NULL};
+        const char *const settings[] = {crash_at, "WORKER_LEASE=600ms", NULL};
         (void)snprintf(crash_at, sizeof(crash_at), "CRASH_AT=%s", points[i]);
         kit_sql(tf.db, "DELETE FROM runs; DELETE FROM effects");
         tf_spawn(settings);

@@ -23,7 +23,8 @@ static void a_lost_database_connection_stores_once(void **state)
                            " WHERE application_name LIKE 'tocsin-worker%%'"
                            " AND datname = current_database()");
     }
-    assert_true(kit_wait(cf_is_quiet(), WAIT_MS));
+    /* What met a lost connection may wait to be tried again. */
+    assert_true(kit_wait(cf_is_quiet() && cf_stats().delayed == 0, WAIT_MS));
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
         assert_int_equal(cf_results_of(&checks[i]), 1);
 }
@@ -66,7 +67,7 @@ static void a_stop_hands_back(void **state)
     assert_true(kit_wait(cf_stats().pending >= 4, WAIT_MS));
     int64_t began = kit_real_mono_ms();
     cf_stop(50);
-    assert_true(kit_real_mono_ms() - began < 5000);
+    assert_true(kit_real_mono_ms() - began < 30000); /* the probes would take a minute */
     struct queue_stats s = cf_stats();
     assert_int_equal(s.waiting + s.pending + s.delayed, ARRAY_LEN(slow));
     for (size_t i = 0; i < ARRAY_LEN(slow); i++) {

@@ -193,7 +193,7 @@ void tf_spawn(const char *const *settings)
     char *env[ARRAY_LEN(text) + 1] = {NULL};
     char program[] = "tocsin-worker", option[] = "--worker";
     char *argv[] = {program, option, NULL};
-    const char *const usual[] = {"HEALTH_PORT=0",        "WORKER_LEASE=600ms",
+    const char *const usual[] = {"HEALTH_PORT=0",        "WORKER_LEASE=1m",
                                  "WORKER_EXECUTORS=0,4", "WORKER_QUEUES=default,side",
                                  "EXECUTOR_GRACE=100ms", "DRAIN_GRACE=100ms",
                                  "LOG_LEVEL=error"};

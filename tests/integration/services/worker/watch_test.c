@@ -54,7 +54,7 @@ static void test_jobs_that_wait_are(void **state)
 {
     struct queue_fixture *f = *state;
     put(f);
-    assert_true(is_stalled_after(f, 20 * STALL_MS));
+    assert_true(is_stalled_after(f, KIT_PATIENCE_MS));
 }
 
 static void test_paused_is_no_stall(void **state)
@@ -77,7 +77,7 @@ static void test_jobs_that_came_end_it(void **state)
 {
     struct queue_fixture *f = *state;
     put(f);
-    assert_true(is_stalled_after(f, 20 * STALL_MS));
+    assert_true(is_stalled_after(f, KIT_PATIENCE_MS));
     atomic_store(&lane.wants_reconnect, false);
     atomic_store(&lane.fetched_mono_ms, kit_real_mono_ms() + 1000000);
     assert_false(is_stalled_after(f, 2 * STALL_MS));
@@ -92,7 +92,7 @@ static void test_without_remedy_the_process_ends(void **state)
     if (child == 0) {
         /* A connection of its own: one is not shared by two processes. */
         f->r = kit_redis_open(kit_redis());
-        for (int64_t until_ms = kit_real_mono_ms() + 50 * STALL_MS; kit_real_mono_ms() < until_ms;
+        for (int64_t until_ms = kit_real_mono_ms() + KIT_PATIENCE_MS; kit_real_mono_ms() < until_ms;
              kit_pause()) {
             if (watch_lane(&lane, &watch, f->r, kit_real_mono_ms()) != ST_OK)
                 _exit(99);

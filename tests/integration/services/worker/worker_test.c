@@ -29,7 +29,7 @@ static void a_job_becomes_results_and_states(void **state)
     checks[1] = cf_make_check("/status/503", "");
     checks[2] = cf_make_check("/ok", ",\"expected_content\":\"goodbye\"");
     checks[3] = cf_make_check("/redirect/2", ",\"expected_content\":\"hello\"");
-    checks[4] = cf_make_check("/silent", ",\"timeout\":0.2");
+    checks[4] = cf_make_check("/silent", ",\"timeout\":1.5");
     for (size_t i = 5; i < ARRAY_LEN(checks); i++)
         checks[i] = cf_make_check("/ok", "");
     kit_sql(cf.db, "UPDATE checks SET config = '{\"url\":7}' WHERE id = '%s'",
@@ -50,7 +50,7 @@ static void a_job_becomes_results_and_states(void **state)
         {2, "error", "Website responded with status 200, but the body does not contain \"goodbye\"",
          NULL},
         {3, "success", "Website responded with status 200", NULL},
-        {4, "error", "Timed out after 200 ms waiting for the answer of 127.0.0.1", "timeout"},
+        {4, "error", "Timed out after 1500 ms waiting for the answer of 127.0.0.1", "timeout"},
         {5, "error", "The check's configuration is not valid: url: Input should be a valid string",
          "config"},
         {6, "error", "This worker does not know this kind of check", "kind"},
