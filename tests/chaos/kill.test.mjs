@@ -74,7 +74,7 @@ test(`nothing accepted is lost through ${KILLS} kills (CHAOS_SEED=${SEED})`, { t
   const { key } = await made('/api/v1/api-keys', { name: 'agent', server_id: server.id });
   for (let n = 0; n < TARGETS; n += 1) {
     await made('/api/v1/checks', { name: `watched ${n}`, plugin_type: 'website', retries: 1,
-      config: { url: `${target.url}/${n}`, timeout: 2 }, schedule: 'every 1 second' });
+      config: { url: `${target.url}/${n}`, timeout: 20 }, schedule: 'every 1 second' });
   }
 
   // --- load, with a ledger of what was answered ---

@@ -24,8 +24,8 @@ enum {
     SAMPLES_MAX = 1 << 16,
     SHORT_KILLS = 24,
     RESURRECTED_MS = 5000,
-    DRAIN_MS = 30000,
-    LEAVE_MS = 20000,
+    DRAIN_MS = KIT_PATIENCE_MS,
+    LEAVE_MS = KIT_PATIENCE_MS,
     TAIL_BYTES = 256 << 10 /* of Redis's file may be lost at once: some hundred jobs */
 };
 

@@ -64,7 +64,7 @@ async function start(t, { checks, schedulers, workers }) {
   for (let n = 0; n < checks; n += 1) {
     const reply = await tocsin.request('POST', '/api/v1/checks', { token, body: {
       name: `watched ${n}`, plugin_type: 'website', retries: 1, schedule: `every ${1 + (n % 3)} seconds`,
-      config: { url: `${target.url}/${n}`, timeout: 2 } } });
+      config: { url: `${target.url}/${n}`, timeout: 20 } } });
     assert.equal(reply.status, 201, JSON.stringify(reply.body));
   }
   const requests = () => readFileSync(ledger, 'utf8').split('\n').filter(Boolean)
@@ -283,15 +283,15 @@ test(`every slot has its result through ${KILLS} kills (CHAOS_SEED=${SEED})`, { 
     `without effect or on their way; run after their slot: max ${late[0][0]} s, p99 ${late[0][1]} s`);
 });
 
-test(`clock steps of an hour neither stop, burst nor double (CHAOS_SEED=${SEED})`, { timeout: 180_000 }, async (t) => {
+test(`clock steps of an hour neither stop, burst nor double (CHAOS_SEED=${SEED})`, { timeout: 360_000 }, async (t) => {
   const CHECKS = 42;
   const WATCH_MS = 2500;
+  const LATE_MS = 10_000;
   const [schedulers, workers] = [SCHEDULERS.slice(0, 2), WORKERS.slice(0, 2)];
   const fleet = await start(t, { checks: CHECKS, schedulers, workers });
   const { tocsin, requests, clocks } = fleet;
   const since = (at) => requests().filter(([, time]) => time >= at);
-  await waitFor('every check to run', async () => new Set(requests().map(([n]) => n)).size === CHECKS,
-    { timeoutMs: 30_000 });
+  await waitFor('every check to run', async () => new Set(requests().map(([n]) => n)).size === CHECKS);
 
   for (const offset of [HOUR_MS, -HOUR_MS, 0]) {
     const from = Date.now();
@@ -305,14 +305,15 @@ test(`clock steps of an hour neither stop, burst nor double (CHAOS_SEED=${SEED})
       await tocsin.start(name);
     }
     await pause(WATCH_MS);
+    await waitFor(`every check to go on at ${offset}`, async () => new Set(since(from).map(([n]) => n)).size === CHECKS);
     const watchedMs = Date.now() - from;
     const perCheck = new Map();
     for (const [n] of since(from)) perCheck.set(n, (perCheck.get(n) ?? 0) + 1);
     for (let n = 0; n < CHECKS; n += 1) {
-      const expected = watchedMs / (1000 * (1 + (n % 3)));
-      const runs = perCheck.get(n) ?? 0;
+      // What was up to ten seconds late runs slot by slot; an hour would be hundreds.
+      const expected = (watchedMs + LATE_MS) / (1000 * (1 + (n % 3)));
+      const runs = perCheck.get(n);
       assert.ok(runs <= expected + 3, `check ${n} ran ${runs} times in ${watchedMs} ms at ${offset}: a burst`);
-      assert.ok(runs >= 1 || expected < 2, `check ${n} stands still at ${offset}`);
     }
     t.diagnostic(`clocks at ${offset} ms: ${since(from).length} runs in ${watchedMs} ms`);
   }
