@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import test from 'node:test';
 
@@ -54,20 +55,24 @@ test('the uptime API\'s registration and token', async () => {
 });
 
 test('an address that is taken is not told by the time either', async () => {
-  const seconds = async (email) => {
-    const began = process.hrtime.bigint();
-    await tocsin.request('POST', '/api/v1/auth/register', { body: { email, password: PASSWORD } });
-    return Number(process.hrtime.bigint() - began) / 1e9;
+  // The CPU time of the API, as what else runs here must not count; it is the hash that would tell.
+  const ticks = () => {
+    const stat = readFileSync(`/proc/${tocsin.process('api').pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
   };
-  const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
-  const taken = [];
-  const free = [];
+  const work = async (email) => {
+    const before = ticks();
+    await tocsin.request('POST', '/api/v1/auth/register', { body: { email, password: PASSWORD } });
+    return ticks() - before;
+  };
+  let [free, taken] = [0, 0];
   for (let i = 0; i < 9; i += 1) {
-    free.push(await seconds(`timing${i}@example.test`));
-    taken.push(await seconds('timing0@example.test'));
+    free += await work(`timing${i}@example.test`);
+    taken += await work('timing0@example.test');
   }
-  const [a, b] = [median(taken), median(free)];
-  assert.ok(Math.abs(a - b) < Math.max(a, b) * 0.7, `${a} s taken, ${b} s free`);
+  assert.ok(Math.min(free, taken) > 0);
+  assert.ok(Math.abs(taken - free) < Math.max(taken, free) * 0.7, `${taken} ticks taken, ${free} free`);
 });
 
 test('an authenticator app', async () => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -16,7 +17,7 @@ const daemons = ALL_DAEMONS.filter((name) => existsSync(path.join(bin, `tocsin-$
 
 function run(name, args, env = {}) {
   return new Promise((resolve) => {
-    execFile(path.join(bin, `tocsin-${name}`), args, { env: { PATH: process.env.PATH, ...env }, timeout: 10_000 },
+    execFile(path.join(bin, `tocsin-${name}`), args, { env: { PATH: process.env.PATH, ...env }, timeout: 60_000 },
       (error, stdout, stderr) => resolve({ code: error ? error.code : 0, stdout, stderr }));
   });
 }
@@ -116,6 +117,7 @@ test('health, and draining', async (t) => {
 test('a port in use is said, not hidden', async () => {
   const port = await freePort();
   const server = net.createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
   const { code, stderr } = await run('api', [], {
     TOCSIN_API_PORT: String(port), TOCSIN_LISTEN: '127.0.0.1',
     TOCSIN_JWT_SECRET: 'x'.repeat(40), TOCSIN_SECRET_KEY: 'ab'.repeat(32),

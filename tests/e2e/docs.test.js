@@ -77,7 +77,7 @@ const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 test('in a browser', { skip: chromium ? false : 'there is no Chromium' }, async (t) => {
   const { chromium: driver } = await import('playwright-core');
   const other = await startTocsin({ daemons: ['api'] });
-  const browser = await driver.launch({ executablePath: chromium, args: ['--no-sandbox'] });
+  const browser = await driver.launch({ executablePath: chromium, args: ['--no-sandbox'], timeout: 120_000 });
   t.after(async () => {
     await browser.close();
     await other.stop();

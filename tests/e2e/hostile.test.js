@@ -20,7 +20,7 @@ const JSON_TYPE = 'Content-Type: application/json\r\n';
 const latin = (text) => Buffer.from(text, 'latin1');
 
 /** Sends bytes, piece by piece, and collects what comes until the server closes or `ms` have passed. */
-async function raw(pieces, { ms = 5000, until = null } = {}) {
+async function raw(pieces, { ms = 60_000, until = null } = {}) {
   const socket = net.connect(port, '127.0.0.1');
   const chunks = [];
   const text = () => Buffer.concat(chunks).toString('latin1');
@@ -231,7 +231,8 @@ for (const [group, rows] of Object.entries(table)) {
   test(group, async (t) => {
     for (const [what, bytes, wanted] of rows) {
       await t.test(what, async () => {
-        const got = await raw(bytes, { ms: 1500, until: isWhole });
+        // Only where no answer is one of the answers there is something to wait for in vain.
+        const got = await raw(bytes, { ms: [wanted].flat().includes(0) ? 1500 : 60_000, until: isWhole });
         const first = statuses(got.text)[0] ?? 0;
         assert.ok([wanted].flat().includes(first), `${first}\n${got.text.slice(0, 600)}`);
         assert.ok(first < 500 || first === 505, got.text);
@@ -350,10 +351,10 @@ test('a refused body gets its reply, however late the client looks', async (t) =
 test('pipelined requests are answered in their order', async () => {
   const mixed = [get('/health', H), get('/api/v1/nope', H), post('{'), get('/api/v1/users/me'), post('{}'), get('/health', H)];
   const wanted = [200, 404, 400, 200, 422, 200];
-  const got = await raw(mixed.join(''), { ms: 5000, until: (text) => statuses(text).length === wanted.length && isWhole(text) });
+  const got = await raw(mixed.join(''), { until: (text) => statuses(text).length === wanted.length && isWhole(text) });
   assert.deepEqual(statuses(got.text), wanted, got.text);
   const many = 200;
-  const flood = await raw(get('/health', H).repeat(many), { ms: 8000, until: (text) => statuses(text).length === many });
+  const flood = await raw(get('/health', H).repeat(many), { until: (text) => statuses(text).length === many });
   assert.equal(statuses(flood.text).filter((status) => status === 200).length, many);
   await assertServes();
 });

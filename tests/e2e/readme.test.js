@@ -28,7 +28,7 @@ sleep() {
     2) api "$API/metrics/latest/laptop" | grep -q usage_percent ;;
     *) make status | grep -q 'worker .* ready' && [ $tries -gt 20 ] ;;
   esac; do
-    [ $((tries += 1)) -lt 900 ] || return 1
+    [ $((tries += 1)) -lt 1200 ] || return 1
     command sleep 0.1
   done
 }`;
@@ -47,7 +47,7 @@ test('the tour of the README', { skip: !isRoot && 'needs root for namespaces' },
   const { stdout, stderr, status } = spawnSync(
     'unshare',
     ['--net', '--mount', '--pid', '--fork', '--mount-proc', '--kill-child', 'bash', '-c', script],
-    { cwd: root, encoding: 'utf8', timeout: 180_000, env: { PATH: process.env.PATH, HOME: process.env.HOME } },
+    { cwd: root, encoding: 'utf8', timeout: 360_000, env: { PATH: process.env.PATH, HOME: process.env.HOME } },
   );
   const seen = `${stdout}\n${stderr}`;
   const wanted = [

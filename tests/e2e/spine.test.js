@@ -21,7 +21,6 @@ test.after(async () => {
   await Promise.all([website.stop(), receiver.stop(), mail.stop()]);
 });
 
-const SOON = { timeoutMs: 30_000 };
 let check;
 
 /** The check once its state is this one. */
@@ -29,7 +28,7 @@ function state(wanted) {
   return waitFor(`state ${wanted}`, async () => {
     const now = await admin.must(200, 'GET', `/api/v1/checks/${check.id}`);
     return now.state === wanted && now;
-  }, SOON);
+  });
 }
 
 async function incidents(query = '') {
@@ -40,7 +39,7 @@ async function incidents(query = '') {
 /** The one verified webhook about this event of the check. */
 function webhook(event) {
   return waitFor(`webhook ${event}`, () =>
-    receiver.deliveries.find((d) => d.verified && d.event.type === event), SOON);
+    receiver.deliveries.find((d) => d.verified && d.event.type === event));
 }
 
 test('channels', async () => {
@@ -61,7 +60,7 @@ test('channels', async () => {
   await tocsin.sql(`UPDATE outbox SET status = 'failed' WHERE id = '${tested.id}'`);
   await admin.must(202, 'POST', `/api/v1/deliveries/${tested.id}/retry`);
   const count = () => receiver.deliveries.filter((d) => d.event?.type === 'channel.test').length;
-  await waitFor('it once more', () => count() === 2, SOON);
+  await waitFor('it once more', () => count() === 2);
   receiver.deliveries.length = 0;
 });
 
@@ -78,11 +77,11 @@ test('a check is made, read, changed, and runs by itself', async () => {
   assert.deepEqual([changed.name, changed.schedule], ['Web shop', 'every 1 second']);
 
   await state('up');
-  await waitFor('three runs', () => website.hits >= 3, SOON);
+  await waitFor('three runs', () => website.hits >= 3);
   const results = await waitFor('three results', async () => {
     const { results: all } = await admin.must(200, 'GET', `/api/v1/results/check/${check.id}?per_page=50`);
     return all.length >= 3 && all;
-  }, SOON);
+  });
   assert.ok(results.every((r) => r.status === 'success'), JSON.stringify(results.map((r) => r.message)));
   const ids = new Set(results.map((r) => r.id));
   assert.equal(ids.size, results.length);
@@ -91,17 +90,17 @@ test('a check is made, read, changed, and runs by itself', async () => {
 test('both workers take part', async () => {
   await waitFor('jobs on both workers', async () => {
     await Promise.all(Array.from({ length: 8 }, () =>
-      admin.must(200, 'POST', `/api/v1/checks/${check.id}/run`, undefined, { timeoutMs: 30_000 })));
+      admin.must(200, 'POST', `/api/v1/checks/${check.id}/run`)));
     const counts = await Promise.all(['worker', 'worker-2'].map(async (name) => {
       const { body } = await tocsin.request('GET', '/metrics', { base: `http://127.0.0.1:${tocsin.ports[name]}` });
       return /^tocsin_worker_probes_total(\{[^}]*\})? [1-9]/m.test(body);
     }));
     return counts.every(Boolean);
-  }, SOON);
+  });
 });
 
 test('run now gives the stored result', async () => {
-  const result = await admin.must(200, 'POST', `/api/v1/checks/${check.id}/run`, undefined, { timeoutMs: 30_000 });
+  const result = await admin.must(200, 'POST', `/api/v1/checks/${check.id}/run`);
   assert.equal(result.status, 'success');
   const stored = await admin.must(200, 'GET', `/api/v1/results/${result.id}`);
   assert.equal(stored.message, result.message);
@@ -109,7 +108,7 @@ test('run now gives the stored result', async () => {
 
 test('ten at once are ten answers', async () => {
   const results = await Promise.all(Array.from({ length: 10 }, () =>
-    admin.must(200, 'POST', `/api/v1/checks/${check.id}/run`, undefined, { timeoutMs: 30_000 })));
+    admin.must(200, 'POST', `/api/v1/checks/${check.id}/run`)));
   assert.ok(results.every((r) => r.check_id === check.id && r.status === 'success'));
 });
 
@@ -120,11 +119,11 @@ test('the website stops: down, an incident, a mail, a signed webhook', async () 
   [incident] = await waitFor('the incident', async () => {
     const open = await incidents('&status=open');
     return open.length > 0 && open;
-  }, SOON);
+  });
   assert.equal(incident.check_id, check.id);
   await admin.must(200, 'POST', `/api/v1/incidents/${incident.id}/acknowledge`);
 
-  const sent = await waitFor('the mail', () => mail.mails.find((m) => m.to.includes('ops@example.test')), SOON);
+  const sent = await waitFor('the mail', () => mail.mails.find((m) => m.to.includes('ops@example.test')));
   assert.match(sent.from, /tocsin@example\.test/);
   assert.match(sent.text, /Web shop/);
   assert.match(sent.text, /Message-ID:/i);
@@ -143,8 +142,8 @@ test('the website is back: up, resolved, mails and webhooks say so', async () =>
   await waitFor('the resolved incident', async () => {
     const now = await admin.must(200, 'GET', `/api/v1/incidents/${incident.id}`);
     return now.status === 'resolved' && now.resolved_at;
-  }, SOON);
-  await waitFor('the mail', () => mail.mails.slice(before).find((m) => m.to.includes('ops@example.test')), SOON);
+  });
+  await waitFor('the mail', () => mail.mails.slice(before).find((m) => m.to.includes('ops@example.test')));
   const hook = await webhook('check.up');
   assert.ok(JSON.stringify(hook.event).includes(incident.id));
 
@@ -175,15 +174,15 @@ test('a paused check rests, a resumed one runs', async () => {
     const before = website.hits;
     await new Promise((resolve) => setTimeout(resolve, 2500));
     return website.hits === before && before;
-  }, SOON);
+  });
   await admin.must(200, 'POST', `/api/v1/checks/${check.id}/resume`);
-  await waitFor('a run', () => website.hits > hits, SOON);
+  await waitFor('a run', () => website.hits > hits);
 });
 
 test('a killed worker is replaced by the other one', async () => {
   await tocsin.process('worker').kill('SIGKILL');
   const hits = website.hits;
-  await waitFor('runs by the other worker', () => website.hits >= hits + 3, SOON);
+  await waitFor('runs by the other worker', () => website.hits >= hits + 3);
   await tocsin.start('worker');
 });
 
@@ -204,13 +203,13 @@ test('metrics of an agent come in and are read back', async () => {
     const latest = await waitFor('the sample', async () => {
       const { body } = await admin.call('GET', '/api/v1/metrics/latest/server-001');
       return body.metrics?.some((m) => m.value === value) && body;
-    }, SOON);
+    });
     assert.equal(latest.agent_id, 'server-001');
   }
   const online = await waitFor('the server to be online', async () => {
     const now = await admin.must(200, 'GET', `/api/v1/servers/${server.id}`);
     return now.status === 'online' && now;
-  }, SOON);
+  });
   assert.equal(online.id, server.id);
   const other = await tocsin.request('POST', '/api/v1/ingest/metrics', {
     base: tocsin.ingest, body: { agent_id: 'server-001', time: new Date().toISOString(), metrics: [] },
@@ -226,5 +225,5 @@ test('a deleted check is gone and rests', async () => {
     const before = website.hits;
     await new Promise((resolve) => setTimeout(resolve, 2500));
     return website.hits === before;
-  }, SOON);
+  });
 });

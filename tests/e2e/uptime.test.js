@@ -64,6 +64,11 @@ test('a website, from its registration to its removal', async (t) => {
   const status = async () => (await admin.must(200, 'GET', `/api/monitor/urls/${site.id}/`)).status;
   const runUntil = (wanted) => waitFor(`status ${wanted}`, async () => {
     assert.equal((await admin.must(200, 'POST', '/run-task/')).status, 'task triggered');
+    // All that was triggered has been run: what the website says next is seen by later runs alone.
+    await waitFor('the end of the runs', async () => {
+      const { depth, in_flight: running } = await admin.must(200, 'GET', '/api/v1/queues/checks');
+      return depth + running === 0;
+    });
     return (await status()) === wanted;
   });
 

@@ -51,7 +51,7 @@ run_unit() {
     mapfile -t list < <(programs tests/unit)
     [ ${#list[@]} -gt 0 ] || return 0
     echo "== unit"
-    run_programs unit --jobs "$(nproc)" --timeout 60 "${list[@]}"
+    run_programs unit --jobs "$(nproc)" --timeout 180 "${list[@]}"
 }
 
 # Backwards, because whole services take longest and must not be last.
@@ -59,7 +59,7 @@ run_integration() {
     mapfile -t list < <(programs tests/integration | sort -r)
     [ ${#list[@]} -gt 0 ] || return 0
     echo "== integration"
-    run_programs integration --servers --jobs "$lanes" --timeout 120 "${list[@]}"
+    run_programs integration --servers --jobs "$lanes" --timeout 300 "${list[@]}"
 }
 
 # The programs run beside the others and show at the end what they said.
@@ -68,9 +68,9 @@ run_chaos() {
     said=$(mktemp)
     mapfile -t list < <(programs tests/chaos)
     [ ${#list[@]} -eq 0 ] ||
-        run_programs chaos --servers --notes --timeout "${CHAOS_SECONDS:-120}" "${list[@]}" \
+        run_programs chaos --servers --notes --timeout "${CHAOS_SECONDS:-300}" "${list[@]}" \
             >"$said" 2>&1 &
-    run_node chaos chaos .test.mjs "${CHAOS_SECONDS:-300}"
+    run_node chaos chaos .test.mjs "${CHAOS_SECONDS:-480}"
     wait
     [ ! -s "$said" ] || echo '== chaos of the queue alone'
     cat "$said"
@@ -95,7 +95,7 @@ run_contract() {
     case " $stages " in
     *' e2e '*) [ -n "${T:-}" ] || complete=1 ;;
     esac
-    T='' TOCSIN_TEST_COMPLETE=$complete run_node contract e2e .after.js 60
+    T='' TOCSIN_TEST_COMPLETE=$complete run_node contract e2e .after.js 120
 }
 
 # run_node STAGE FOLDER SUFFIX SECONDS
@@ -128,7 +128,7 @@ for stage in "$@"; do
     case $stage in
     unit) run_unit ;;
     integration) run_integration ;;
-    e2e) run_node e2e e2e .test.js 480 ;;
+    e2e) run_node e2e e2e .test.js 900 ;;
     contract) run_contract ;;
     chaos) run_chaos ;;
     *) echo "unknown stage $stage" >&2 && exit 2 ;;

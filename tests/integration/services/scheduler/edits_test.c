@@ -116,7 +116,8 @@ static void test_edits_are_seen(void **state)
     kit_sql(fx.db, "UPDATE checks SET enabled = true WHERE id = '%s'", often);
     kit_sql(fx.db, "UPDATE schedules SET enabled = true WHERE id = '%s'", each_text);
     kit_sql(fx.db, "DELETE FROM checks WHERE id = '%s'", other);
-    assert_true(kit_wait(fx_count_of(often) > checks_at && jobs_of("each") > jobs_at, KIT_PATIENCE_MS));
+    assert_true(
+        kit_wait(fx_count_of(often) > checks_at && jobs_of("each") > jobs_at, KIT_PATIENCE_MS));
     fx_end(pid, SIGKILL);
     const size_t before = jobs_of("each"), deleted_at = fx_count_of(other);
     pid = fx_start_scheduler();
