@@ -278,3 +278,30 @@ const char *cli_password(struct cli *cli, const char *file)
     }
     return arena_strdup(cli->arena, text);
 }
+
+/* --- files --- */
+
+static enum status read_stream(FILE *file, struct buf *out)
+{
+    for (;;) {
+        char *room = buf_reserve(out, 65536);
+        size_t n = room ? fread(room, 1, 65536, file) : 0;
+        buf_advance(out, n);
+        if (n == 0)
+            break;
+    }
+    TRY(buf_status(out));
+    return ferror(file) ? ST_IO : ST_OK;
+}
+
+enum status cli_read_file(const char *path, struct buf *out)
+{
+    if (str_eq(path, "-"))
+        return read_stream(stdin, out);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return ST_NOT_FOUND;
+    enum status st = read_stream(file, out);
+    (void)fclose(file);
+    return st;
+}

@@ -73,6 +73,8 @@ int cli_number(const struct cli *cli, size_t option, int64_t min, int64_t max, i
 /* From now on SIGINT, SIGTERM and SIGHUP only make cli_is_stopped true: for what follows. */
 void cli_catch_stop(void);
 bool cli_is_stopped(void);
+/* A whole file, "-": standard input. ST_NOT_FOUND, ST_IO, ST_TOO_LARGE for the buffer. */
+NODISCARD enum status cli_read_file(const char *path, struct buf *out);
 /* A password in the arena: the file's first line, or asked for on the terminal without echo, or
  * the first line of standard input. NULL (said why). */
 const char *cli_password(struct cli *cli, const char *file);

@@ -6,6 +6,21 @@
 #include "cli/queues.h"
 #include "cli/text.h"
 
+/* Ids of what follows it. */
+static void put_chain_json(struct jw *w, const struct job_view *v)
+{
+    struct uuid *ids = NULL;
+    size_t count = 0;
+    AUTO_ARENA arena = arena_new(LIMIT_REQUEST_ARENA_BYTES);
+    jw_key(w, "chain");
+    jw_array(w);
+    if (arena && job_view_chain(v, arena, &ids, &count) == ST_OK) {
+        for (size_t i = 0; i < count; i++)
+            jw_uuid(w, &ids[i]);
+    }
+    jw_end(w);
+}
+
 static void put_json(struct jw *w, const char *queue, const struct job_view *v)
 {
     const struct job *job = &v->job;
@@ -32,6 +47,7 @@ static void put_json(struct jw *w, const char *queue, const struct job_view *v)
     jw_kv_str(w, "key", job->key);
     jw_kv_str(w, "tenant", job->tenant);
     jw_kv_str(w, "group", job->group);
+    put_chain_json(w, v);
     jw_kv_str(w, "trace", job->trace);
     jw_end(w);
 }
@@ -181,6 +197,21 @@ static void put_time(struct buf *out, const char *name, int64_t wall_ms)
         put_field(out, name, text);
 }
 
+/* Ids of what follows it. */
+static void put_chain(struct buf *out, const struct job_view *v)
+{
+    struct uuid *ids = NULL;
+    size_t count = 0;
+    AUTO_ARENA arena = arena_new(LIMIT_REQUEST_ARENA_BYTES);
+    if (!arena || job_view_chain(v, arena, &ids, &count) != ST_OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        char id[UUID_TEXT_BYTES];
+        uuid_format(&ids[i], id);
+        put_field(out, i == 0 ? "chain" : "", id);
+    }
+}
+
 static void put_text(const char *queue, const struct job_view *v, struct buf *out)
 {
     const struct job *job = &v->job;
@@ -211,6 +242,7 @@ static void put_text(const char *queue, const struct job_view *v, struct buf *ou
     put_field(out, "key", job->key);
     put_field(out, "tenant", job->tenant);
     put_field(out, "group", job->group);
+    put_chain(out, v);
     put_field(out, "trace", job->trace);
 }
 

@@ -73,6 +73,18 @@ struct job_wish {
 /* Enqueues it and prints its id, or with wait_ms how it ended: CLI_OK only if it succeeded. */
 int job_enqueue(struct cli *cli, struct redis *r, const struct job_wish *wish);
 
+/* Groups and chains from files ("-": standard input) as the API takes them; their jobs go to Redis
+ * at once. */
+struct group_wish {
+    const char *file, *tenant;
+    bool is_json;
+};
+int job_group_enqueue(struct cli *cli, struct redis *r, const struct group_wish *wish);
+int job_chain_enqueue(struct cli *cli, struct redis *r, const struct group_wish *wish);
+/* How a group stands, with up to `limit` of its jobs. */
+int job_group_show(struct cli *cli, struct redis *r, const char *id, size_t limit, bool is_json);
+int job_group_cancel(struct cli *cli, struct redis *r, const char *id, bool is_json);
+
 /* A consumer with the queues that it serves. */
 struct worker_row {
     const char *consumer;

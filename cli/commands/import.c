@@ -18,31 +18,6 @@ static const struct cli_option options[] = {
     [OPTION_ORGANISATION] = {"organisation", "ID", "default: the first one"},
 };
 
-static enum status read_stream(FILE *file, struct buf *out)
-{
-    for (;;) {
-        char *room = buf_reserve(out, 65536);
-        size_t n = room ? fread(room, 1, 65536, file) : 0;
-        buf_advance(out, n);
-        if (n == 0)
-            break;
-    }
-    TRY(buf_status(out));
-    return ferror(file) ? ST_IO : ST_OK;
-}
-
-static enum status read_file(const char *path, struct buf *out)
-{
-    if (str_eq(path, "-"))
-        return read_stream(stdin, out);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return ST_NOT_FOUND;
-    enum status st = read_stream(file, out);
-    (void)fclose(file);
-    return st;
-}
-
 /* Lists of texts, and of {name, type, reason}. */
 static void put_notes(struct buf *out, const char *before, const json_t *notes)
 {
@@ -129,7 +104,7 @@ static int run(struct cli *cli)
     struct errbuf err = {""};
     AUTO_IMPORT_DOC doc = {0};
     buf_init(&text, LIMIT_TRANSFER_BYTES + 65536);
-    enum status st = read_file(cli->argument[0], &text);
+    enum status st = cli_read_file(cli->argument[0], &text);
     if (st != ST_OK)
         return cli_fail("%s: %s", cli->argument[0],
                         st == ST_TOO_LARGE ? "too large" : "it cannot be read");

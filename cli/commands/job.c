@@ -33,7 +33,7 @@ static const struct cli_option options[] = {
     [OPTION_QUEUE] = {"queue", "QUEUE", "list, tail: only those of this queue; enqueue: there"},
     [OPTION_STATE] = {"state", "STATE", "list: running, queued, delayed or dead (default: all)"},
     [OPTION_TASK] = {"task", "TASK", "list: only those of this task"},
-    [OPTION_LIMIT] = {"limit", "N", "list: at most so many (default: 50)"},
+    [OPTION_LIMIT] = {"limit", "N", "list, group show: at most so many jobs (default: 50)"},
     [OPTION_COUNT] = {"count", "N", "tail: end after so many events"},
     [OPTION_PRIORITY] = {"priority", "N", "enqueue: 0 (first) to 3"},
     [OPTION_DELAY] = {"delay", "TIME", "enqueue: run it that much later (10s, 5m, 2h)"},
@@ -43,7 +43,7 @@ static const struct cli_option options[] = {
     [OPTION_KEY] = {"key", "KEY", "enqueue: of the limits of what runs at a time"},
     [OPTION_KEY_LIMIT] = {"key-limit", "N", "enqueue: so many jobs of the key at a time"},
     [OPTION_TENANT] = {"tenant", "NAME",
-                       "list: only this one's; enqueue: takes turns with others'"},
+                       "list: only this one's; enqueue, group, chain: takes turns with others'"},
     [OPTION_KEEP] = {"keep", "TIME", "enqueue: how long its result is kept"},
     [OPTION_WAIT] = {"wait", NULL, "enqueue: until it has ended, and show how"},
     [OPTION_TIMEOUT] = {"timeout", "TIME", "enqueue: … but no longer than that (default: 60s)"},
@@ -267,22 +267,53 @@ static int enqueue(struct cli *cli, struct redis *r)
     return job_enqueue(cli, r, &wish);
 }
 
+static int group(struct cli *cli, struct redis *r)
+{
+    const char *word = cli->argument[1];
+    const bool is_json = cli->option[OPTION_JSON] != NULL;
+    int64_t limit = 50;
+    const int code = cli_number(cli, OPTION_LIMIT, 0, LIMIT_GROUP_JOBS, &limit);
+    if (code != CLI_OK)
+        return code;
+    if (cli->argument_count == 2) {
+        const struct group_wish wish = {word, cli->option[OPTION_TENANT], is_json};
+        return job_group_enqueue(cli, r, &wish);
+    }
+    if (str_eq(word, "show"))
+        return job_group_show(cli, r, cli->argument[2], (size_t)limit, is_json);
+    if (str_eq(word, "cancel"))
+        return job_group_cancel(cli, r, cli->argument[2], is_json);
+    return cli_usage(cli, "group: FILE, show ID or cancel ID");
+}
+
+static int chain(struct cli *cli, struct redis *r)
+{
+    const struct group_wish wish = {cli->argument[1], cli->option[OPTION_TENANT],
+                                    cli->option[OPTION_JSON] != NULL};
+    return job_chain_enqueue(cli, r, &wish);
+}
+
 static int run(struct cli *cli)
 {
     static const struct action actions[] = {{"enqueue", 2, 3, enqueue}, {"list", 1, 1, list},
                                             {"show", 2, 2, show},       {"cancel", 2, 2, cancel},
-                                            {"retry", 2, 2, retry},     {"tail", 1, 1, tail}};
+                                            {"retry", 2, 2, retry},     {"tail", 1, 1, tail},
+                                            {"group", 2, 3, group},     {"chain", 2, 2, chain}};
     return action_run(cli, actions, ARRAY_LEN(actions));
 }
 
 const struct command command_job = {
     .name = "job",
-    .arguments = "enqueue TASK [ARGS-JSON] | list | show ID | cancel ID | retry ID | tail",
-    .summary = "enqueue, list, show, cancel and retry jobs, follow their events",
+    .arguments = "enqueue TASK [ARGS-JSON] | list | show ID | cancel ID | retry ID | tail | "
+                 "group FILE | group show ID | group cancel ID | chain FILE",
+    .summary = "enqueue, list, show, cancel and retry jobs, groups and chains, follow their events",
     .details =
         "enqueue prints the job's id; with --wait the exit status tells whether it "
         "succeeded. tail follows until Ctrl-C. Events of jobs that succeed are written only while "
-        "somebody follows.",
+        "somebody follows. "
+        "group and chain take FILE (- is standard input) as POST /api/v1/jobs/groups and /chains "
+        "do, as in {\"jobs\": [{\"task\": \"queue.noop\"}], \"callback\": {\"task\": "
+        "\"queue.noop\"}}, and print the id of the group, or of each job of the chain.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .arguments_min = 1,

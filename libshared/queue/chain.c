@@ -50,7 +50,6 @@ static void begin_now(struct job *job)
 
 enum status job_follow(struct redis *r, struct job *job, const char *previous, struct arena *arena)
 {
-    const struct task *task = task_find(job->task);
     char once[UUID_TEXT_BYTES];
     if (job->takes_previous)
         TRY(tell_previous(job, previous, arena));
@@ -59,8 +58,7 @@ enum status job_follow(struct redis *r, struct job *job, const char *previous, s
     job->idempotency = once;
     AUTO_QUEUE q = NULL;
     /* A task that this program does not know ends as a dead letter that says so, in sight. */
-    const char *name = job->queue ? job->queue : task ? task_queue(task) : "default";
-    TRY(queue_new(name, 0, &q));
+    TRY(queue_new(job_home(job), 0, &q));
     return queue_enqueue(q, r, job);
 }
 

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "json/write.h"
 #include "queue/control.h"
+#include "queue/inspect.h"
 #include "queue/internal.h"
 
 enum {
@@ -219,6 +220,41 @@ enum status queue_group_get(struct redis *r, const char *name, struct arena *are
     if (last && str_to_i64(last->str, &left_ms) == ST_OK && left_ms > 0)
         v.expires_at_ms = clock_wall_ms() + left_ms;
     *out = v;
+    return ST_OK;
+}
+
+int64_t queue_group_pending(const struct group_view *v)
+{
+    return MAX_OF(v->total - v->succeeded - v->failed, (int64_t)0);
+}
+
+const char *queue_group_status(const struct group_view *v)
+{
+    if (v->cancelled_at_ms > 0)
+        return "cancelled";
+    if (queue_group_pending(v) > 0)
+        return "running";
+    if (v->failed == 0)
+        return "succeeded";
+    return v->is_lenient ? "completed" : "failed";
+}
+
+enum status queue_group_callback(struct redis *r, const struct group_view *v, struct arena *arena,
+                                 const char **state)
+{
+    AUTO_QUEUE q = NULL;
+    struct job_view view;
+    const bool is_dropped = v->cancelled_at_ms > 0 || (v->failed > 0 && !v->is_lenient);
+    *state = is_dropped ? "dropped" : "waiting";
+    if (!v->callback.task)
+        *state = NULL;
+    if (!v->callback.task || is_dropped || queue_group_pending(v) > 0)
+        return ST_OK;
+    TRY(queue_new(job_home(&v->callback), 0, &q));
+    const enum status st = queue_job_get(q, r, &v->callback.id, arena, &view);
+    if (st != ST_NOT_FOUND)
+        TRY(st);
+    *state = st == ST_OK ? job_state_name(view.state) : NULL;
     return ST_OK;
 }
 

@@ -58,6 +58,15 @@ struct group_view {
 NODISCARD enum status queue_group_get(struct redis *r, const char *name, struct arena *arena,
                                       struct group_view *out);
 
+/* Members that have not ended. */
+int64_t queue_group_pending(const struct group_view *v);
+/* running, succeeded, completed (lenient, and not all succeeded), failed, cancelled. */
+const char *queue_group_status(const struct group_view *v);
+/* Of its callback: waiting, dropped (it will not come), that of a job; NULL: not known (any more),
+ * or there is none. */
+NODISCARD enum status queue_group_callback(struct redis *r, const struct group_view *v,
+                                           struct arena *arena, const char **state);
+
 struct group_member_view {
     struct uuid id;
     const char *queue;    /* NULL: not known */

@@ -260,3 +260,9 @@ enum status job_init(struct job *job, const char *task, const char *args, int64_
     };
     return ST_OK;
 }
+
+const char *job_home(const struct job *job)
+{
+    const struct task *task = task_find(job->task);
+    return job->queue ? job->queue : task ? task_queue(task) : "default";
+}

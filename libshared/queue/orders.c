@@ -297,12 +297,6 @@ enum status chain_order_read(const struct order_maker *who, const struct chain_o
     return job_chain_make(*jobs, order->jobs.count, arena);
 }
 
-const char *job_home(const struct job *job)
-{
-    const struct task *task = task_find(job->task);
-    return job->queue ? job->queue : task ? task_queue(task) : GROUP_HOME;
-}
-
 enum status group_plan_begin(struct redis *r, struct group_plan *plan, int64_t now_ms,
                              struct arena *arena, const char **name)
 {

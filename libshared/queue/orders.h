@@ -78,7 +78,4 @@ NODISCARD enum status group_plan_begin(struct redis *r, struct group_plan *plan,
  * ST_OVERLOADED, ST_UNAVAILABLE (some may run). */
 NODISCARD enum status group_plan_enqueue(struct redis *r, struct group_plan *plan, int64_t now_ms,
                                          struct arena *arena, const char **name);
-/* Where a job of an order goes. */
-const char *job_home(const struct job *job);
-
 #endif

@@ -117,6 +117,8 @@ void job_encode(const struct job *job, struct buf *storage, struct rargs *args);
  * understand (it goes to the dead letters). */
 NODISCARD enum status job_decode(redisReply *fields, struct arena *arena, struct job *out,
                                  struct errbuf *err);
+/* Where it goes: its own queue, or its task's; "default" for a task that nobody knows. */
+const char *job_home(const struct job *job);
 /* Fills id, attempt, policy and times from the task table; ST_NOT_FOUND for an unknown task. */
 NODISCARD enum status job_init(struct job *job, const char *task, const char *args, int64_t now_ms);
 

@@ -90,22 +90,6 @@ static const struct field group_fields[] = {
 #undef AT
 static const struct schema group_schema = SCHEMA("JobGroup", struct group_out, group_fields);
 
-static int64_t pending_of(const struct group_view *v)
-{
-    return MAX_OF(v->total - v->succeeded - v->failed, (int64_t)0);
-}
-
-static const char *status_of(const struct group_view *v)
-{
-    if (v->cancelled_at_ms > 0)
-        return "cancelled";
-    if (pending_of(v) > 0)
-        return "running";
-    if (v->failed == 0)
-        return "succeeded";
-    return v->is_lenient ? "completed" : "failed";
-}
-
 static enum status callback_of(struct req *r, const struct group_view *v,
                                const struct callback_out **out)
 {
@@ -115,21 +99,9 @@ static enum status callback_of(struct req *r, const struct group_view *v,
     struct callback_out *c = arena_alloc(r->arena, sizeof(*c));
     if (!c)
         return ST_NO_MEMORY;
-    *c = (struct callback_out){v->callback.id, v->callback.task, job_home(&v->callback), "waiting"};
+    *c = (struct callback_out){v->callback.id, v->callback.task, job_home(&v->callback), NULL};
+    TRY(queue_said(r, queue_group_callback(req_ctx(r)->redis, v, r->arena, &c->state)));
     *out = c;
-    if (v->cancelled_at_ms > 0 || (v->failed > 0 && !v->is_lenient)) {
-        c->state = "dropped";
-        return ST_OK;
-    }
-    if (pending_of(v) > 0)
-        return ST_OK;
-    AUTO_QUEUE q = NULL;
-    struct job_view view;
-    TRY(queue_new(c->queue, 0, &q));
-    const enum status st = queue_job_get(q, req_ctx(r)->redis, &c->id, r->arena, &view);
-    if (st != ST_NOT_FOUND)
-        TRY(queue_said(r, st));
-    c->state = st == ST_OK ? job_state_name(view.state) : NULL;
     return ST_OK;
 }
 
@@ -140,12 +112,12 @@ static enum status reply_group(struct req *r, int status, const struct uuid *id,
     uuid_format(id, text);
     struct group_out out = {
         .id = *id,
-        .status = status_of(v),
+        .status = queue_group_status(v),
         .is_lenient = v->is_lenient,
         .total = v->total,
         .succeeded = v->succeeded,
         .failed = v->failed,
-        .pending = pending_of(v),
+        .pending = queue_group_pending(v),
         .jobs = arena_printf(r->arena, "/api/v1/jobs/groups/%s/jobs", text),
         .created_us = v->created_at_ms * 1000,
         .cancelled_us = v->cancelled_at_ms * 1000,
@@ -251,7 +223,7 @@ static enum status group_cancel(struct req *r)
     struct group_of_path g;
     struct redis *redis = req_ctx(r)->redis;
     TRY(of_path(r, &g));
-    if (pending_of(&g.view) == 0)
+    if (queue_group_pending(&g.view) == 0)
         return ended(r);
     TRY(precondition_before_effect(r));
     enum status st = queue_group_cancel(redis, g.name, clock_wall_ms());
