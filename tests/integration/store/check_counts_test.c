@@ -248,6 +248,21 @@ static void searches_count_so_far(void **state)
     assert_int_equal(page.total, 3440);
     assert_false(page.is_total_capped);
     assert_int_equal(count, 3);
+
+    /* So many states are not sorted for a page by last run. */
+    kit_sql(db, "UPDATE check_state SET last_run_at = now() - random() * interval '1 hour'");
+    page = (struct page){.limit = 1, .offset = 4000};
+    assert_ok(checks_list(db, arena, &org, &(struct check_filter){.sort = "last_run"}, &page, &rows,
+                          &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(page.total, LIMIT_SEARCH_COUNT + 1);
+    assert_int_equal(
+        kit_sql_i64(db,
+                    "SELECT count(*) FROM check_state WHERE org_id = '%s' AND "
+                    "last_run_at < (SELECT last_run_at FROM check_state s JOIN checks c "
+                    "ON c.id = s.check_id WHERE c.org_id = '%s' AND c.name = '%s')",
+                    id_text(&org), id_text(&org), rows[0].name),
+        4000);
 }
 
 int main(void)
