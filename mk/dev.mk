@@ -46,12 +46,13 @@ compile-commands: $(GEN_HEADERS)
 deps:
 	$(Q)scripts/deps.sh build run test
 
-## check: every check that runs no program: format, layering, drift, hygiene
+## check: every check that runs no test: format, layering, hygiene, drift, unused code (make all first)
 .PHONY: check
 check: format-check
 	$(Q)scripts/check/layering.sh
 	$(Q)scripts/check/hygiene.sh
 	$(Q)scripts/check/drift.sh $(B)/bin/tocsin
+	$(Q)scripts/check/unused.sh $(B)/obj
 
 ## docs: write the pages that are generated: docs/configuration.md, errors.md, api.md
 .PHONY: docs

@@ -22,7 +22,7 @@ NODISCARD enum status queue_cancel(struct queue *q, struct redis *r, const struc
 NODISCARD enum status queue_cancel_wanted(struct queue *q, struct redis *r, const struct job *jobs,
                                           size_t count, bool *wanted);
 enum { QUEUE_CHANNEL_BYTES = 96 };
-void queue_cancel_channel(const struct queue *q, char out[QUEUE_CHANNEL_BYTES]);
+FOR_TESTS void queue_cancel_channel(const struct queue *q, char out[QUEUE_CHANNEL_BYTES]);
 
 /* The rate of a task on this queue, in place of the task table's; count 0: no limit. NULL: the
  * table's again. ST_OVERLOADED beyond LIMIT_RATE_RULES. */

@@ -147,8 +147,10 @@ static enum status write_chain(const struct job *job, struct buf *out)
     return buf_status(out);
 }
 
-enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer,
-                          const struct job *job, const struct job_outcome *o)
+/* finish.lua: ST_CONFLICT when the entry is not ours any more. An entry that could not be read
+ * comes as a job with the nil id. */
+static enum status end_job(struct queue *q, struct redis *r, const char *consumer,
+                           const struct job *job, const struct job_outcome *o)
 {
     bool is_read = !uuid_is_nil(&job->id);
     AUTO_BUF chain;
@@ -231,14 +233,15 @@ static enum status must_be_ours(struct redis *r, const char *consumer, const str
     return held->type == REDIS_REPLY_ARRAY && held->elements == 1 ? ST_OK : ST_CONFLICT;
 }
 
-enum status queue_end_one(struct queue *q, struct redis *r, const char *consumer,
-                          const struct job *job, const struct job_outcome *outcome)
+/* The same after what follows the job: its chain, its group. */
+static enum status end_one(struct queue *q, struct redis *r, const char *consumer,
+                           const struct job *job, const struct job_outcome *outcome)
 {
     TRY(must_be_ours(r, consumer, job));
     /* Before the acknowledgement: after a crash in between they are found done already. */
     TRY(queue_follow_up(r, job, outcome));
     CRASH_AT("queue.before_finish");
-    return queue_end_job(q, r, consumer, job, outcome);
+    return end_job(q, r, consumer, job, outcome);
 }
 
 static const char *why_unrun(const struct job_outcome *o)
@@ -263,7 +266,7 @@ enum status queue_end_unrun(struct queue *q, struct redis *r, const char *consum
         TRY(buf_status(&payload));
         TRY(queue_publish_done(r, job->reply, &job->id, payload.data, payload.len));
     }
-    return queue_end_one(q, r, consumer, job, outcome);
+    return end_one(q, r, consumer, job, outcome);
 }
 
 /* Beside the way the job goes on: its attempt came to nothing. */
@@ -285,7 +288,7 @@ enum status queue_finish(struct queue *q, struct redis *r, const char *consumer,
             plain[plains++] = jobs[i];
             continue;
         }
-        enum status st = queue_end_one(q, r, consumer, &jobs[i], &outcomes[i]);
+        enum status st = end_one(q, r, consumer, &jobs[i], &outcomes[i]);
         if (st != ST_OK && st != ST_CONFLICT)
             return st;
         if (st == ST_OK && outcomes[i].state == JOB_DEAD)
@@ -306,7 +309,7 @@ static enum status cannot_wait(struct queue *q, struct redis *r, const char *con
                    or_empty(d->reason));
     const struct job_outcome dead = {
         .state = JOB_DEAD, .error = reason, .finished_at_ms = clock_wall_ms()};
-    return queue_end_one(q, r, consumer, job, &dead);
+    return end_one(q, r, consumer, job, &dead);
 }
 
 enum status queue_delay(struct queue *q, struct redis *r, const char *consumer,
@@ -339,7 +342,7 @@ enum status queue_retry(struct queue *q, struct redis *r, const char *consumer,
 {
     if (job->attempt >= job->max_attempts) {
         struct job_outcome dead = {.state = JOB_DEAD, .error = reason, .finished_at_ms = now_ms};
-        TRY(queue_end_one(q, r, consumer, job, &dead));
+        TRY(end_one(q, r, consumer, job, &dead));
         count_failure(job->task);
         return ST_OK;
     }

@@ -346,7 +346,8 @@ static enum status fetch_once(const struct fetch *f, int64_t block_ms)
     return ST_OK;
 }
 
-enum status queue_make_groups(struct queue *q, struct redis *r)
+/* The group of every stream, from id 0, where it is missing. */
+static enum status make_groups(struct queue *q, struct redis *r)
 {
     for (int p = 0; p < QUEUE_PRIORITIES; p++) {
         /* From 0: what was added before the group is work as well. */
@@ -399,7 +400,7 @@ static enum status fetch_slice(const struct fetch *f, int64_t block_ms)
     /* No group: the first start, or everything was flushed, perhaps one after the other. What came
      * so far is kept. */
     for (int i = 0; i < GROUP_TRIES && st == ST_CONFLICT && f->out->count == 0; i++) {
-        TRY(queue_make_groups(f->q, f->r));
+        TRY(make_groups(f->q, f->r));
         st = fetch_once(f, block_ms);
     }
     f->q->is_drained = st == ST_OK && has_drained(f);

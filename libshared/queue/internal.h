@@ -74,8 +74,6 @@ static inline bool queue_rate_is_good(const struct queue_rate *rate)
            (rate->count > 0 && rate->count <= INT32_MAX && rate->period_ms > 0 &&
             rate->burst >= 0 && rate->burst <= INT32_MAX);
 }
-/* Makes the group of every stream, from id 0, where it is missing. */
-NODISCARD enum status queue_make_groups(struct queue *q, struct redis *r);
 /* A script of which the queue's prefix is the one key: all others are made from it, and lie under
  * its hash tag. */
 NODISCARD enum status queue_script(const struct queue *q, struct redis *r,
@@ -85,18 +83,11 @@ NODISCARD enum status queue_script(const struct queue *q, struct redis *r,
 /* Writes the queue's name down for queue_names, once a connection. */
 NODISCARD enum status queue_remember(struct queue *q, struct redis *r);
 
-/* finish.lua: ST_CONFLICT when the entry is not ours any more. An entry that could not be read
- * comes as a job with the nil id. */
-NODISCARD enum status queue_end_job(struct queue *q, struct redis *r, const char *consumer,
-                                    const struct job *job, const struct job_outcome *outcome);
 /* What comes after a job: its chain, its group. Harmless when repeated. */
 NODISCARD enum status queue_follow_up(struct redis *r, const struct job *job,
                                       const struct job_outcome *outcome);
-/* The same after what follows the job: its chain, its group. */
-NODISCARD enum status queue_end_one(struct queue *q, struct redis *r, const char *consumer,
-                                    const struct job *job, const struct job_outcome *outcome);
-
-/* The same for a job that will not be run: whoever waits on its channel hears why. */
+/* Ends a job that will not be run, after what follows it (its chain, its group): whoever waits on
+ * its channel hears why. */
 NODISCARD enum status queue_end_unrun(struct queue *q, struct redis *r, const char *consumer,
                                       const struct job *job, const struct job_outcome *outcome);
 

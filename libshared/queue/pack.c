@@ -21,7 +21,7 @@ void pack_array(struct buf *b, size_t count)
         put_head(b, 0xdd, count, 4);
 }
 
-void pack_nil(struct buf *b)
+static void put_nil(struct buf *b)
 {
     buf_char(b, (char)0xc0);
 }
@@ -42,7 +42,7 @@ void pack_str(struct buf *b, const char *s)
     if (s)
         pack_bytes(b, s, strlen(s));
     else
-        pack_nil(b);
+        put_nil(b);
 }
 
 void pack_i64(struct buf *b, int64_t v)

@@ -6,7 +6,6 @@
 #include "base/buf.h"
 
 void pack_array(struct buf *b, size_t count);
-void pack_nil(struct buf *b);
 /* NULL gives nil. */
 void pack_str(struct buf *b, const char *s);
 void pack_bytes(struct buf *b, const void *data, size_t len);

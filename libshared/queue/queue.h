@@ -61,7 +61,7 @@ const struct task *task_find(const char *name);
 /* The i-th row, NULL behind the last. */
 const struct task *task_at(size_t i);
 /* Rows beside those of the table: for test programs, before threads start. Borrowed for ever. */
-void tasks_add(const struct task *rows, size_t count);
+FOR_TESTS void tasks_add(const struct task *rows, size_t count);
 /* Where jobs of this task go: its row's queue unless the routes say otherwise. */
 const char *task_queue(const struct task *task);
 /* Routes of the process, "task=queue,prefix.*=queue", the first that fits: call before threads
