@@ -16,9 +16,7 @@
     X(ST_FORBIDDEN, 403, false, "FORBIDDEN", "Not permitted")                                  \
     X(ST_NOT_FOUND, 404, false, "NOT_FOUND", "Not found")                                      \
     X(ST_METHOD, 405, false, "METHOD_NOT_ALLOWED", "Method not allowed")                       \
-    X(ST_NOT_ACCEPTABLE, 406, false, "NOT_ACCEPTABLE", "Not acceptable")                       \
     X(ST_CONFLICT, 409, false, "CONFLICT", "Conflict")                                         \
-    X(ST_GONE, 410, false, "GONE", "Gone")                                                     \
     X(ST_PRECONDITION, 412, false, "PRECONDITION_FAILED", "Precondition failed")               \
     X(ST_TOO_LARGE, 413, false, "TOO_LARGE", "Too large")                                      \
     X(ST_URI_TOO_LONG, 414, false, "URI_TOO_LONG", "URI too long")                             \

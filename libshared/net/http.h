@@ -152,6 +152,7 @@ struct req {
     void *state; /* the handler's own, between park and resume (arena) */
     /* reply */
     int status;
+    const char *code; /* of the problem that it is; static, NULL */
     const char *content_type;
     struct buf out;
     struct jw jw;

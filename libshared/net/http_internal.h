@@ -190,6 +190,8 @@ NODISCARD enum status http_traffic_open(const char *path, struct http_traffic **
 void http_traffic_close(struct http_traffic *t);
 /* Notes the reply that stands, before it is compressed. */
 void http_traffic_note(const struct exchange *ex);
+/* Notes what was said where there is no exchange. */
+void http_traffic_note_refusal(const struct http_server *s, int status, const char *code);
 
 /* http_metrics.c */
 extern struct metric http_metric_duration, http_metric_in_flight, http_metric_queued,

@@ -125,6 +125,7 @@ static bool tell(struct client *client, const struct refusal *why, const char *r
     if (write_reply(&reply, client->server, why, request_id) != ST_OK ||
         send(client->fd, reply.data, reply.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)reply.len)
         return false;
+    http_traffic_note_refusal(client->server, (int)why->http, status_code(why->st));
     client->lingers = true;
     return true;
 }

@@ -138,6 +138,7 @@ static enum status problem(struct req *r, enum status st, const char *code, cons
 {
     code = known_code(st, code);
     struct jw *w = reply_json(r, status_http(st));
+    r->code = code;
     r->content_type = "application/problem+json";
     r->version = 0;
     r->etag[0] = '\0';

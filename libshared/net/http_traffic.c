@@ -1,7 +1,7 @@
 /*
  * For tests: a line of JSON for each reply, so that all that the tests made a service say can be
- * compared with its published description afterwards. Of one route and status the first some
- * dozens are enough.
+ * compared with its published description afterwards. Of one route, status and code the first some
+ * dozens are enough. What was refused before it had a route has none here.
  */
 #include "net/http_internal.h"
 
@@ -15,9 +15,14 @@
 
 enum { EACH_MAX = 60, COUNTERS = 8192, BODY_MAX_BYTES = 256 * 1024 };
 
+struct seen {
+    _Atomic uint64_t what; /* hash of route, status and code; 0: free */
+    _Atomic int count;
+};
+
 struct http_traffic {
     int fd;
-    _Atomic unsigned char seen[COUNTERS]; /* by hash of route and status; a clash costs lines */
+    struct seen seen[COUNTERS];
 };
 
 enum status http_traffic_open(const char *path, struct http_traffic **out)
@@ -46,12 +51,17 @@ void http_traffic_close(struct http_traffic *t)
 
 static bool is_enough(struct http_traffic *t, const struct req *r)
 {
-    const uintptr_t key = (uintptr_t)r->route / sizeof(void *) * 31 + (uintptr_t)r->status;
-    _Atomic unsigned char *seen = &t->seen[key % COUNTERS];
-    if (atomic_load(seen) >= EACH_MAX)
-        return true;
-    (void)atomic_fetch_add(seen, 1);
-    return false;
+    const void *code = r->status < 400 ? NULL : r->code;
+    uint64_t what = (uint64_t)(uintptr_t)r->route * UINT64_C(0x9E3779B97F4A7C15);
+    what = (what ^ (uint64_t)(uintptr_t)code) * UINT64_C(0x9E3779B97F4A7C15);
+    what = (what ^ (uint64_t)r->status) * UINT64_C(0x9E3779B97F4A7C15) | 1;
+    for (size_t i = 0; i < COUNTERS; i++) {
+        struct seen *s = &t->seen[((what >> 32) + i) % COUNTERS];
+        uint64_t found = 0;
+        if (atomic_compare_exchange_strong(&s->what, &found, what) || found == what)
+            return atomic_fetch_add(&s->count, 1) >= EACH_MAX;
+    }
+    return true;
 }
 
 static void write_line(struct jw *w, const struct exchange *ex)
@@ -60,8 +70,8 @@ static void write_line(struct jw *w, const struct exchange *ex)
     bool is_encoded = false;
     jw_object(w);
     jw_kv_str(w, "service", ex->server->config.traffic_name);
-    jw_kv_str(w, "method", http_method_name(r->route->method));
-    jw_kv_str(w, "path", r->route->path);
+    jw_kv_str(w, "method", http_method_name(r->route ? r->route->method : r->method));
+    jw_kv_str(w, "path", r->route ? r->route->path : NULL);
     jw_kv_str(w, "target", r->target);
     jw_kv_i64(w, "status", r->status);
     jw_kv_str(w, "type", r->content_type);
@@ -80,18 +90,43 @@ static void write_line(struct jw *w, const struct exchange *ex)
     jw_end(w);
 }
 
+/* In one piece, so that the lines of several processes do not mix. */
+static void append(const struct http_traffic *t, struct buf *line)
+{
+    buf_char(line, '\n');
+    if (buf_status(line) == ST_OK && write(t->fd, line->data, line->len) != (ssize_t)line->len)
+        log_warn("http_traffic_not_recorded");
+}
+
 void http_traffic_note(const struct exchange *ex)
 {
     struct http_traffic *t = ex->server->traffic;
-    if (!t || !ex->req.route || ex->req.method == M_HEAD || is_enough(t, &ex->req))
+    if (!t || ex->req.method == M_HEAD || is_enough(t, &ex->req))
         return;
     AUTO_BUF line;
     struct jw w;
     buf_init(&line, 2 * BODY_MAX_BYTES);
     jw_init(&w, &line);
     write_line(&w, ex);
-    buf_char(&line, '\n');
-    /* In one piece, so that the lines of several processes do not mix. */
-    if (buf_status(&line) == ST_OK && write(t->fd, line.data, line.len) != (ssize_t)line.len)
-        log_warn("http_traffic_not_recorded");
+    append(t, &line);
+}
+
+void http_traffic_note_refusal(const struct http_server *s, int status, const char *code)
+{
+    if (!s->traffic)
+        return;
+    AUTO_BUF line;
+    struct jw w;
+    buf_init(&line, 1024);
+    jw_init(&w, &line);
+    jw_object(&w);
+    jw_kv_str(&w, "service", s->config.traffic_name);
+    jw_kv_str(&w, "path", NULL);
+    jw_kv_i64(&w, "status", status);
+    jw_key(&w, "body");
+    jw_object(&w);
+    jw_kv_str(&w, "code", code);
+    jw_end(&w);
+    jw_end(&w);
+    append(s->traffic, &line);
 }

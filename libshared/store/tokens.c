@@ -81,7 +81,7 @@ enum status refresh_token_rotate(struct db *db, const unsigned char hash[API_KEY
     next->user_id = row_uuid(r, 0, "user_id");
     next->family = row_uuid(r, 0, "family");
     const enum status ended = refresh_family_revoke(db, &next->user_id, &next->family, arena);
-    return ended == ST_OK || ended == ST_NOT_FOUND ? ST_GONE : ended;
+    return ended == ST_OK || ended == ST_NOT_FOUND ? ST_CONFLICT : ended;
 }
 
 enum status refresh_token_family(struct db *db, const unsigned char hash[API_KEY_HASH_BYTES],

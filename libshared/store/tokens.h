@@ -34,8 +34,8 @@ struct refresh_token {
 NODISCARD enum status refresh_token_insert(struct db *db, const struct refresh_token *token,
                                            struct arena *arena);
 /* Uses up the token with this hash and stores `next` (hash and expires_at given; user and family
- * are filled in) as one transaction. ST_UNAUTHENTICATED: unknown, expired or revoked; ST_GONE: used
- * before, and the family is ended now (user_id and family are filled in). */
+ * are filled in) as one transaction. ST_UNAUTHENTICATED: unknown, expired or revoked; ST_CONFLICT:
+ * used before, and the family is ended now (user_id and family are filled in). */
 NODISCARD enum status refresh_token_rotate(struct db *db,
                                            const unsigned char hash[API_KEY_HASH_BYTES],
                                            struct arena *arena, struct refresh_token *next);

@@ -3,17 +3,10 @@
 
 #include "services/api/api.h"
 
-enum status config_no_key(struct req *r)
-{
-    return req_fail(r, ST_UNAVAILABLE, "SECRET_KEY_MISSING",
-                    "This installation has no TOCSIN_SECRET_KEY to seal secrets with");
-}
-
 enum status config_keep(struct req *r, const struct schema *schema, const struct seal_place *place,
                         const json_t *config, struct kept_config *out)
 {
-    const enum status st = kept_config_make(req_ctx(r)->seal, schema, place, config, r->arena, out);
-    return st == ST_UNAVAILABLE ? config_no_key(r) : st;
+    return kept_config_make(req_ctx(r)->seal, schema, place, config, r->arena, out);
 }
 
 enum status config_merge(struct req *r, const struct schema *schema, const struct seal_place *place,

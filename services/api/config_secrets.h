@@ -5,9 +5,7 @@
 #include "net/http.h"
 #include "transfer/kept_config.h"
 
-/* 503 SECRET_KEY_MISSING. */
-enum status config_no_key(struct req *r);
-/* kept_config_make; without a key for the secrets it is answered. */
+/* kept_config_make. */
 NODISCARD enum status config_keep(struct req *r, const struct schema *schema,
                                   const struct seal_place *place, const json_t *config,
                                   struct kept_config *out);

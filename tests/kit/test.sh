@@ -88,14 +88,16 @@ install_modules() {
     fi
 }
 
-# The routes that no test meets are only known when all end to end tests ran.
+# The routes that no test meets are only known when all end to end tests ran, and the codes when the
+# integration tests did, too.
 run_contract() {
     local complete=
     [ -s "$TOCSIN_TEST_TRAFFIC" ] || return 0
     case " $stages " in
-    *' e2e '*) [ -n "${T:-}" ] || complete=1 ;;
+    *' integration e2e '*) [ -n "${T:-}" ] || complete='routes codes' ;;
+    *' e2e '*) [ -n "${T:-}" ] || complete=routes ;;
     esac
-    T='' TOCSIN_TEST_COMPLETE=$complete run_node contract e2e .after.js 120
+    T='' TOCSIN_TEST_COMPLETE="$complete" run_node contract e2e .after.js 120
 }
 
 # run_node STAGE FOLDER SUFFIX SECONDS

@@ -325,13 +325,13 @@ static enum status rotate(struct req *r, const char *token)
     const enum status st = refresh_token_rotate(ctx->db, hash, r->arena, &next);
     if (st == ST_UNAUTHENTICATED)
         return refuse(r, st, &unknown);
-    if (st != ST_OK && st != ST_GONE)
+    if (st != ST_OK && st != ST_CONFLICT)
         return st;
 
     const enum status found = user_get(ctx->db, &next.user_id, r->arena, &user);
     if (found != ST_OK && found != ST_NOT_FOUND)
         return found;
-    if (st == ST_GONE) {
+    if (st == ST_CONFLICT) {
         auth_cache_forget(ctx->api->auth_cache, &next.user_id);
         log_warn("refresh_token_reused", kv_uuid("user", next.user_id));
         if (found == ST_OK)

@@ -469,7 +469,7 @@ static const struct route routes[] = {
      .scope = SCOPE_CHECKS_RUN,
      .body = &adhoc_in_schema,
      .reply = &batch_adhoc_schema,
-     .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE", "SECRET_KEY_MISSING"),
+     .errors = ERRORS("QUEUE_FULL", "QUEUE_UNAVAILABLE"),
      .tag = "Batch",
      .handler = batch_run_adhoc},
 };

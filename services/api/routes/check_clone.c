@@ -49,16 +49,13 @@ static enum status check_clone(struct req *r)
     struct api_ctx *ctx = req_ctx(r);
     struct check of, c;
     TRY(check_of_path(r, &of));
-    enum status st = check_input_copy(&of, ctx->seal, r->arena, &c);
-    if (st == ST_UNAVAILABLE)
-        return config_no_key(r);
-    TRY(st);
+    TRY(check_input_copy(&of, ctx->seal, r->arena, &c));
     c.name = in->name.set ? in->name.v : copy_name(r->arena, of.name);
     if (!c.name)
         return ST_NO_MEMORY;
     if (in->enabled.set)
         c.enabled = in->enabled.v;
-    st = checks_insert(ctx->db, r->arena, &r->who->org_id, &r->who->user_id, &c);
+    const enum status st = checks_insert(ctx->db, r->arena, &r->who->org_id, &r->who->user_id, &c);
     if (st == ST_INVALID)
         return ST_UNAVAILABLE; /* a channel of it went meanwhile: the next try finds it without */
     TRY(st);
@@ -77,7 +74,7 @@ static const struct route routes[] = {
      .body = &clone_schema,
      .reply = &check_schema,
      .ok = 201,
-     .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING"),
+     .errors = ERRORS("CHECK_NOT_FOUND"),
      .tag = "Checks",
      .flags = ROUTE_OPTIONAL_BODY | ROUTE_ATOMIC,
      .handler = check_clone},

@@ -292,8 +292,7 @@ static const struct route routes[] = {
      .body = &adhoc_check_schema,
      .reply = &result_schema,
      .tag = "Checks",
-     .errors = ERRORS("CHECK_RUN_FAILED", "CHECK_RUN_TIMEOUT", "SECRET_KEY_MISSING", "QUEUE_FULL",
-                      "QUEUE_UNAVAILABLE"),
+     .errors = ERRORS("CHECK_RUN_FAILED", "CHECK_RUN_TIMEOUT", "QUEUE_FULL", "QUEUE_UNAVAILABLE"),
      .handler = check_run_adhoc},
 };
 const struct route_set check_runs_routes = {routes, ARRAY_LEN(routes)};

@@ -212,14 +212,12 @@ void check_location(struct req *r, const struct uuid *id)
 
 /* --- applying what came in --- */
 
-/* 422 with the fields, or 503 without a key to seal secrets with. */
+/* 422 with the fields. */
 static enum status apply(struct req *r, const struct check_in *in, struct check *c)
 {
     AUTO_FIELD_ERRORS errors = {0};
-    enum status st = check_input_apply(in, req_ctx(r)->seal, r->arena, c, &errors);
-    if (st == ST_INVALID)
-        return req_invalid(r, &errors);
-    return st == ST_UNAVAILABLE ? config_no_key(r) : st;
+    const enum status st = check_input_apply(in, req_ctx(r)->seal, r->arena, c, &errors);
+    return st == ST_INVALID ? req_invalid(r, &errors) : st;
 }
 
 static enum status external_id_taken(struct req *r)
@@ -435,20 +433,17 @@ static const struct route routes[] = {
     ROUTE(M_GET, "", SCOPE_CHECKS_READ, "List checks", .query = &list_schema,
           .reply = &check_schema, .list = "checks", .reads = CACHED_RESULTS, .handler = check_list),
     ROUTE(M_POST, "", SCOPE_CHECKS_WRITE, "Create a check", .body = &check_create_schema,
-          .reply = &check_schema, .ok = 201,
-          .errors = ERRORS("SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"), .flags = ROUTE_ATOMIC,
-          .handler = check_create),
+          .reply = &check_schema, .ok = 201, .errors = ERRORS("CHECK_EXTERNAL_ID_TAKEN"),
+          .flags = ROUTE_ATOMIC, .handler = check_create),
     ROUTE(M_GET, "/{id}", SCOPE_CHECKS_READ, "Get a check", .reply = &check_schema,
           .reads = CACHED_RESULTS | CACHED_HERE, .errors = ERRORS("CHECK_NOT_FOUND"),
           .handler = check_get, .batch = check_get_batch),
     ROUTE(M_PUT, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
           .body = &check_update_schema, .reply = &check_schema,
-          .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"),
-          .handler = check_update),
+          .errors = ERRORS("CHECK_NOT_FOUND", "CHECK_EXTERNAL_ID_TAKEN"), .handler = check_update),
     ROUTE(M_PATCH, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
           .body = &check_update_schema, .reply = &check_schema,
-          .errors = ERRORS("CHECK_NOT_FOUND", "SECRET_KEY_MISSING", "CHECK_EXTERNAL_ID_TAKEN"),
-          .handler = check_update),
+          .errors = ERRORS("CHECK_NOT_FOUND", "CHECK_EXTERNAL_ID_TAKEN"), .handler = check_update),
     ROUTE(M_DELETE, "/{id}", SCOPE_CHECKS_WRITE, "Delete a check", .ok = 204,
           .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_delete),
     ROUTE(M_POST, "/{id}/pause", SCOPE_CHECKS_WRITE, "Stop running a check", .reply = &check_schema,

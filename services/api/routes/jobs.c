@@ -278,6 +278,11 @@ static enum status find_unpublished(struct req *r, struct found *out)
     return queue_new(out->queue, 0, &out->q);
 }
 
+static enum status unreadable(struct req *r)
+{
+    return req_fail(r, ST_CONFLICT, "JOB_UNREADABLE", "The job %.64s cannot be read", r->param[0]);
+}
+
 /* Through all queues: an id does not say where its job went. */
 static enum status find(struct req *r, struct found *out)
 {
@@ -301,6 +306,8 @@ static enum status find(struct req *r, struct found *out)
                                              &out->view);
         if (st == ST_NOT_FOUND)
             continue;
+        if (st == ST_INVALID)
+            return who.is_operator ? unreadable(r) : not_found(r);
         TRY(queue_said(r, st));
         if (!jobs_may_see(&who, &out->view))
             return not_found(r);
@@ -355,7 +362,7 @@ static enum status job_retry(struct req *r)
     if (st == ST_NOT_FOUND)
         return not_found(r);
     if (st == ST_INVALID)
-        return req_fail(r, ST_CONFLICT, "JOB_UNREADABLE", "The dead letter cannot be read");
+        return unreadable(r);
     TRY(queue_said(r, st));
     f.view.state = JOB_QUEUED;
     f.view.job.attempt = 1;
@@ -383,7 +390,7 @@ static const struct route routes[] = {
      .scope = SCOPE_JOBS_READ,
      .reply = &job_schema,
      .tag = "Jobs",
-     .errors = ERRORS("JOB_NOT_FOUND", "QUEUE_UNAVAILABLE", "QUEUE_BROKEN"),
+     .errors = ERRORS("JOB_NOT_FOUND", "JOB_UNREADABLE", "QUEUE_UNAVAILABLE", "QUEUE_BROKEN"),
      .handler = job_get},
     {.method = M_DELETE,
      .path = "/api/v1/jobs/{id}",
@@ -391,7 +398,8 @@ static const struct route routes[] = {
      .scope = SCOPE_JOBS_WRITE,
      .reply = &job_schema,
      .tag = "Jobs",
-     .errors = ERRORS("JOB_NOT_FOUND", "JOB_ENDED", "QUEUE_UNAVAILABLE", "QUEUE_BROKEN"),
+     .errors = ERRORS("JOB_NOT_FOUND", "JOB_ENDED", "JOB_UNREADABLE", "QUEUE_UNAVAILABLE",
+                      "QUEUE_BROKEN"),
      .handler = job_cancel},
     {.method = M_POST,
      .path = "/api/v1/jobs/{id}/retry",

@@ -2,6 +2,7 @@
 #include "tests/integration/net/http_fixture.h"
 
 #include "auth/scopes.h"
+#include "base/str.h"
 
 struct http_fixture sf;
 
@@ -67,6 +68,16 @@ static enum status with_headers(struct req *r)
     return ST_OK;
 }
 
+/* As if a store or a peer had said so. */
+static enum status fail_as(struct req *r)
+{
+    for (int st = ST_OK + 1; st < STATUS_COUNT_; st++) {
+        if (str_eq(r->param[0], status_name((enum status)st)))
+            return (enum status)st;
+    }
+    return ST_NOT_FOUND;
+}
+
 static enum status need_login(struct req *r)
 {
     return req_fail(r, ST_UNAUTHENTICATED, "INVALID_TOKEN", "the token has expired");
@@ -83,6 +94,7 @@ static const struct route routes[] = {
      .max_body_bytes = 100000, .handler = echo},
     {M_GET, "/big", "", SCOPE_PUBLIC, .handler = big},
     {M_GET, "/late", "", SCOPE_PUBLIC, .handler = fail_late},
+    {M_GET, "/fail/{status}", "", SCOPE_PUBLIC, .handler = fail_as},
     {M_GET, "/nothing", "", SCOPE_PUBLIC, .handler = say_nothing},
     {M_GET, "/headers", "", SCOPE_PUBLIC, .handler = with_headers},
     {M_GET, "/login", "", SCOPE_PUBLIC, .handler = need_login},

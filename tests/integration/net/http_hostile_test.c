@@ -3,6 +3,7 @@
 
 #include "auth/scopes.h"
 #include "base/str.h"
+#include "net/errors.h"
 
 static void test_wrong_requests(void **state)
 {
@@ -155,6 +156,26 @@ static void test_echo(void **state)
     assert_int_equal(sf.reply.body_len, 0);
 }
 
+/* Whatever status a handler ends with has a documented code and says nothing of the inside. */
+static void test_every_status(void **state)
+{
+    for (int i = ST_OK + 1; i < STATUS_COUNT_; i++) {
+        const enum status st = (enum status)i;
+        char request[128], text[16];
+        (void)snprintf(request, sizeof(request), "GET /fail/%s HTTP/1.1\r\n" H "\r\n",
+                       status_name(st));
+        sf_ask(request);
+        assert_non_null(error_code_find(status_code(st)));
+        assert_int_equal(error_code_find(status_code(st))->st, st);
+        if (status_http(st) != 422) /* whose `errors` a handler has to write */
+            sf_assert_problem(status_http(st), status_code(st));
+        assert_int_equal(sf.reply.status, status_http(st));
+        assert_non_null(strstr(sf.reply.body, status_code(st)));
+        if (status_http(st) == 503)
+            assert_string_not_equal(peer_header(&sf.reply, "Retry-After", text, sizeof(text)), "");
+    }
+}
+
 static void test_reply_headers(void **state)
 {
     static const struct {
@@ -202,9 +223,8 @@ static void test_reply_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_requests),
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_wrong_requests), cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_echo),           cmocka_unit_test(test_every_status),
         cmocka_unit_test(test_reply_headers),
     };
     return cmocka_run_group_tests(tests, sf_start, sf_stop);
