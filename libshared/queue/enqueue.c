@@ -20,7 +20,7 @@ static enum status check_job(const struct job *job)
     if (job->priority < 0 || job->priority >= QUEUE_PRIORITIES || !job->task || !job->args ||
         uuid_is_nil(&job->id) || job->max_attempts < 1 || job->max_attempts > JOB_ATTEMPTS_MAX ||
         strlen(job->task) > JOB_TASK_MAX || job->key_limit < 0 ||
-        !queue_rate_is_good(&job->key_rate))
+        !queue_rate_is_good(&job->key_rate) || (job->queue && !queue_name_is_good(job->queue)))
         return ST_INVALID;
     const char *const texts[] = {job->task,  job->dedup, job->group,  job->trace,
                                  job->reply, job->key,   job->tenant, job->idempotency};

@@ -266,3 +266,26 @@ const char *job_home(const struct job *job)
     const struct task *task = task_find(job->task);
     return job->queue ? job->queue : task ? task_queue(task) : "default";
 }
+
+static enum status copy_text(const char **text, struct arena *arena)
+{
+    if (!*text)
+        return ST_OK;
+    *text = arena_strdup(arena, *text);
+    return *text ? ST_OK : ST_NO_MEMORY;
+}
+
+/* By the table, so that no text is forgotten. */
+enum status job_copy(const struct job *job, struct arena *arena, struct job *out)
+{
+    struct job copy = *job;
+    const char **const beside[] = {&copy.idempotency, &copy.stream, &copy.entry, &copy.reason};
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (slots[i].type == SLOT_TEXT)
+            TRY(copy_text((const char **)(void *)((char *)&copy + slots[i].offset), arena));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(beside); i++)
+        TRY(copy_text(beside[i], arena));
+    *out = copy;
+    return ST_OK;
+}

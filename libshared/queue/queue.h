@@ -117,6 +117,8 @@ void job_encode(const struct job *job, struct buf *storage, struct rargs *args);
  * understand (it goes to the dead letters). */
 NODISCARD enum status job_decode(redisReply *fields, struct arena *arena, struct job *out,
                                  struct errbuf *err);
+/* A copy with all texts in the arena. */
+NODISCARD enum status job_copy(const struct job *job, struct arena *arena, struct job *out);
 /* Where it goes: its own queue, or its task's; "default" for a task that nobody knows. */
 const char *job_home(const struct job *job);
 /* Fills id, attempt, policy and times from the task table; ST_NOT_FOUND for an unknown task. */

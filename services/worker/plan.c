@@ -20,23 +20,6 @@ enum { WORK_ARENA_LIMIT = 32 << 20, DEFINE_ARENA_LIMIT = 256 << 20, RETRY_DEFAUL
 
 /* --- one job --- */
 
-static enum status copy_job(struct work *work, const struct job *job)
-{
-    const char **const texts[] = {&work->job.task,   &work->job.args,  &work->job.dedup,
-                                  &work->job.group,  &work->job.trace, &work->job.reply,
-                                  &work->job.stream, &work->job.entry, &work->job.key,
-                                  &work->job.tenant, &work->job.chain, &work->job.reason};
-    work->job = *job;
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (!*texts[i])
-            continue;
-        *texts[i] = arena_strdup(work->arena, *texts[i]);
-        if (!*texts[i])
-            return ST_NO_MEMORY;
-    }
-    return ST_OK;
-}
-
 static enum status add_runs(struct work *work, size_t count)
 {
     work->runs = calloc(MAX_OF(count, (size_t)1), sizeof(*work->runs));
@@ -137,7 +120,7 @@ enum status work_new(struct lane *lane, const struct job *job, struct work **out
     work->worker = lane->worker;
     work->lane = lane;
     work->arena = arena_new(WORK_ARENA_LIMIT);
-    enum status st = work->arena ? copy_job(work, job) : ST_NO_MEMORY;
+    enum status st = work->arena ? job_copy(job, work->arena, &work->job) : ST_NO_MEMORY;
     if (st == ST_OK)
         st = read_job(work);
     /* Counted from here on: work_free takes the same off again. */

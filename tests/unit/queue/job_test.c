@@ -204,6 +204,29 @@ static void test_large_arguments(void **state)
     assert_status(ST_INVALID, job_unpack(b.data, b.len, arena, &back, NULL));
 }
 
+/* Nothing of the copy lies in the original's memory. */
+static void test_a_copy_stands_alone(void **state)
+{
+    AUTO_ARENA arena = arena_new(1 << 20);
+    char text[] = "original";
+    struct job job = {.id = uuid_new(), .max_attempts = 1, .takes_previous = 1, .attempt = 2};
+    struct job copy;
+    const char **const texts[] = {&job.task,  &job.args,   &job.reply,  &job.trace,      &job.dedup,
+                                  &job.key,   &job.tenant, &job.group,  &job.chain,      &job.queue,
+                                  &job.entry, &job.stream, &job.reason, &job.idempotency};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *texts[i] = text;
+    assert_ok(job_copy(&job, arena, &copy));
+    text[0] = 'O';
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const size_t at = (size_t)((const char *)texts[i] - (const char *)&job);
+        const char *copied = *(const char *const *)(const void *)((const char *)&copy + at);
+        assert_string_equal(copied, "original");
+    }
+    assert_true(uuid_eq(&copy.id, &job.id));
+    assert_int_equal(copy.attempt, 2);
+}
+
 static void test_newer_writers_pass(void **state)
 {
     /* Fields beside the envelope and elements behind its end that this program does not know. */
@@ -269,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_task_table),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_large_arguments),
+        cmocka_unit_test(test_a_copy_stands_alone),
         cmocka_unit_test(test_newer_writers_pass),
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_queue_names),
