@@ -179,6 +179,141 @@ enum status stats_read(struct db *db, struct arena *arena, const struct uuid *ch
     return sum ? read_sum(r, arena, sum) : ST_OK;
 }
 
+/* --- several windows --- */
+
+enum {
+    WINDOWS_MAX = 8,
+    HOURS_MAX = 480 /* hours that are named one by one; more are left when days are behind */
+};
+enum piece { PIECE_DAY, PIECE_HOUR, PIECE_RAW };
+
+/* What has to be read for all windows together. */
+struct cover {
+    struct range days, edge, tail; /* tail: the newest results, of all windows */
+    int64_t hours[HOURS_MAX];
+    size_t hour_count;
+    int64_t cut_us;
+    bool fits;
+};
+
+static bool is_in(const struct range *r, int64_t at_us)
+{
+    return at_us >= r->from_us && at_us < r->to_us;
+}
+
+static void widen(struct range *r, const struct range *by)
+{
+    if (by->from_us >= by->to_us)
+        return;
+    bool is_new = r->from_us >= r->to_us;
+    r->from_us = is_new ? by->from_us : MIN_OF(r->from_us, by->from_us);
+    r->to_us = is_new ? by->to_us : MAX_OF(r->to_us, by->to_us);
+}
+
+static void add_hours(struct cover *c, const struct range *r)
+{
+    for (int64_t at_us = r->from_us; at_us < r->to_us && c->fits; at_us += HOUR_US) {
+        bool is_new = true;
+        for (size_t i = 0; i < c->hour_count && is_new; i++)
+            is_new = c->hours[i] != at_us;
+        if (is_new && c->hour_count == HOURS_MAX)
+            c->fits = false;
+        else if (is_new)
+            c->hours[c->hour_count++] = at_us;
+    }
+}
+
+static struct cover cover_of(const struct stats_window *windows, const struct plan *plans,
+                             size_t count)
+{
+    struct cover c = {.fits = true, .cut_us = windows[0].to_us};
+    for (size_t i = 0; i < count; i++) {
+        const struct plan *p = &plans[i];
+        widen(&c.days, &p->days);
+        add_hours(&c, &p->hours[0]);
+        add_hours(&c, &p->hours[1]);
+        for (size_t n = 0; n < ARRAY_LEN(p->raw); n++)
+            widen(p->raw[n].to_us == windows[i].to_us ? &c.tail : &c.edge, &p->raw[n]);
+        if (windows[i].from_us % HOUR_US != 0)
+            c.cut_us = windows[i].from_us;
+    }
+    /* Each result once: an edge may reach into the others' tail. */
+    c.edge.to_us = MIN_OF(c.edge.to_us, MAX_OF(c.tail.from_us, c.edge.from_us));
+    return c;
+}
+
+static bool plan_has(const struct plan *p, enum piece piece, int64_t at_us)
+{
+    switch (piece) {
+    case PIECE_DAY:
+        return is_in(&p->days, at_us);
+    case PIECE_HOUR:
+        return is_in(&p->hours[0], at_us) || is_in(&p->hours[1], at_us);
+    case PIECE_RAW:
+        break;
+    }
+    return is_in(&p->raw[0], at_us) || is_in(&p->raw[1], at_us);
+}
+
+static enum status read_cover(struct db *db, struct arena *arena, const struct uuid *check_id,
+                              const struct cover *c, PGresult **out)
+{
+    struct db_args args;
+    db_args_init(&args, arena);
+    db_arg_uuid(&args, check_id);
+    arg_range(&args, &c->days);
+    db_arg_times(&args, c->hours, c->hour_count);
+    arg_range(&args, &c->edge);
+    arg_range(&args, &c->tail);
+    db_arg_time(&args, c->cut_us);
+    return db_query(db, &Q_STATS_COUNTS, &args, out);
+}
+
+/* One window after the other. */
+static enum status read_each(struct db *db, struct arena *arena, const struct uuid *check_id,
+                             const struct stats_window *windows, size_t count,
+                             struct stats_share *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct check_totals t;
+        TRY(stats_read(db, arena, check_id, &windows[i], &t, NULL, NULL));
+        out[i] = (struct stats_share){t.success + t.warning + t.error, t.error};
+    }
+    return ST_OK;
+}
+
+enum status stats_shares_read(struct db *db, struct arena *arena, const struct uuid *check_id,
+                              const struct stats_window *windows, size_t count,
+                              struct stats_share *out)
+{
+    struct plan plans[WINDOWS_MAX];
+    if (count == 0 || count > WINDOWS_MAX)
+        return ST_INVALID;
+    AUTO_RESULT progress = NULL;
+    TRY(db_query_one(db, &Q_STATS_PROGRESS, NULL, &progress));
+    for (size_t i = 0; i < count; i++)
+        plans[i] = plan_of(&windows[i], row_time(progress, 0, "hours_to"),
+                           row_time(progress, 0, "days_to"));
+    const struct cover cover = cover_of(windows, plans, count);
+    if (!cover.fits)
+        return read_each(db, arena, check_id, windows, count, out);
+    AUTO_RESULT r = NULL;
+    TRY(read_cover(db, arena, check_id, &cover, &r));
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct stats_share){0};
+    for (int row = 0; row < PQntuples(r); row++) {
+        const enum piece piece = (enum piece)row_i64(r, row, "piece");
+        const int64_t at_us = row_time(r, row, "at");
+        for (size_t i = 0; i < count; i++) {
+            if (!plan_has(&plans[i], piece, at_us))
+                continue;
+            out[i].count += row_i64(r, row, "count");
+            out[i].failures += row_i64(r, row, "failures");
+        }
+    }
+    return ST_OK;
+}
+
 enum status stats_incidents_read(struct db *db, struct arena *arena, const struct uuid *check_id,
                                  const struct stats_window *w, struct stats_incidents *out)
 {

@@ -39,6 +39,17 @@ NODISCARD enum status stats_read(struct db *db, struct arena *arena, const struc
                                  const struct stats_window *w, struct check_totals *sum,
                                  struct stats_point **points, size_t *count);
 
+/* Results that were taken, and those of them with an error. */
+struct stats_share {
+    int64_t count, failures;
+};
+/* Of several windows that fit and end at one instant; only one of them may begin within an hour.
+ * out[i] is that of windows[i]. */
+NODISCARD enum status stats_shares_read(struct db *db, struct arena *arena,
+                                        const struct uuid *check_id,
+                                        const struct stats_window *windows, size_t count,
+                                        struct stats_share *out);
+
 struct stats_incidents {
     int64_t count;   /* that touch the window */
     int64_t began;   /* in it */

@@ -41,6 +41,29 @@ FROM (SELECT hour_of(slot_at) AS at, latency_bucket(response_us) AS bucket,
 GROUP BY at
 ORDER BY at
 
+-- The same without response times, of several windows at once: days in [$2, $3), the hours of $4, single
+-- results in [$5, $6) and [$7, $8) by hours, of which $9 may cut one in two.
+-- name: stats_counts
+-- plan: each
+SELECT 0 AS piece, at, success + warning + error AS count, error AS failures
+FROM check_days
+WHERE check_id = $1 AND at >= $2 AND at < $3
+UNION ALL
+SELECT 1, at, success + warning + error, error
+FROM check_hours
+WHERE check_id = $1 AND at = ANY ($4::timestamptz[])
+UNION ALL
+SELECT 2, min(slot_at), count(*) FILTER (WHERE status <> 'missed'),
+       count(*) FILTER (WHERE status = 'error')
+FROM (SELECT slot_at, status
+      FROM results
+      WHERE check_id = $1 AND slot_at >= $5 AND slot_at < $6
+      UNION ALL
+      SELECT slot_at, status
+      FROM results
+      WHERE check_id = $1 AND slot_at >= $7 AND slot_at < $8) AS raw
+GROUP BY hour_of(slot_at), slot_at >= $9
+
 -- What incidents took of the time in [$2, $3). One that is open lasts until the end.
 -- name: stats_incidents
 SELECT count(*) AS count, count(*) FILTER (WHERE started_at >= $2) AS began,

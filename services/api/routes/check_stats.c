@@ -299,12 +299,17 @@ enum status check_periods_read(struct req *r, const struct uuid *id, int64_t now
     struct check_share *shares = arena_array(r->arena, CHECK_PERIODS, sizeof(*shares));
     if (!shares)
         return ST_NO_MEMORY;
+    struct stats_window windows[CHECK_PERIODS];
+    struct stats_share read[CHECK_PERIODS];
     for (size_t i = 0; i < CHECK_PERIODS; i++) {
         const struct stats_window w = {now_us - period_us[i], now_us, STATS_DAYS};
-        const struct stats_window fit = stats_window_fit(&w, now_us);
-        struct check_totals t;
-        TRY(stats_read(req_ctx(r)->db, r->arena, id, &fit, &t, NULL, NULL));
-        shares[i] = (struct check_share){taken(&t), t.error, uptime_of(&t)};
+        windows[i] = stats_window_fit(&w, now_us);
+    }
+    TRY(stats_shares_read(req_ctx(r)->db, r->arena, id, windows, CHECK_PERIODS, read));
+    for (size_t i = 0; i < CHECK_PERIODS; i++) {
+        const double good = (double)(read[i].count - read[i].failures);
+        shares[i] = (struct check_share){read[i].count, read[i].failures,
+                                         percent_of(good, (double)read[i].count)};
         out->period[i] = &shares[i];
     }
     return ST_OK;

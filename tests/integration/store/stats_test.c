@@ -280,9 +280,39 @@ static void pages_are_true(int how_many)
     }
 }
 
+/* Several windows at once, one of which begins anywhere. */
+static void shares_are_true(const struct uuid *check)
+{
+    enum { WINDOWS = 5 };
+    AUTO_ARENA arena = arena_new(1 << 20);
+    struct stats_window windows[WINDOWS];
+    struct stats_share shares[WINDOWS];
+    const int64_t span_us = HISTORY_DAYS * DAY_US;
+    const int64_t to_us = now_us - (roll(2) ? 0 : (int64_t)roll(1000) * (span_us / 2000));
+    for (int i = 0; i < WINDOWS; i++) {
+        int64_t from_us = to_us - 1 - (int64_t)roll(1000) * (span_us / 2000);
+        if (i > 0)
+            from_us = from_us / HOUR_US * HOUR_US;
+        windows[i] = (struct stats_window){from_us, to_us, STATS_DAYS};
+    }
+    assert_ok(stats_shares_read(db, arena, check, windows, WINDOWS, shares));
+    for (int i = 0; i < WINDOWS; i++) {
+        const int64_t count = raw_i64(check, &windows[i],
+                                      "count(*) FILTER (WHERE status <> 'missed')");
+        const int64_t failures = raw_i64(check, &windows[i],
+                                         "count(*) FILTER (WHERE status = 'error')");
+        if (shares[i].count != count || shares[i].failures != failures)
+            fail_msg("%s to %s: %lld of %lld, not %lld of %lld", time_of(windows[i].from_us),
+                     time_of(to_us), (long long)shares[i].failures, (long long)shares[i].count,
+                     (long long)failures, (long long)count);
+    }
+}
+
 static void windows_are_true(int how_many)
 {
     pages_are_true(how_many * 2);
+    for (int i = 0; i < how_many; i++)
+        shares_are_true(&checks[roll(CHECKS)]);
     for (int i = 0; i < how_many; i++) {
         int64_t span_us = HISTORY_DAYS * DAY_US;
         int64_t a = now_us - span_us + (int64_t)roll(1000000) * (span_us / 1000000);
