@@ -7,6 +7,7 @@ RETURNING id, org_id, email, role, created_by, created_at, expires_at, accepted_
           'pending' AS status
 
 -- name: invitation_count
+-- plan: each
 SELECT count(*) AS total FROM invitations
 WHERE org_id = $1
   AND ($2::text IS NULL OR $2 = CASE WHEN accepted_at IS NOT NULL THEN 'accepted'
@@ -14,6 +15,7 @@ WHERE org_id = $1
                                      WHEN expires_at <= now() THEN 'expired' ELSE 'pending' END)
 
 -- name: invitation_page
+-- plan: each
 SELECT * FROM (
     SELECT id, org_id, email, role, created_by, created_at, expires_at, accepted_by, accepted_at,
            CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at IS NOT NULL THEN 'revoked'

@@ -40,10 +40,12 @@ WHERE u.org_id = $1
   AND ($4::boolean IS NULL OR u.is_active = $4)
 
 -- name: user_page_count
+-- plan: each
 SELECT count(*) AS total FROM users u
 -- use: user_filter
 
 -- name: user_page
+-- plan: each
 -- use: user_columns
 FROM users u
 -- use: user_filter
