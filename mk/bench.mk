@@ -19,5 +19,5 @@ endef
 ## bench-queue: no-op jobs, side by side with Celery, RQ, Sidekiq, BullMQ and a bare loop (4 minutes)
 ## bench-scheduler: a million checks: loading, lag, takeover, kills (6 minutes)
 ## bench-idle: memory and processor time of all five daemons with nothing to do (1 minute)
-## bench-api: one check over HTTP beside FastAPI, lists of 100,000 checks, a thousand parked runs (4 minutes)
+## bench-api: one check over HTTP beside FastAPI, lists of 100,000 checks and of a year's history, a thousand parked runs (6 minutes)
 $(foreach b,queue scheduler idle api,$(eval $(call bench_target,$(b))))

@@ -5,6 +5,9 @@
     cached      with Tocsin's reply cache on: one check, a list, a summary again and again, and a
                 random one of a thousand checks; each request's state is compared with PostgreSQL
     lists       one caller, a list after the other, caches off: every page, filter and order
+    reads       the same of every GET that looks at history or at a list (reads.py), over a year's results,
+                transitions, incidents, deliveries, an audit log and people (history.sql); BENCH_ONLY=reads
+                measures this alone
     parked      a thousand callers wait for runs that no worker executes; meanwhile the first one again
 
 Run through run.sh.
@@ -22,6 +25,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import kit  # noqa: E402
+import reads  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKS = int(os.environ.get("BENCH_CHECKS", "100000"))
@@ -193,6 +197,36 @@ def lists(server, token):
     return found
 
 
+def database_pids():
+    """The backends of the bench's database."""
+    folder = dict(urllib.parse.parse_qsl(urllib.parse.urlparse(MAINTENANCE).query)).get("host", "")
+    with open(os.path.join(folder, "pgdata/postmaster.pid"), encoding="ascii") as file:
+        server = int(file.readline())
+    with open(f"/proc/{server}/task/{server}/children", encoding="ascii") as file:
+        return [int(pid) for pid in file.read().split()]
+
+
+def read_all(server, token):
+    """Every list and summary of a grown installation; p99 of each, and whether all meet the target."""
+    began = time.monotonic()
+    org = psql(DATABASE, "-c", "SELECT id FROM organisations LIMIT 1")
+    psql(DATABASE, "-v", f"org={org}", "-v", f"email={ADMIN['email']}", "-v", "deep=50000", "-v", "wide=150000",
+         "-f", os.path.join(HERE, "history.sql"))
+    print(f"reads     data after {time.monotonic() - began:.0f} s; {kit.wait_quiet():.0%} of the processors idle before",
+          flush=True)
+    caller = reads.Caller(server.port, token)
+    names = reads.places(lambda sql: psql(DATABASE, "-c", sql), lambda path: json.loads(caller.get(path)))
+    found = {}
+    for name, path in reads.READS.items():
+        p50, p99, spent = reads.measure(caller, path.format(**names), 50,
+                                         lambda: server.group.pids() + database_pids())
+        found[name] = p99
+        print(f"reads     {name:24} p50 {p50:7.2f} ms   p99 {p99:7.2f} ms   CPU {spent:7.2f} ms", flush=True)
+    slow = [name for name, p99 in found.items() if p99 > 20]
+    print(f"reads     {len(found) - len(slow)} of {len(found)} below 20 ms; above: {', '.join(slow) or 'none'}")
+    return found
+
+
 async def park(server, token, ids, meanwhile):
     """Callers that wait; what `meanwhile` measures in a thread of its own."""
     async def one(check):
@@ -218,6 +252,10 @@ def main():
     ids = prepare()
     plain = tocsin(cache=False)
     token = plain.get("/api/v1/auth/login", body=ADMIN)["access_token"]
+    if os.environ.get("BENCH_ONLY") == "reads":
+        found = read_all(plain, token)
+        kit.finish({"bench": "api", "checks": CHECKS, "reads_p99_ms": {name: round(p99, 2) for name, p99 in found.items()}})
+        return
     versions(plain, token)
     sides = [plain]
     for workers in (1, 2):
@@ -272,6 +310,9 @@ def main():
         print(f"cached    {name:16} {seen['rate']:9,.0f}/s   p50 {seen['p50_ms']:6.2f} ms   p99 {seen['p99_ms']:6.2f} ms",
               flush=True)
         result[f"cached_{name}_rps"] = round(seen["rate"])
+    cached.group.stop()
+    found = read_all(tocsin(cache=False), token)
+    result["reads_p99_ms"] = {name: round(p99, 2) for name, p99 in found.items()}
     result["vs_fastapi"] = round(result["tocsin_rps"] / best, 2) if best else None
     result["vs_fastapi_one_process"] = round(result["tocsin_rps"] / single, 2) if single else None
     result["cached_vs_fastapi"] = round(result["cached_check_rps"] / best, 2) if best else None

@@ -1,6 +1,6 @@
 #!/bin/bash
 # make bench-api: the API beside FastAPI on one private PostgreSQL. BENCH_CHECKS, BENCH_SECONDS (of a
-# round) and BENCH_ROUNDS change its size.
+# round) and BENCH_ROUNDS change its size; BENCH_ONLY=reads measures lists and summaries alone.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
