@@ -310,7 +310,7 @@ static void shares_are_true(const struct uuid *check)
 
 static void windows_are_true(int how_many)
 {
-    pages_are_true(how_many * 2);
+    pages_are_true(how_many);
     for (int i = 0; i < how_many; i++)
         shares_are_true(&checks[roll(CHECKS)]);
     for (int i = 0; i < how_many; i++) {
