@@ -233,7 +233,7 @@ int job_group_enqueue(struct cli *cli, struct redis *r, const struct group_wish 
 {
     AUTO_JSON json = NULL;
     AUTO_FIELD_ERRORS errors = {0};
-    struct group_order order;
+    struct group_order order = {.lenient = {0}};
     struct group_plan plan;
     const char *name = NULL;
     const int code = read_order(cli, wish->file, &group_order_schema, &order, &json);
@@ -293,7 +293,7 @@ int job_chain_enqueue(struct cli *cli, struct redis *r, const struct group_wish 
 {
     AUTO_JSON json = NULL;
     AUTO_FIELD_ERRORS errors = {0};
-    struct chain_order order;
+    struct chain_order order = {.jobs = {0}};
     struct job *jobs = NULL;
     struct task_args *args = NULL;
     AUTO_QUEUE q = NULL;
