@@ -63,6 +63,7 @@ static enum status read_claimed(const PGresult *r, int row, struct arena *arena,
 {
     struct delivery_row d;
     TRY(read_row(r, row, arena, &d));
+    d.was_ours = row_bool(r, row, "was_ours");
     d.channel_enabled = row_bool(r, row, "channel_enabled");
     d.channel_config = row_str(r, row, "channel_config", arena);
     if (!row_is_null(r, row, "channel_secret"))

@@ -34,6 +34,7 @@ struct delivery_row {
     int64_t response_code;  /* HTTP or SMTP; 0: none */
     int64_t created_us, finished_us;
     /* only from outbox_claim: */
+    bool was_ours; /* the same owner had claimed it, and let its lease run out */
     bool channel_enabled;
     const char *channel_config;  /* JSON object, NULL without a channel */
     const unsigned char *sealed; /* the channel's sealed secrets, or NULL */

@@ -59,6 +59,9 @@ static bool take_on(struct notifier *n, size_t kind, const struct delivery_row *
 {
     struct endpoint *endpoint = NULL;
     struct delivery *d = NULL;
+    /* We hung for longer than the lease: the claim renewed it, and it is still on its way. */
+    if (row->was_ours && delivery_is_claimed(n, &row->id))
+        return true;
     if (!find_place(n, channel_kind_at(kind), row, &endpoint))
         return false;
     (void)atomic_fetch_add(&n->channel[kind].running, 1);

@@ -167,6 +167,16 @@ void delivery_free(struct delivery *d)
     (void)pthread_mutex_unlock(&n->lock);
 }
 
+bool delivery_is_claimed(struct notifier *n, const struct uuid *id)
+{
+    (void)pthread_mutex_lock(&n->lock);
+    const struct delivery *d = n->claimed;
+    while (d && !uuid_eq(&d->row.id, id))
+        d = d->next;
+    (void)pthread_mutex_unlock(&n->lock);
+    return d != NULL;
+}
+
 enum status deliveries_claimed(struct notifier *n, struct arena *arena, struct uuid **ids,
                                size_t *count)
 {

@@ -115,6 +115,8 @@ void delivery_send(struct delivery *d);
 void delivery_done(struct delivery *d, const struct outcome *outcome);
 /* After it was recorded: forgets it. */
 void delivery_free(struct delivery *d);
+/* Whether it is among those that are claimed. */
+bool delivery_is_claimed(struct notifier *n, const struct uuid *id);
 /* Ids of all claimed, in the arena. */
 NODISCARD enum status deliveries_claimed(struct notifier *n, struct arena *arena, struct uuid **ids,
                                          size_t *count);

@@ -2,7 +2,7 @@
 
 -- name: outbox_claim
 WITH due AS (
-    SELECT id FROM outbox
+    SELECT id, coalesce(claimed_by = $1, false) AS was_ours FROM outbox
     WHERE status = 'pending' AND next_at <= now() AND channel_type = $3
       AND (claimed_until IS NULL OR claimed_until <= now())
       AND (channel_id IS NULL OR channel_id <> ALL ($5::uuid[]) OR event = 'channel.test')
@@ -14,9 +14,9 @@ WITH due AS (
     UPDATE outbox o
     SET claimed_by = $1, claimed_until = now() + $2::bigint * interval '1 millisecond'
     FROM due WHERE o.id = due.id
-    RETURNING o.*
+    RETURNING o.*, due.was_ours
 )
-SELECT c.id, c.org_id, c.event, c.incident_id, c.check_id, c.sequence, c.channel_id,
+SELECT c.was_ours, c.id, c.org_id, c.event, c.incident_id, c.check_id, c.sequence, c.channel_id,
        c.channel_type, c.target, c.payload, c.status, c.attempts, c.next_at, c.last_error,
        c.response_code, c.created_at, c.finished_at, ch.name AS channel_name,
        coalesce(ch.enabled, true) AS channel_enabled, ch.config AS channel_config,

@@ -188,6 +188,30 @@ static void test_a_dead_endpoint_holds_up_nobody(void **state)
     hook_peer_stop(live);
 }
 
+/* As after a stall of the machine: the lease is over before the delivery is. */
+static void test_what_is_on_its_way_is_not_sent_again(void **state)
+{
+    struct hook_peer *p = fx_receiver(HOOK_HANG);
+    struct instance *i = fx_start();
+    const struct uuid channel = fx_add_webhook(hook_peer_url(p), 15);
+    const struct uuid id = fx_add_alert(&channel, "webhook", NULL);
+    assert_true(kit_wait(hook_peer_requests(p) == 1, SOON_MS));
+    for (int round = 0; round < 5; round++) {
+        kit_sql(fx.db, "UPDATE outbox SET claimed_until = now() - interval '1 s' WHERE id = '%s'",
+                fx_text_of(&id));
+        fx_wake();
+        assert_true(kit_wait(kit_sql_i64(fx.db,
+                                         "SELECT (claimed_until > now())::int FROM outbox"
+                                         " WHERE id = '%s'",
+                                         fx_text_of(&id)) == 1,
+                             SOON_MS));
+    }
+    assert_int_equal(hook_peer_requests(p), 1);
+    fx_stop_within(i, 100);
+    kit_sql(fx.db, "DELETE FROM channels WHERE id = '%s'", fx_text_of(&channel));
+    hook_peer_stop(p);
+}
+
 static void test_channel_test_is_announced(void **state)
 {
     AUTO_ARENA arena = arena_new(1 << 20);
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test_teardown(test_attempts_end, fx_stop_left),
         cmocka_unit_test_teardown(test_egress_is_guarded, fx_stop_left),
         cmocka_unit_test_teardown(test_a_dead_endpoint_holds_up_nobody, fx_stop_left),
+        cmocka_unit_test_teardown(test_what_is_on_its_way_is_not_sent_again, fx_stop_left),
         cmocka_unit_test_teardown(test_channel_test_is_announced, fx_stop_left),
     };
     return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
