@@ -89,35 +89,38 @@ FROM (SELECT count(*) AS n, array_agg(r.at) AS ats, array_agg(r.id) AS ids
             ORDER BY 1 DESC, 2) AS r) AS a
 CROSS JOIN LATERAL (SELECT $4::float8 / $3 AS from_share, $5::float8 / $3 AS to_share) AS p
 CROSS JOIN LATERAL (
-    SELECT floor(a.n * p.from_share - 4 * sqrt(a.n * p.from_share * (1 - p.from_share)))::int - 5 AS first,
-           ceil(a.n * p.to_share + 4 * sqrt(a.n * p.to_share * (1 - p.to_share)))::int + 5 AS last) AS k
+    SELECT floor(a.n * p.from_share - 3 * sqrt(a.n * p.from_share * (1 - p.from_share)))::int - 5 AS first,
+           ceil(a.n * p.to_share + 3 * sqrt(a.n * p.to_share * (1 - p.to_share)))::int + 5 AS last) AS k
 
--- `passed` rows come before the ids, `seen` ones with all that were sorted: who asks has to see
--- whether the page is among these. A check that never ran ran before all others.
+-- `passed` rows come before those that were sorted, `seen` ones with them: who asks has to see whether the page
+-- is among these. Sorted in the order of -last_run, the other one is read from the end. A check that never
+-- ran ran before all others; what is constant here is reckoned when the statement is planned.
 -- name: check_pick_last_run
 -- plan: each
-SELECT w.seen, w.seen - coalesce(cardinality(w.near), 0) AS passed,
-       ARRAY(SELECT u.id
-             FROM unnest(w.near) AS u (at timestamptz, id uuid)
-             ORDER BY CASE WHEN $5::text = 'last_run' THEN u.at END,
-                      CASE WHEN $5 = '-last_run' THEN u.at END DESC,
-                      CASE WHEN $5 = 'last_run' THEN u.id END DESC,
-                      u.id
-             LIMIT $3::bigint
-             OFFSET greatest($4::bigint - (w.seen - coalesce(cardinality(w.near), 0)), 0)) AS ids
+SELECT w.seen, k.passed,
+       ARRAY(SELECT w.near[CASE WHEN $5::text = '-last_run' THEN i ELSE k.n + 1 - i END]
+             FROM generate_series(k.from_place, least(k.from_place + $3::int - 1, k.n)) AS i
+             ORDER BY i) AS ids
 FROM (SELECT count(*) AS seen,
-             array_agg(ROW(r.at, s.check_id)) FILTER (
+             array_agg(s.check_id ORDER BY s.last_run_at DESC NULLS LAST, s.check_id) FILTER (
                  WHERE CASE WHEN $5 = '-last_run' THEN b.is_behind_first ELSE b.is_before_last END)
              AS near
       FROM check_state s
-      CROSS JOIN LATERAL (SELECT coalesce(s.last_run_at, '-infinity') AS at) AS r
       CROSS JOIN LATERAL (
           SELECT $6::timestamptz IS NULL
-                 OR (r.at <= $6 AND (r.at < $6 OR s.check_id >= $7::uuid)) AS is_behind_first,
+                 OR CASE WHEN $6 = '-infinity' THEN s.last_run_at IS NULL AND s.check_id >= $7::uuid
+                    ELSE s.last_run_at IS NULL
+                         OR (s.last_run_at <= $6 AND (s.last_run_at < $6 OR s.check_id >= $7)) END
+                 AS is_behind_first,
                  $8::timestamptz IS NULL
-                 OR (r.at >= $8 AND (r.at > $8 OR s.check_id <= $9::uuid)) AS is_before_last) AS b
+                 OR CASE WHEN $8 = '-infinity' THEN s.last_run_at IS NOT NULL OR s.check_id <= $9::uuid
+                    ELSE s.last_run_at >= $8 AND (s.last_run_at > $8 OR s.check_id <= $9) END
+                 AS is_before_last) AS b
       WHERE CASE WHEN $5 = '-last_run' THEN b.is_before_last ELSE b.is_behind_first END
         AND s.org_id = $1 AND ($2::text IS NULL OR s.state = $2)) AS w
+CROSS JOIN LATERAL (SELECT coalesce(cardinality(w.near), 0) AS n) AS c
+CROSS JOIN LATERAL (
+    SELECT c.n, w.seen - c.n AS passed, greatest($4::bigint - (w.seen - c.n), 0)::int + 1 AS from_place) AS k
 
 -- How many names have all pairs of a part, and whether that is to have the part. The keys come from a
 -- subquery, so that they are thought to be rare: else PostgreSQL reads the table, and takes every
