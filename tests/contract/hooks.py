@@ -88,6 +88,8 @@ REFUSALS = [
      'only cron schedules have one, and one that does not name its own'),
     (r'(PUT|PATCH) .*/schedules/', 422, 'VALIDATION_ERROR', 'body.(args|task|schedule)',
      'arguments go with the task, and a time zone with the schedule, that there is'),
+    (r'POST .*/jobs', 422, 'VALIDATION_ERROR', r'body\.((jobs\.\d+|callback)\.)?args', 'checks must exist'),
+    (r'POST .*/jobs/chains', 422, 'VALIDATION_ERROR', r'body\.jobs\.0\.pass_result', 'nothing comes before the first'),
     (r'GET .*/(jobs|dead)$', 422, 'VALIDATION_ERROR', 'query.after', 'a cursor of another list'),
     (r'GET .*/(jobs|dead)$', 422, 'VALIDATION_ERROR', 'query.(page|offset)', 'page times per_page'),
     (r'POST .*/ingest/metrics', 422, 'VALIDATION_ERROR', 'body', 'samples that are not older than 30 days'),
