@@ -74,15 +74,6 @@ int kit_status(const struct kit_api *i, const char *method, const char *path, co
     return r.status;
 }
 
-const char *kit_id(const struct uuid *id)
-{
-    static char text[4][UUID_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 4;
-    uuid_format(id, text[next]);
-    return text[next];
-}
-
 struct uuid kit_api_user(struct db *db, const struct uuid *org, const char *name, const char *role)
 {
     const struct uuid id = uuid_new();

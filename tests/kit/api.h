@@ -44,7 +44,5 @@ struct kit_tokens {
 struct kit_tokens kit_sign_in(const struct kit_api *i, const char *name);
 /* Takes the tokens out of a reply and frees it. */
 struct kit_tokens kit_tokens_of(struct kit_reply r);
-/* An id as text, in one of four static buffers. */
-const char *kit_id(const struct uuid *id);
 
 #endif

@@ -281,46 +281,55 @@ int kit_port(void)
 
 /* --- rows --- */
 
-static void put_uuid(const struct uuid *id, char out[UUID_TEXT_BYTES])
-{
-    uuid_format(id, out);
-}
-
 struct uuid kit_organisation(struct db *db)
 {
-    struct uuid id = uuid_new();
-    char text[UUID_TEXT_BYTES];
-    put_uuid(&id, text);
-    kit_sql(db, "INSERT INTO organisations (id, name) VALUES ('%s', 'Example')", text);
+    const struct uuid id = uuid_new();
+    kit_sql(db, "INSERT INTO organisations (id, name) VALUES ('%s', 'Example')", kit_id(&id));
     return id;
 }
 
 struct uuid kit_user(struct db *db, const struct uuid *org)
 {
-    struct uuid id = uuid_new();
-    char text[UUID_TEXT_BYTES], org_text[UUID_TEXT_BYTES];
-    put_uuid(&id, text);
-    put_uuid(org, org_text);
+    const struct uuid id = uuid_new();
+    const char *text = kit_id(&id);
     kit_sql(db,
             "INSERT INTO users (id, org_id, username, email, password_hash, role)"
             " VALUES ('%s', '%s', 'user-%s', '%s@example.com', 'x', 'admin')",
-            text, org_text, text, text);
+            text, kit_id(org), text, text);
     return id;
 }
 
 struct uuid kit_check(struct db *db, const struct uuid *org, const char *name)
 {
-    struct uuid id = uuid_new();
-    char text[UUID_TEXT_BYTES], org_text[UUID_TEXT_BYTES];
-    put_uuid(&id, text);
-    put_uuid(org, org_text);
+    const struct uuid id = uuid_new();
+    const char *text = kit_id(&id);
     kit_sql(db,
             "INSERT INTO checks (id, org_id, name, kind, plugin_type, config, schedule, shard)"
             " VALUES ('%s', '%s', '%s', 'website', 'website', '{\"url\": \"http://example.com/\"}',"
             " 'every 1 minute', %d);"
             "INSERT INTO check_state (check_id) VALUES ('%s')",
-            text, org_text, name, (int)(uuid_hash(&id) % 16), text);
+            text, kit_id(org), name, (int)(uuid_hash(&id) % 16), text);
     return id;
+}
+
+/* --- texts --- */
+
+const char *kit_id(const struct uuid *id)
+{
+    static char text[KIT_TEXTS][UUID_TEXT_BYTES];
+    static int next;
+    next = (next + 1) % KIT_TEXTS;
+    uuid_format(id, text[next]);
+    return text[next];
+}
+
+const char *kit_time(int64_t wall_us)
+{
+    static char text[KIT_TEXTS][TIME_TEXT_BYTES];
+    static int next;
+    next = (next + 1) % KIT_TEXTS;
+    time_format_us(wall_us, text[next]);
+    return text[next];
 }
 
 /* --- time --- */

@@ -60,6 +60,13 @@ struct uuid kit_user(struct db *db, const struct uuid *org);
 /* A website check, every minute, with its check_state row. */
 struct uuid kit_check(struct db *db, const struct uuid *org, const char *name);
 
+/* --- texts for SQL and paths, valid till as many more were asked for --- */
+
+enum { KIT_TEXTS = 16 };
+const char *kit_id(const struct uuid *id);
+/* RFC 3339, with microseconds. */
+const char *kit_time(int64_t wall_us);
+
 /* --- time --- */
 
 /* Replaces the process's clock by one that stands still at `wall_us` until it is moved. */

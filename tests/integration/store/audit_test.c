@@ -24,13 +24,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static const char *id_text(const struct uuid *id)
-{
-    static char text[UUID_TEXT_BYTES];
-    uuid_format(id, text);
-    return text;
-}
-
 /* Tables of an organisation whose changes nobody decides on, or that are a record themselves. */
 static const struct {
     const char *table, *why;
@@ -95,7 +88,7 @@ static void add_user(const char *name, struct uuid *id)
     kit_sql(db,
             "INSERT INTO users (id, org_id, username, email, password_hash, role)"
             " VALUES ('%s', '%s', '%s', '%s@example.test', 'a hash', 'viewer')",
-            id_text(id), org_text, name, name);
+            kit_id(id), org_text, name, name);
 }
 
 static void what_changed_is_recorded(void **state)
@@ -103,27 +96,27 @@ static void what_changed_is_recorded(void **state)
     struct uuid id;
     add_user("wanda", &id);
     kit_sql(db, "UPDATE users SET role = 'operator', password_hash = 'another' WHERE id = '%s'",
-            id_text(&id));
+            kit_id(&id));
     /* nothing changed, or nothing that anybody decided */
-    kit_sql(db, "UPDATE users SET role = 'operator' WHERE id = '%s'", id_text(&id));
+    kit_sql(db, "UPDATE users SET role = 'operator' WHERE id = '%s'", kit_id(&id));
     kit_sql(db,
             "UPDATE users SET last_login_at = now(), token_epoch = token_epoch + 1"
             " WHERE id = '%s'",
-            id_text(&id));
-    kit_sql(db, "DELETE FROM users WHERE id = '%s'", id_text(&id));
+            kit_id(&id));
+    kit_sql(db, "DELETE FROM users WHERE id = '%s'", kit_id(&id));
     AUTO_FREE char *all = kit_sql_text(
         db,
         "SELECT string_agg(action || ' ' || object_name || ' ' || actor_type, '; ' ORDER BY at)"
         " FROM audit_log WHERE object_id = '%s'",
-        id_text(&id));
+        kit_id(&id));
     assert_string_equal(all, "user.create wanda system; user.update wanda system; "
                              "user.delete wanda system");
     AUTO_FREE char *before = kit_sql_text(
         db, "SELECT before::text FROM audit_log WHERE object_id = '%s' AND action = 'user.update'",
-        id_text(&id));
+        kit_id(&id));
     AUTO_FREE char *after = kit_sql_text(
         db, "SELECT after::text FROM audit_log WHERE object_id = '%s' AND action = 'user.update'",
-        id_text(&id));
+        kit_id(&id));
     assert_string_equal(before, "{\"role\": \"viewer\", \"password_hash\": \"***\"}");
     assert_string_equal(after, "{\"role\": \"operator\", \"password_hash\": \"***\"}");
     assert_int_equal(
@@ -138,11 +131,11 @@ static void what_services_write_all_the_time_is_not(void **state)
     struct uuid check = kit_check(db, &org, "quiet");
     const int64_t before = kit_sql_i64(db, "SELECT count(*) FROM audit_log");
     kit_sql(db, "UPDATE check_state SET state = 'up', last_run_at = now() WHERE check_id = '%s'",
-            id_text(&check));
+            kit_id(&check));
     kit_sql(db, "UPDATE hosts SET last_seen_at = now(), last_metrics_at = now()");
     kit_sql(db, "UPDATE api_keys SET last_used_at = now()");
     assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM audit_log"), before);
-    kit_sql(db, "UPDATE checks SET name = 'loud' WHERE id = '%s'", id_text(&check));
+    kit_sql(db, "UPDATE checks SET name = 'loud' WHERE id = '%s'", kit_id(&check));
     assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM audit_log"), before + 1);
 }
 
@@ -259,11 +252,11 @@ static void events_are_listed(void **state)
     } rows[] = {
         {{.user_id = user}, org, 1},
         {{.user_id = user}, other, 0},
-        {{.object_id = id_text(&user)}, org, 2},
-        {{.object_id = id_text(&user), .action = "user.login"}, org, 1},
-        {{.object_id = id_text(&user), .action = "user."}, org, 2},
-        {{.object_id = id_text(&user), .action = "user"}, org, 0},
-        {{.object_id = id_text(&user), .object_type = "check"}, org, 0},
+        {{.object_id = kit_id(&user)}, org, 2},
+        {{.object_id = kit_id(&user), .action = "user.login"}, org, 1},
+        {{.object_id = kit_id(&user), .action = "user."}, org, 2},
+        {{.object_id = kit_id(&user), .action = "user"}, org, 0},
+        {{.object_id = kit_id(&user), .object_type = "check"}, org, 0},
         {{.address = "192.0.2.7"}, org, 1},
         {{.request_id = "none"}, org, 0},
         {{.user_id = user, .since = clock_wall_us() + 1000000}, org, 0},

@@ -12,14 +12,6 @@ static struct db *db, *other;
 static struct arena *arena;
 static struct uuid org, foreign;
 
-/* In a static buffer. */
-static const char *id_text(const struct uuid *id)
-{
-    static char text[UUID_TEXT_BYTES];
-    uuid_format(id, text);
-    return text;
-}
-
 static int setup(void **state)
 {
     const char *database = kit_database();
@@ -128,7 +120,7 @@ static void writers_do_not_wait(void **state)
     (void)kit_check(other, &org, "two");
     kit_sql(db, "SET lock_timeout = '10ms'");
     (void)kit_check(db, &org, "three");
-    kit_sql(db, "UPDATE check_state SET state = 'up' WHERE org_id = '%s'", id_text(&org));
+    kit_sql(db, "UPDATE check_state SET state = 'up' WHERE org_id = '%s'", kit_id(&org));
     kit_sql(db, "RESET lock_timeout");
     assert_counts("beside a writer");
     assert_ok(db_exec(other, "COMMIT"));
@@ -145,13 +137,13 @@ static void housekeeping_sums_up(void **state)
     for (int i = 0; i < 20; i++)
         (void)kit_check(db, &org, "many");
     const int64_t rows = kit_sql_i64(db, "SELECT count(*) FROM check_counts WHERE org_id = '%s'",
-                                     id_text(&org));
+                                     kit_id(&org));
     assert_true(rows >= 80);
     int ran = 0;
     kit_sql(db, "DELETE FROM housekeeping");
     assert_ok(housekeeping_run(db, &h, &ran));
     assert_int_equal(
-        kit_sql_i64(db, "SELECT count(*) FROM check_counts WHERE org_id = '%s'", id_text(&org)),
+        kit_sql_i64(db, "SELECT count(*) FROM check_counts WHERE org_id = '%s'", kit_id(&org)),
         5); /* all, enabled, kind, state, and that of websites */
     assert_counts("summed up");
 }
@@ -205,7 +197,7 @@ static void totals_are_those_of_the_filter(void **state)
         kit_sql(db,
                 "UPDATE checks SET group_name = 'g%d', enabled = %s, tags = ARRAY['%s'] "
                 "WHERE id = '%s'",
-                i % 3, i % 4 != 1 ? "true" : "false", i % 2 ? "odd" : "even", id_text(&id));
+                i % 3, i % 4 != 1 ? "true" : "false", i % 2 ? "odd" : "even", kit_id(&id));
     }
     (void)kit_check(db, &foreign, "check of others");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -223,7 +215,7 @@ static void searches_count_so_far(void **state)
             "schedule, shard) SELECT gen_random_uuid(), '%s', 'many ' || i, 'website', 'website', "
             "'{}', 'every 5 minutes', 0 FROM generate_series(0, %d) i RETURNING id, org_id) "
             "INSERT INTO check_state (check_id, org_id) SELECT id, org_id FROM made",
-            id_text(&org), LIMIT_SEARCH_COUNT);
+            kit_id(&org), LIMIT_SEARCH_COUNT);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         const struct check_filter filter = {.q = parts[i]};
         struct page pages[] = {{.limit = 3}, {.limit = 3, .offset = LIMIT_SEARCH_COUNT}};
@@ -261,7 +253,7 @@ static void searches_count_so_far(void **state)
                     "SELECT count(*) FROM check_state WHERE org_id = '%s' AND "
                     "last_run_at < (SELECT last_run_at FROM check_state s JOIN checks c "
                     "ON c.id = s.check_id WHERE c.org_id = '%s' AND c.name = '%s')",
-                    id_text(&org), id_text(&org), rows[0].name),
+                    kit_id(&org), kit_id(&org), rows[0].name),
         4000);
 }
 

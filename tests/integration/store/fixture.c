@@ -16,12 +16,3 @@ int fx_teardown(void **state)
     db_free(fx.db);
     return 0;
 }
-
-const char *fx_text_of(const struct uuid *id)
-{
-    static char out[4][UUID_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 4;
-    uuid_format(id, out[next]);
-    return out[next];
-}

@@ -16,7 +16,5 @@ extern struct store_fixture fx;
 /* Of the program. */
 int fx_setup(void **state);
 int fx_teardown(void **state);
-/* Valid for four calls. */
-const char *fx_text_of(const struct uuid *id);
 
 #endif

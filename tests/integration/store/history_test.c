@@ -26,24 +26,6 @@ static uint32_t roll(uint32_t sides)
     return (seed >> 8) % sides;
 }
 
-static const char *text_of(const struct uuid *id)
-{
-    static char out[4][UUID_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 4;
-    uuid_format(id, out[next]);
-    return out[next];
-}
-
-static const char *time_of(int64_t at_us)
-{
-    static char out[4][TIME_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 4;
-    time_format_us(at_us, out[next]);
-    return out[next];
-}
-
 /* Random walks through all states; several transitions of a minute, and checks with one URL. */
 static int setup(void **state)
 {
@@ -55,11 +37,11 @@ static int setup(void **state)
     for (int i = 0; i < CHECKS; i++) {
         checks[i] = kit_check(db, &org, "a check");
         numbers[i] = kit_sql_i64(db, "SELECT legacy_id FROM checks WHERE id = '%s'",
-                                 text_of(&checks[i]));
+                                 kit_id(&checks[i]));
         kit_sql(
             db,
             "UPDATE checks SET config = '{\"url\": \"http://%c.example.com/\"}' WHERE id = '%s'",
-            'a' + (i * 2) % 5, text_of(&checks[i]));
+            'a' + (i * 2) % 5, kit_id(&checks[i]));
     }
     static const char *const names[] = {"up",      "degraded",    "down",   "unknown",
                                         "pending", "maintenance", "paused", "up"};
@@ -71,9 +53,9 @@ static int setup(void **state)
             kit_sql(db,
                     "INSERT INTO transitions (check_id, sequence, org_id, at, from_state, to_state,"
                     " reason) VALUES ('%s', %d, '%s', '%s', '%s', '%s', 'a reason')",
-                    text_of(i < CHECKS ? &checks[i] : &theirs), s,
-                    text_of(i < CHECKS ? &org : &foreign),
-                    time_of(begin_us + (int64_t)(s / 2) * MINUTE_US), at[i], to);
+                    kit_id(i < CHECKS ? &checks[i] : &theirs), s,
+                    kit_id(i < CHECKS ? &org : &foreign),
+                    kit_time(begin_us + (int64_t)(s / 2) * MINUTE_US), at[i], to);
             at[i] = to;
         }
     }
@@ -104,7 +86,7 @@ static const char *bound(const char *op, int64_t at_us)
     next = (next + 1) % 2;
     out[next][0] = '\0';
     if (at_us)
-        (void)snprintf(out[next], sizeof(out[next]), "AND t.at %s '%s'", op, time_of(at_us));
+        (void)snprintf(out[next], sizeof(out[next]), "AND t.at %s '%s'", op, kit_time(at_us));
     return out[next];
 }
 
@@ -155,7 +137,7 @@ static void changes_are_true(void)
     struct uptime_change *rows = NULL;
     size_t count = 0;
     assert_ok(uptime_history(db, arena, &org, &f, &page, &rows, &count));
-    int64_t total = kit_sql_i64(db, "SELECT count(*) " FROM_CHANGES "%s", text_of(&org), where);
+    int64_t total = kit_sql_i64(db, "SELECT count(*) " FROM_CHANGES "%s", kit_id(&org), where);
     assert_int_equal(page.total, total);
 
     char got[8192] = "";
@@ -170,7 +152,7 @@ static void changes_are_true(void)
         " '') FROM (SELECT t.legacy_id AS id, c.legacy_id AS url_id, uptime_status(t.to_state) AS"
         " status, c.config ->> 'url' AS url, row_number() OVER (ORDER BY %s) AS n " FROM_CHANGES
         "%s ORDER BY n LIMIT %lld OFFSET %lld) p",
-        order_of(page.sort), text_of(&org), where, (long long)page.limit, (long long)page.offset);
+        order_of(page.sort), kit_id(&org), where, (long long)page.limit, (long long)page.offset);
     if (!str_eq(got, want))
         fail_msg("by %s %s: %s, not %s", page.sort ? page.sort : "nothing", where, got, want);
 }
@@ -194,7 +176,7 @@ static void counts_are_true(void)
         assert_int_equal(facts[i].entered, kit_sql_i64(db,
                                                        "SELECT count(*) " FROM_CHANGES
                                                        "AND uptime_status(t.to_state) = '%s' %s %s",
-                                                       text_of(&org), facts[i].status,
+                                                       kit_id(&org), facts[i].status,
                                                        bound(">=", from_us), bound("<=", to_us)));
         assert_int_equal(
             facts[i].present,
@@ -202,7 +184,7 @@ static void counts_are_true(void)
                         "SELECT count(*) FROM checks c JOIN check_state s ON s.check_id"
                         " = c.id WHERE c.org_id = '%s' AND c.kind = 'website' AND"
                         " uptime_status(s.state) = '%s'",
-                        text_of(&org), facts[i].status));
+                        kit_id(&org), facts[i].status));
     }
 }
 
@@ -220,7 +202,7 @@ static void transitions_are_true(void)
     char where[256], to[48] = "";
     if (f.state)
         (void)snprintf(to, sizeof(to), "AND t.to_state = '%s'", f.state);
-    (void)snprintf(where, sizeof(where), "t.check_id = '%s' %s %s %s", text_of(check), to,
+    (void)snprintf(where, sizeof(where), "t.check_id = '%s' %s %s %s", kit_id(check), to,
                    bound(">=", f.from_us), bound("<=", f.to_us));
     struct transition *rows = NULL;
     size_t count = 0;
@@ -264,17 +246,17 @@ static void lists_are_those_of_all_rows(void **state)
 /* A check that is no website any more has no place among them, and comes back with all it had. */
 static void kinds_and_states_change(void **state)
 {
-    kit_sql(db, "UPDATE check_state SET state = 'down' WHERE check_id = '%s'", text_of(&checks[0]));
+    kit_sql(db, "UPDATE check_state SET state = 'down' WHERE check_id = '%s'", kit_id(&checks[0]));
     kit_sql(db, "UPDATE check_state SET state = 'paused' WHERE check_id = '%s'",
-            text_of(&checks[1]));
-    kit_sql(db, "UPDATE checks SET kind = 'tcp' WHERE id IN ('%s', '%s')", text_of(&checks[0]),
-            text_of(&checks[2]));
+            kit_id(&checks[1]));
+    kit_sql(db, "UPDATE checks SET kind = 'tcp' WHERE id IN ('%s', '%s')", kit_id(&checks[0]),
+            kit_id(&checks[2]));
     all_are_true();
     kit_sql(db, "UPDATE check_state SET state = 'degraded' WHERE check_id = '%s'",
-            text_of(&checks[0]));
-    kit_sql(db, "UPDATE checks SET kind = 'website' WHERE id = '%s'", text_of(&checks[0]));
-    kit_sql(db, "DELETE FROM checks WHERE id IN ('%s', '%s')", text_of(&checks[2]),
-            text_of(&checks[3]));
+            kit_id(&checks[0]));
+    kit_sql(db, "UPDATE checks SET kind = 'website' WHERE id = '%s'", kit_id(&checks[0]));
+    kit_sql(db, "DELETE FROM checks WHERE id IN ('%s', '%s')", kit_id(&checks[2]),
+            kit_id(&checks[3]));
     all_are_true();
 }
 

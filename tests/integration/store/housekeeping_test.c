@@ -22,14 +22,14 @@ static void test_housekeeping(void **state)
                    " SELECT partition_ensure('results', 'day', now() - interval '80 days');"
                    " SELECT partition_ensure('scrapes', 'hour', '2020-01-01 05:00Z')");
     kit_sql(fx.db, "UPDATE check_changes SET at = now() - interval '2 hours' WHERE check_id = '%s'",
-            fx_text_of(&id));
+            kit_id(&id));
     kit_sql(fx.db,
             "INSERT INTO outbox (id, org_id, event, sequence, channel_type, payload, status,"
             " finished_at) VALUES (uuid7(), '%s', 'check.up', 1, 'email', '{}', 'delivered',"
             " now() - interval '31 days'), (uuid7(), '%s', 'check.up', 1, 'email', '{}',"
             " 'delivered', now() - interval '29 days'), (uuid7(), '%s', 'check.up', 1, 'email',"
             " '{}', 'pending', NULL)",
-            fx_text_of(&fx.org), fx_text_of(&fx.org), fx_text_of(&fx.org));
+            kit_id(&fx.org), kit_id(&fx.org), kit_id(&fx.org));
     assert_ok(housekeeping_run(fx.db, &h, &ran));
     assert_true(ran >= 12);
     assert_true(kit_sql_i64(fx.db, "SELECT count(*) FROM pg_class WHERE relname IN"

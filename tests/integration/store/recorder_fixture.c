@@ -17,9 +17,9 @@ struct uuid rf_make_check(const char *name, int retries, int recoveries)
     char at[TIME_TEXT_BYTES];
     time_format_us(rf.base_us - MINUTE_US, at);
     kit_sql(rf.db, "UPDATE checks SET retries = %d, recoveries = %d WHERE id = '%s'", retries,
-            recoveries, fx_text_of(&id));
+            recoveries, kit_id(&id));
     kit_sql(rf.db, "UPDATE check_state SET settled_to = '%s' WHERE check_id = '%s'", at,
-            fx_text_of(&id));
+            kit_id(&id));
     return id;
 }
 
@@ -60,7 +60,7 @@ size_t rf_store_story(struct uuid check, int first, const char *letters)
 void rf_state_is(struct uuid check, const char *want)
 {
     char *got = kit_sql_text(rf.db, "SELECT state FROM check_state WHERE check_id = '%s'",
-                             fx_text_of(&check));
+                             kit_id(&check));
     assert_string_equal(got, want);
     free(got);
 }
@@ -68,7 +68,7 @@ void rf_state_is(struct uuid check, const char *want)
 int64_t rf_count_of(const char *table, struct uuid check)
 {
     return kit_sql_i64(rf.db, "SELECT count(*) FROM %s WHERE check_id = '%s'", table,
-                       fx_text_of(&check));
+                       kit_id(&check));
 }
 
 struct uuid rf_make_channel(const char *name, bool is_default, bool enabled)
@@ -77,7 +77,7 @@ struct uuid rf_make_channel(const char *name, bool is_default, bool enabled)
     kit_sql(rf.db,
             "INSERT INTO channels (id, org_id, name, type, is_default, enabled)"
             " VALUES ('%s', '%s', '%s', 'email', %s, %s)",
-            fx_text_of(&id), fx_text_of(&fx.org), name, is_default ? "true" : "false",
+            kit_id(&id), kit_id(&fx.org), name, is_default ? "true" : "false",
             enabled ? "true" : "false");
     return id;
 }

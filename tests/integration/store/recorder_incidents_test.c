@@ -16,13 +16,13 @@ static void test_one_batch_with_a_whole_incident(void **state)
     assert_true(kit_sql_i64(rf.db,
                             "SELECT count(*) FROM incidents WHERE check_id = '%s' AND status ="
                             " 'resolved' AND resolved_at > started_at AND sequence = 2",
-                            fx_text_of(&check)) == 2);
+                            kit_id(&check)) == 2);
     assert_true(kit_sql_i64(rf.db,
                             "SELECT count(*) FROM incident_events e JOIN incidents i"
                             " ON i.id = e.incident_id WHERE i.check_id = '%s'",
-                            fx_text_of(&check)) == 4);
+                            kit_id(&check)) == 4);
     assert_true(kit_sql_i64(rf.db, "SELECT count(*) FROM outbox WHERE channel_id = '%s'",
-                            fx_text_of(&channel)) == 4);
+                            kit_id(&channel)) == 4);
     rf_state_is(check, "up");
     rf_drop_channels();
 }
@@ -39,10 +39,10 @@ static void test_down_and_up(void **state)
     rf_state_is(check, "down");
     assert_true(rf_store_story(check, 5, "sss") == 2);
     assert_true(rf_count_of("incidents", check) == 1);
-    assert_true(kit_sql_i64(rf.db, "SELECT count(*) FROM outbox WHERE channel_id = '%s'",
-                            fx_text_of(&a)) == 2);
-    assert_true(kit_sql_i64(rf.db, "SELECT count(*) FROM outbox WHERE channel_id = '%s'",
-                            fx_text_of(&b)) == 2);
+    assert_true(
+        kit_sql_i64(rf.db, "SELECT count(*) FROM outbox WHERE channel_id = '%s'", kit_id(&a)) == 2);
+    assert_true(
+        kit_sql_i64(rf.db, "SELECT count(*) FROM outbox WHERE channel_id = '%s'", kit_id(&b)) == 2);
     assert_true(rf_count_of("outbox", check) == 4);
 
     char *got = kit_sql_text(rf.db,
@@ -51,7 +51,7 @@ static void test_down_and_up(void **state)
                              " payload->>'kind', payload->>'target', payload->>'message',"
                              " payload->>'duration_s'), ' ' ORDER BY sequence)"
                              " FROM outbox WHERE channel_id = '%s'",
-                             fx_text_of(&a));
+                             kit_id(&a));
     assert_string_equal(got, "check.down,1,down,up,down and up,website,http://example.com/,"
                              "connection refused "
                              "check.up,2,up,down,down and up,website,http://example.com/,fine,"
@@ -61,7 +61,7 @@ static void test_down_and_up(void **state)
                             "SELECT count(*) FROM outbox WHERE check_id = '%s' AND payload->>'at'"
                             " ~ 'T.*Z$' AND payload->>'started_at' ~ 'T.*Z$' AND"
                             " payload ? 'organisation' AND payload ? 'incident_id'",
-                            fx_text_of(&check)) == 4);
+                            kit_id(&check)) == 4);
     rf_drop_channels();
 }
 
@@ -71,16 +71,16 @@ static void test_own_channels_and_webhook(void **state)
     rf_make_channel("default", true, true);
     struct uuid own = rf_make_channel("own", false, true);
     struct uuid off = rf_make_channel("own, off", false, false);
-    kit_sql(rf.db, "INSERT INTO check_channels VALUES ('%s', '%s'), ('%s', '%s')",
-            fx_text_of(&check), fx_text_of(&own), fx_text_of(&check), fx_text_of(&off));
+    kit_sql(rf.db, "INSERT INTO check_channels VALUES ('%s', '%s'), ('%s', '%s')", kit_id(&check),
+            kit_id(&own), kit_id(&check), kit_id(&off));
     kit_sql(rf.db, "UPDATE checks SET webhook_url = 'https://example.com/hook' WHERE id = '%s'",
-            fx_text_of(&check));
+            kit_id(&check));
     assert_true(rf_store_story(check, 0, "e") == 2);
     char *got = kit_sql_text(rf.db,
                              "SELECT string_agg(concat_ws(',', channel_type, target,"
                              " channel_id = '%s'), ' ' ORDER BY channel_type)"
                              " FROM outbox WHERE check_id = '%s'",
-                             fx_text_of(&own), fx_text_of(&check));
+                             kit_id(&own), kit_id(&check));
     assert_string_equal(got, "email,t webhook,https://example.com/hook");
     free(got);
     rf_drop_channels();
@@ -91,8 +91,7 @@ static void test_channels_that_are_all_off_are_no_default(void **state)
     struct uuid check = rf_make_check("all off", 1, 1);
     rf_make_channel("default", true, true);
     struct uuid off = rf_make_channel("off", false, false);
-    kit_sql(rf.db, "INSERT INTO check_channels VALUES ('%s', '%s')", fx_text_of(&check),
-            fx_text_of(&off));
+    kit_sql(rf.db, "INSERT INTO check_channels VALUES ('%s', '%s')", kit_id(&check), kit_id(&off));
     assert_true(rf_store_story(check, 0, "es") == 0);
     assert_true(rf_count_of("incidents", check) == 1);
     rf_drop_channels();
@@ -106,22 +105,22 @@ static void test_incident_resolved_by_hand(void **state)
     kit_sql(rf.db,
             "UPDATE incidents SET status = 'resolved', resolved_at = '2020-01-01'"
             " WHERE check_id = '%s'",
-            fx_text_of(&check));
+            kit_id(&check));
     assert_true(rf_store_story(check, 1, "e") == 0); /* still down: nothing new */
     assert_true(rf_store_story(check, 2, "s") == 1); /* but people hear that it is over */
     rf_state_is(check, "up");
     assert_true(kit_sql_i64(rf.db,
                             "SELECT count(*) FROM incidents WHERE check_id = '%s'"
                             " AND resolved_at = '2020-01-01'",
-                            fx_text_of(&check)) == 1);
+                            kit_id(&check)) == 1);
     assert_true(rf_store_story(check, 3, "e") == 1);
     assert_true(rf_count_of("incidents", check) == 2);
 
     /* Resolved and detached from the check: nobody waits for news of it. */
     kit_sql(rf.db, "UPDATE incidents SET status = 'resolved' WHERE check_id = '%s'",
-            fx_text_of(&check));
+            kit_id(&check));
     kit_sql(rf.db, "UPDATE check_state SET incident_id = NULL WHERE check_id = '%s'",
-            fx_text_of(&check));
+            kit_id(&check));
     assert_true(rf_store_story(check, 4, "s") == 0);
     rf_state_is(check, "up");
     rf_drop_channels();

@@ -24,13 +24,13 @@ static void test_first_result(void **state)
                              "SELECT concat_ws('|', last_status, last_message, last_response_us,"
                              " last_slot_at = settled_to, sequence, incident_id)"
                              " FROM check_state WHERE check_id = '%s'",
-                             fx_text_of(&check));
+                             kit_id(&check));
     assert_string_equal(row, "success|fine|1500|t|1");
     free(row);
     row = kit_sql_text(rf.db,
                        "SELECT concat_ws('|', status, message, response_us, lag_us, raw_data)"
                        " FROM results WHERE id = '%s'",
-                       fx_text_of(&outcome.id));
+                       kit_id(&outcome.id));
     assert_string_equal(row, "success|fine|1500|10|{\"code\": 200}");
     free(row);
 }
@@ -52,7 +52,7 @@ static void test_again_changes_nothing(void **state)
     assert_true(rf_count_of("transitions", check) == 1);
     assert_true(rf_count_of("incidents", check) == 1);
     assert_true(kit_sql_i64(rf.db, "SELECT failures FROM check_state WHERE check_id = '%s'",
-                            fx_text_of(&check)) == 1);
+                            kit_id(&check)) == 1);
 }
 
 static void test_retries_confirm(void **state)
@@ -104,7 +104,7 @@ static void test_out_of_order(void **state)
     assert_true(kit_sql_i64(rf.db,
                             "SELECT (extract(epoch FROM settled_to) * 1000000)::bigint"
                             " FROM check_state WHERE check_id = '%s'",
-                            fx_text_of(&check)) == rf.base_us);
+                            kit_id(&check)) == rf.base_us);
 }
 
 static void test_check_that_is_gone(void **state)
@@ -163,7 +163,7 @@ static void test_bad_details_do_not_hold_up_others(void **state)
     assert_false(outcomes[4].is_new);
     assert_true(rf_count_of("results", check) == 4);
     assert_true(kit_sql_i64(rf.db, "SELECT max(length(message)) FROM results WHERE check_id = '%s'",
-                            fx_text_of(&check)) == LIMIT_RESULT_MESSAGE - 1);
+                            kit_id(&check)) == LIMIT_RESULT_MESSAGE - 1);
 }
 
 static void test_manual_runs_and_retries_have_their_own_slots(void **state)
@@ -185,14 +185,13 @@ static void test_manual_runs_and_retries_have_their_own_slots(void **state)
     assert_true(kit_sql_i64(rf.db,
                             "SELECT (extract(epoch FROM settled_to) * 1000000)::bigint"
                             " FROM check_state WHERE check_id = '%s'",
-                            fx_text_of(&check)) == rf.base_us);
+                            kit_id(&check)) == rf.base_us);
 }
 
 static void test_paused_checks_keep_their_results(void **state)
 {
     struct uuid check = rf_make_check("paused", 1, 1);
-    kit_sql(rf.db, "UPDATE check_state SET state = 'paused' WHERE check_id = '%s'",
-            fx_text_of(&check));
+    kit_sql(rf.db, "UPDATE check_state SET state = 'paused' WHERE check_id = '%s'", kit_id(&check));
     assert_true(rf_store_story(check, 0, "eee") == 0);
     rf_state_is(check, "paused");
     assert_true(rf_count_of("results", check) == 3);

@@ -19,7 +19,7 @@ static void test_streams(void **state)
             " FROM generate_series(1, %d) n;"
             "INSERT INTO check_state (check_id, settled_to, last_slot_at)"
             " SELECT id, '2026-01-30 23:23:29.5+00', CASE WHEN enabled THEN now() END FROM checks",
-            fx_text_of(&fx.org), OFF, MANY);
+            kit_id(&fx.org), OFF, MANY);
     AUTO_DB reader = kit_db_open(fx.database);
     struct schedule_check check;
     struct schedule_state s;
@@ -84,10 +84,10 @@ static void test_changes(void **state)
     assert_int_equal(drain(&c, &row), 1);
     assert_true(uuid_eq(&row.id, &id) && row.is_enabled);
     assert_int_equal(drain(&c, NULL), 0);
-    kit_sql(fx.db, "UPDATE checks SET enabled = false WHERE id = '%s'", fx_text_of(&old));
+    kit_sql(fx.db, "UPDATE checks SET enabled = false WHERE id = '%s'", kit_id(&old));
     assert_int_equal(drain(&c, &row), 1);
     assert_true(uuid_eq(&row.id, &old) && !row.is_enabled);
-    kit_sql(fx.db, "DELETE FROM checks WHERE id = '%s'", fx_text_of(&old));
+    kit_sql(fx.db, "DELETE FROM checks WHERE id = '%s'", kit_id(&old));
     assert_int_equal(drain(&c, &row), 1);
     assert_true(uuid_eq(&row.id, &old) && !row.is_enabled);
     schedules_cursor_done(&c);
@@ -103,9 +103,9 @@ static void test_changes_of_long_transactions(void **state)
     struct uuid b = kit_check(fx.db, &fx.org, "quick");
     assert_ok(schedules_cursor_init(&c, fx.db));
     assert_ok(db_begin(slow));
-    kit_sql(slow, "UPDATE checks SET name = 'slower' WHERE id = '%s'", fx_text_of(&a));
+    kit_sql(slow, "UPDATE checks SET name = 'slower' WHERE id = '%s'", kit_id(&a));
     for (int i = 0; i < 5; i++) {
-        kit_sql(fx.db, "UPDATE checks SET name = 'quicker' WHERE id = '%s'", fx_text_of(&b));
+        kit_sql(fx.db, "UPDATE checks SET name = 'quicker' WHERE id = '%s'", kit_id(&b));
         assert_int_equal(drain(&c, &row), 1);
         assert_true(uuid_eq(&row.id, &b));
         assert_int_equal(drain(&c, NULL), 0);
@@ -127,7 +127,7 @@ static void test_changes_in_bulk(void **state)
             "INSERT INTO checks (id, org_id, name, kind, plugin_type, schedule, shard)"
             " SELECT uuid7(), '%s', 'n' || n, 'website', 'website', '5', 6"
             " FROM generate_series(1, %d) n",
-            fx_text_of(&fx.org), MANY);
+            kit_id(&fx.org), MANY);
     assert_int_equal(drain(&c, NULL), MANY);
     assert_int_equal(drain(&c, NULL), 0);
     schedules_cursor_done(&c);

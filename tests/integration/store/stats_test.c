@@ -25,24 +25,6 @@ static struct db *db;
 static struct uuid org, checks[CHECKS];
 static int64_t now_us;
 
-static const char *text_of(const struct uuid *id)
-{
-    static char out[4][UUID_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 4;
-    uuid_format(id, out[next]);
-    return out[next];
-}
-
-static const char *time_of(int64_t at_us)
-{
-    static char out[4][TIME_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 4;
-    time_format_us(at_us, out[next]);
-    return out[next];
-}
-
 static int setup(void **state)
 {
     database = kit_database();
@@ -55,8 +37,8 @@ static int setup(void **state)
     kit_sql(db,
             "UPDATE rollup_progress SET hours_to = hour_of('%s'), closed_to = hour_of('%s'),"
             " days_to = date_bin('1 day', '%s', '2000-01-01Z')",
-            time_of(now_us - HISTORY_DAYS * DAY_US), time_of(now_us - HISTORY_DAYS * DAY_US),
-            time_of(now_us - HISTORY_DAYS * DAY_US));
+            kit_time(now_us - HISTORY_DAYS * DAY_US), kit_time(now_us - HISTORY_DAYS * DAY_US),
+            kit_time(now_us - HISTORY_DAYS * DAY_US));
     return 0;
 }
 
@@ -147,7 +129,7 @@ static int64_t raw_i64(const struct uuid *check, const struct stats_window *w, c
     return kit_sql_i64(db,
                        "SELECT coalesce((%s)::bigint, 0) FROM results"
                        " WHERE check_id = '%s' AND slot_at >= '%s' AND slot_at < '%s'",
-                       what, text_of(check), time_of(w->from_us), time_of(w->to_us));
+                       what, kit_id(check), kit_time(w->from_us), kit_time(w->to_us));
 }
 
 static void check_quantiles(const struct uuid *check, const struct stats_window *w,
@@ -191,7 +173,7 @@ static void window_is_true(const struct uuid *check, const struct stats_window *
     for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
         int64_t want = raw_i64(check, w, facts[i].what);
         if (facts[i].got != want)
-            fail_msg("%s to %s, %s: %lld, not %lld", time_of(w->from_us), time_of(w->to_us),
+            fail_msg("%s to %s, %s: %lld, not %lld", kit_time(w->from_us), kit_time(w->to_us),
                      facts[i].what, (long long)facts[i].got, (long long)want);
     }
     assert_true(sum.latency.total == sum.measured);
@@ -213,7 +195,7 @@ static const char *ids_of(const struct result *rows, size_t count)
     size_t len = 0;
     out[0] = '\0';
     for (size_t i = 0; i < count; i++)
-        len += (size_t)snprintf(out + len, sizeof(out) - len, "%s,", text_of(&rows[i].id));
+        len += (size_t)snprintf(out + len, sizeof(out) - len, "%s,", kit_id(&rows[i].id));
     return out;
 }
 
@@ -224,16 +206,16 @@ static void page_is_true(const struct result_filter *f, struct page page)
     AUTO_ARENA arena = arena_new(4 << 20);
     char where[512], of[64] = "", from[64] = "", to[64] = "", status[32] = "<> ''";
     if (f->check_id)
-        (void)snprintf(of, sizeof(of), "AND check_id = '%s'", text_of(f->check_id));
+        (void)snprintf(of, sizeof(of), "AND check_id = '%s'", kit_id(f->check_id));
     if (f->from_us)
-        (void)snprintf(from, sizeof(from), "AND executed_at >= '%s'", time_of(f->from_us));
+        (void)snprintf(from, sizeof(from), "AND executed_at >= '%s'", kit_time(f->from_us));
     if (f->to_us)
-        (void)snprintf(to, sizeof(to), "AND executed_at <= '%s'", time_of(f->to_us));
+        (void)snprintf(to, sizeof(to), "AND executed_at <= '%s'", kit_time(f->to_us));
     if (f->status)
         (void)snprintf(status, sizeof(status), "= '%s'", f->status);
     else if (!f->include_missed)
         (void)snprintf(status, sizeof(status), "<> 'missed'");
-    (void)snprintf(where, sizeof(where), "org_id = '%s' AND status %s %s %s %s", text_of(&org),
+    (void)snprintf(where, sizeof(where), "org_id = '%s' AND status %s %s %s %s", kit_id(&org),
                    status, of, from, to);
     const char *order = page.sort ? "slot_at, id DESC" : "slot_at DESC, id";
     int64_t begin = page.offset;
@@ -302,8 +284,8 @@ static void shares_are_true(const struct uuid *check)
         const int64_t failures = raw_i64(check, &windows[i],
                                          "count(*) FILTER (WHERE status = 'error')");
         if (shares[i].count != count || shares[i].failures != failures)
-            fail_msg("%s to %s: %lld of %lld, not %lld of %lld", time_of(windows[i].from_us),
-                     time_of(to_us), (long long)shares[i].failures, (long long)shares[i].count,
+            fail_msg("%s to %s: %lld of %lld, not %lld of %lld", kit_time(windows[i].from_us),
+                     kit_time(to_us), (long long)shares[i].failures, (long long)shares[i].count,
                      (long long)failures, (long long)count);
     }
 }
@@ -373,13 +355,13 @@ static void test_older_transactions_are_waited_for(void **state)
             "INSERT INTO results (check_id, slot_at, location, trigger, id, org_id, status,"
             " message, response_us, executed_at) VALUES ('%s', '%s', 'default', 'manual', '%s',"
             " '%s', 'error', '', 4711, now())",
-            text_of(&checks[0]), time_of(before_us + 5), text_of(&id), text_of(&org));
+            kit_id(&checks[0]), kit_time(before_us + 5), kit_id(&id), kit_id(&org));
     assert_ok(db_commit(slow));
     roll_up(later_us);
     const struct stats_window w = {before_us, before_us + HOUR_US, STATS_HOURS};
     window_is_true(&checks[0], &w);
     assert_true(kit_sql_i64(db, "SELECT error FROM check_hours WHERE check_id = '%s' AND at = '%s'",
-                            text_of(&checks[0]), time_of(before_us)) >= 1);
+                            kit_id(&checks[0]), kit_time(before_us)) >= 1);
 }
 
 /* Results whose neighbours may be gone already are not summed up again. */
@@ -391,14 +373,14 @@ static void test_what_is_too_old_stays(void **state)
     int64_t before = kit_sql_i64(db,
                                  "SELECT sum(success + warning + error + missed)"
                                  " FROM check_hours WHERE check_id = '%s'",
-                                 text_of(&checks[1]));
+                                 kit_id(&checks[1]));
     assert_ok(rollups_run(db, now_us + 2 * HOUR_US, 2 * DAY_US / 1000));
     assert_true(kit_sql_i64(db, "SELECT count(*) FROM rollup_late WHERE at < '%s'",
-                            time_of(now_us - 2 * DAY_US)) == 0);
+                            kit_time(now_us - 2 * DAY_US)) == 0);
     assert_true(kit_sql_i64(db,
                             "SELECT sum(success + warning + error + missed)"
                             " FROM check_hours WHERE check_id = '%s'",
-                            text_of(&checks[1])) == before);
+                            kit_id(&checks[1])) == before);
 }
 
 static void test_tallies(void **state)
@@ -457,14 +439,14 @@ static void test_pages_within_an_hour(void **state)
         " CASE WHEN n %% 7 = 0 THEN 'missed' ELSE 'success' END, '', at FROM"
         " (SELECT n, hour_of('%s') - n * interval '900 milliseconds' AS at FROM"
         " generate_series(1, 5000) n) t",
-        text_of(&checks[0]), text_of(&org), time_of(now_us));
+        kit_id(&checks[0]), kit_id(&org), kit_time(now_us));
     for (int64_t offset = 1000; offset < 5500; offset += 550) {
         const struct result_filter f = {.include_missed = roll(2) != 0};
         page_is_true(&f, (struct page){.limit = 30, .offset = offset});
         page_is_true(&f, (struct page){.limit = 30, .offset = offset, .sort = "executed_at"});
     }
     kit_sql(db, "DELETE FROM results WHERE slot_at >= hour_of('%s') - interval '70 minutes'",
-            time_of(now_us));
+            kit_time(now_us));
     AUTO_ARENA arena = arena_new(1 << 20);
     struct page page = {.limit = 20};
     struct result *rows = NULL;

@@ -30,7 +30,7 @@ static void settle_to(const struct uuid *id, int64_t at_ms)
     char at[TIME_TEXT_BYTES];
     time_format_ms(at_ms, at);
     kit_sql(fx.db, "UPDATE check_state SET settled_to = '%s' WHERE check_id = '%s'", at,
-            fx_text_of(id));
+            kit_id(id));
 }
 
 static size_t sweep_at(int64_t now_ms)
@@ -52,7 +52,7 @@ static int64_t settled_of(const struct uuid *id)
     return kit_sql_i64(fx.db,
                        "SELECT (extract(epoch FROM settled_to) * 1000)::bigint FROM check_state"
                        " WHERE check_id = '%s'",
-                       fx_text_of(id));
+                       kit_id(id));
 }
 
 static void store_result(const struct uuid *id, int64_t slot_ms)
@@ -80,9 +80,9 @@ static void test_sweep(void **state)
     struct uuid fine = kit_check(fx.db, &fx.org, "fine");
     struct uuid off = kit_check(fx.db, &fx.org, "off");
     struct uuid paused = kit_check(fx.db, &fx.org, "paused");
-    kit_sql(fx.db, "UPDATE checks SET enabled = false WHERE id = '%s'", fx_text_of(&off));
+    kit_sql(fx.db, "UPDATE checks SET enabled = false WHERE id = '%s'", kit_id(&off));
     kit_sql(fx.db, "UPDATE check_state SET state = 'paused' WHERE check_id = '%s'",
-            fx_text_of(&paused));
+            kit_id(&paused));
     /* Time limit 10 s, grace 30 s, one interval: slots up to 100 s before now are overdue. */
     int64_t horizon = slot_of(&id, now - 100000);
     settle_to(&id, horizon - 3 * MINUTE_MS);
@@ -101,7 +101,7 @@ static void test_sweep(void **state)
                              "SELECT string_agg(concat_ws('|', status, message, location),"
                              " ' ' ORDER BY slot_at) FROM results WHERE check_id = '%s'"
                              " AND slot_at <= to_timestamp(%lld / 1000.0)",
-                             fx_text_of(&id), (long long)horizon);
+                             kit_id(&id), (long long)horizon);
     assert_string_equal(got, "missed|no worker ran it within 40 s of its time|default "
                              "success|fine|elsewhere "
                              "missed|no worker ran it within 40 s of its time|default");
@@ -109,7 +109,7 @@ static void test_sweep(void **state)
     assert_true(kit_sql_i64(fx.db,
                             "SELECT count(*) FROM check_state WHERE check_id = '%s'"
                             " AND state = 'up'",
-                            fx_text_of(&id)) == 1);
+                            kit_id(&id)) == 1);
     assert_int_equal(sweep_at(now), 0);
     /* Two slots later: what is open of the live ones, and what lies beyond that. */
     assert_int_equal(sweep_at(now + 2 * MINUTE_MS), 2);
@@ -128,7 +128,7 @@ static void test_sweep_says_when_nothing_ran(void **state)
     }
     assert_int_equal(sweep_at(now), 1);
     char *got = kit_sql_text(fx.db, "SELECT message FROM results WHERE check_id = '%s'",
-                             fx_text_of(&id));
+                             kit_id(&id));
     assert_string_equal(got, "no scheduler was running at its time");
     free(got);
     memset(gap_from, 0, sizeof(gap_from));
@@ -157,15 +157,14 @@ static void test_edited_schedules_expect_from_then(void **state)
     struct uuid id = kit_check(fx.db, &fx.org, "edited");
     int64_t now = clock_wall_ms();
     settle_to(&id, now - 60 * MINUTE_MS);
-    kit_sql(fx.db, "UPDATE checks SET name = 'renamed' WHERE id = '%s'", fx_text_of(&id));
+    kit_sql(fx.db, "UPDATE checks SET name = 'renamed' WHERE id = '%s'", kit_id(&id));
     assert_true(settled_of(&id) < now - MINUTE_MS);
-    kit_sql(fx.db, "UPDATE checks SET schedule = 'every 1 second' WHERE id = '%s'",
-            fx_text_of(&id));
+    kit_sql(fx.db, "UPDATE checks SET schedule = 'every 1 second' WHERE id = '%s'", kit_id(&id));
     assert_true(settled_of(&id) >= now);
     settle_to(&id, now - 60 * MINUTE_MS);
-    kit_sql(fx.db, "UPDATE checks SET enabled = false WHERE id = '%s'", fx_text_of(&id));
+    kit_sql(fx.db, "UPDATE checks SET enabled = false WHERE id = '%s'", kit_id(&id));
     assert_true(settled_of(&id) < now - MINUTE_MS);
-    kit_sql(fx.db, "UPDATE checks SET enabled = true WHERE id = '%s'", fx_text_of(&id));
+    kit_sql(fx.db, "UPDATE checks SET enabled = true WHERE id = '%s'", kit_id(&id));
     assert_true(settled_of(&id) >= now);
 }
 

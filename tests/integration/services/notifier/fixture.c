@@ -92,15 +92,6 @@ int fx_stop_left(void **state)
     return 0;
 }
 
-const char *fx_text_of(const struct uuid *id)
-{
-    static char out[8][UUID_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 8;
-    uuid_format(id, out[next]);
-    return out[next];
-}
-
 struct uuid fx_add_channel(const char *type, json_t *config)
 {
     AUTO_ARENA arena = arena_new(1 << 20);
@@ -145,8 +136,8 @@ struct uuid fx_add_alert(const struct uuid *channel, const char *type, const cha
         " target, payload) VALUES ('%s', '%s', 'check.down', '%s', 1, nullif('%s', '')::uuid,"
         " '%s', nullif('%s', ''), '{\"check_name\":\"Gr\xc3\xbc\xc3\x9f"
         "e\",\"message\":\"refused\",\"state\":\"down\"}')",
-        fx_text_of(&id), fx_text_of(&fx.org), fx_text_of(&incident),
-        channel ? fx_text_of(channel) : "", type, target ? target : "");
+        kit_id(&id), kit_id(&fx.org), kit_id(&incident), channel ? kit_id(channel) : "", type,
+        target ? target : "");
     fx_wake();
     return id;
 }

@@ -40,8 +40,6 @@ int fx_setup(void **state);
 int fx_teardown(void **state);
 /* What a failed test left running would take the next one's deliveries. */
 int fx_stop_left(void **state);
-/* Valid for eight calls. */
-const char *fx_text_of(const struct uuid *id);
 /* Takes the reference to the configuration. */
 struct uuid fx_add_channel(const char *type, json_t *config);
 /* With a secret, a header of its own and a time limit. */

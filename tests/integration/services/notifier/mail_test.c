@@ -82,7 +82,7 @@ static void test_hanging_mail_server_and_shutdown(void **state)
     assert_int_equal(kit_sql_i64(fx.db, "SELECT count(*) FROM outbox WHERE claimed_by IS NOT NULL"
                                         " AND status = 'pending'"),
                      0);
-    kit_sql(fx.db, "DELETE FROM outbox WHERE id = '%s'", fx_text_of(&id));
+    kit_sql(fx.db, "DELETE FROM outbox WHERE id = '%s'", kit_id(&id));
     smtp_peer_stop(p);
 }
 

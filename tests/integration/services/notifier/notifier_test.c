@@ -122,7 +122,7 @@ static void test_gone_disables_the_channel(void **state)
     assert_int_equal(kit_sql_i64(fx.db,
                                  "SELECT count(*) FROM channels WHERE id = '%s' AND NOT enabled"
                                  " AND disabled_reason LIKE '%%410%%'",
-                                 fx_text_of(&channel)),
+                                 kit_id(&channel)),
                      1);
     const struct uuid next = fx_add_alert(&channel, "webhook", NULL);
     fx_must_become(&next, "cancelled");
@@ -139,7 +139,7 @@ static void test_attempts_end(void **state)
     const struct uuid channel = fx_add_webhook(hook_peer_url(p), 5);
     const struct uuid id = fx_add_alert(&channel, "webhook", NULL);
     kit_sql(fx.db, "UPDATE outbox SET attempts = %d WHERE id = '%s'", LIMIT_NOTIFY_ATTEMPTS - 1,
-            fx_text_of(&id));
+            kit_id(&id));
     fx_must_become(&id, "failed");
     const struct delivery_row row = fx_look(&id, arena);
     assert_int_equal(row.response_code, 302);
@@ -183,7 +183,7 @@ static void test_a_dead_endpoint_holds_up_nobody(void **state)
     const int64_t rounds = (kit_real_mono_ms() - from) / ENDPOINT_PAUSE_MS + 1;
     assert_true(hook_peer_requests(dead) <= 2 * LIMIT_NOTIFY_ENDPOINT + (size_t)rounds);
     fx_stop(i);
-    kit_sql(fx.db, "DELETE FROM channels WHERE id = '%s'", fx_text_of(&slow));
+    kit_sql(fx.db, "DELETE FROM channels WHERE id = '%s'", kit_id(&slow));
     hook_peer_stop(dead);
     hook_peer_stop(live);
 }
@@ -198,17 +198,17 @@ static void test_what_is_on_its_way_is_not_sent_again(void **state)
     assert_true(kit_wait(hook_peer_requests(p) == 1, SOON_MS));
     for (int round = 0; round < 5; round++) {
         kit_sql(fx.db, "UPDATE outbox SET claimed_until = now() - interval '1 s' WHERE id = '%s'",
-                fx_text_of(&id));
+                kit_id(&id));
         fx_wake();
         assert_true(kit_wait(kit_sql_i64(fx.db,
                                          "SELECT (claimed_until > now())::int FROM outbox"
                                          " WHERE id = '%s'",
-                                         fx_text_of(&id)) == 1,
+                                         kit_id(&id)) == 1,
                              SOON_MS));
     }
     assert_int_equal(hook_peer_requests(p), 1);
     fx_stop_within(i, 100);
-    kit_sql(fx.db, "DELETE FROM channels WHERE id = '%s'", fx_text_of(&channel));
+    kit_sql(fx.db, "DELETE FROM channels WHERE id = '%s'", kit_id(&channel));
     hook_peer_stop(p);
 }
 
@@ -219,7 +219,7 @@ static void test_channel_test_is_announced(void **state)
     struct hook_peer *p = fx_receiver(500);
     struct instance *i = fx_start();
     const struct uuid channel = fx_add_webhook(hook_peer_url(p), 5);
-    kit_sql(fx.db, "UPDATE channels SET enabled = false WHERE id = '%s'", fx_text_of(&channel));
+    kit_sql(fx.db, "UPDATE channels SET enabled = false WHERE id = '%s'", kit_id(&channel));
     assert_ok(redis_subscribe(listener, CHECK_DONE_CHANNEL));
     const struct uuid id = uuid_new();
     assert_ok(outbox_insert_test(fx.db, arena, &fx.org, &channel, "webhook",
@@ -228,7 +228,7 @@ static void test_channel_test_is_announced(void **state)
     AUTO_REPLY message = NULL;
     assert_ok(redis_next(listener, SOON_MS, &message));
     const char *text = message->element[2]->str;
-    assert_memory_equal(text, fx_text_of(&id), UUID_TEXT_BYTES - 1);
+    assert_memory_equal(text, kit_id(&id), UUID_TEXT_BYTES - 1);
     assert_non_null(strstr(text, "failed"));
     const struct delivery_row row = fx_look(&id, arena);
     assert_string_equal(row.status, "failed"); /* a test is tried once */

@@ -82,21 +82,12 @@ int cf_stop_worker(void **state)
     return 0;
 }
 
-const char *cf_text_of(const struct uuid *id)
-{
-    static char out[8][UUID_TEXT_BYTES];
-    static int next;
-    next = (next + 1) % 8;
-    uuid_format(id, out[next]);
-    return out[next];
-}
-
 struct uuid cf_make_check(const char *path, const char *more)
 {
     struct uuid id = kit_check(cf.db, &cf.org, path);
     kit_sql(cf.db,
             "UPDATE checks SET config = '{\"url\":\"http://127.0.0.1:%d%s\"%s}' WHERE id = '%s'",
-            web_port(cf.web), path, more, cf_text_of(&id));
+            web_port(cf.web), path, more, kit_id(&id));
     return id;
 }
 
@@ -129,8 +120,7 @@ void cf_schedule(const struct uuid *checks, size_t count, int64_t slot_ms)
 
 int64_t cf_results_of(const struct uuid *check)
 {
-    return kit_sql_i64(cf.db, "SELECT count(*) FROM results WHERE check_id = '%s'",
-                       cf_text_of(check));
+    return kit_sql_i64(cf.db, "SELECT count(*) FROM results WHERE check_id = '%s'", kit_id(check));
 }
 
 struct queue_stats cf_stats(void)
@@ -156,7 +146,7 @@ json_t *cf_wait_reply(const struct uuid *job)
             continue;
         assert_ok(st);
         const char *text = reply->element[2]->str;
-        if (!str_starts(text, cf_text_of(job)))
+        if (!str_starts(text, kit_id(job)))
             continue;
         json_t *out = NULL;
         assert_ok(json_parse(text + UUID_TEXT_BYTES, strlen(text + UUID_TEXT_BYTES), &out, NULL));

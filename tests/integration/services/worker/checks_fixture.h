@@ -32,8 +32,7 @@ int cf_teardown(void **state);
 /* Of each case. */
 int cf_start_worker(void **state);
 int cf_stop_worker(void **state);
-/* Valid for eight calls. */
-const char *cf_text_of(const struct uuid *id);
+#define CHECK_CASE(name) cmocka_unit_test_setup_teardown(name, cf_start_worker, cf_stop_worker)
 /* A website check of a path of our server. */
 struct uuid cf_make_check(const char *path, const char *more);
 /* Enqueues; `reply` and `id` may be NULL. */

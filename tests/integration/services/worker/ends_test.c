@@ -110,15 +110,11 @@ static void orphaned_jobs_run_again(void **state)
 
 int main(int argc, char **argv)
 {
-    int code = 0;
-    if (tf_runs_as_worker(argc, argv, &code))
-        return code;
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, tf_begin, tf_end)
-        CASE(a_stop_gives_back_what_runs),
-        CASE(a_killed_worker_takes_its_executors_along),
-        CASE(a_second_term_ends_all_at_once),
-        CASE(orphaned_jobs_run_again),
+        TASK_CASE(a_stop_gives_back_what_runs),
+        TASK_CASE(a_killed_worker_takes_its_executors_along),
+        TASK_CASE(a_second_term_ends_all_at_once),
+        TASK_CASE(orphaned_jobs_run_again),
     };
-    return cmocka_run_group_tests(tests, tf_setup, tf_teardown);
+    return tf_main(argc, argv, tests, ARRAY_LEN(tests));
 }

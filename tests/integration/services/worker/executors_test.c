@@ -129,16 +129,12 @@ static void executors_that_do_not_start_cost_no_attempt(void **state)
 
 int main(int argc, char **argv)
 {
-    int code = 0;
-    if (tf_runs_as_worker(argc, argv, &code))
-        return code;
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, tf_begin, tf_end)
-        CASE(executors_come_and_go),
-        CASE(executors_are_replaced),
-        CASE(orphans_are_waited_for),
-        CASE(queues_do_not_shut_each_other_out),
-        CASE(executors_that_do_not_start_cost_no_attempt),
+        TASK_CASE(executors_come_and_go),
+        TASK_CASE(executors_are_replaced),
+        TASK_CASE(orphans_are_waited_for),
+        TASK_CASE(queues_do_not_shut_each_other_out),
+        TASK_CASE(executors_that_do_not_start_cost_no_attempt),
     };
-    return cmocka_run_group_tests(tests, tf_setup, tf_teardown);
+    return tf_main(argc, argv, tests, ARRAY_LEN(tests));
 }

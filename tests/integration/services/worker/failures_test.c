@@ -75,7 +75,7 @@ static void a_stop_hands_back(void **state)
         kit_sql(cf.db,
                 "UPDATE checks SET config = '{\"url\":\"http://127.0.0.1:%d/ok\"}'"
                 " WHERE id = '%s'",
-                web_port(cf.web), cf_text_of(&slow[i]));
+                web_port(cf.web), kit_id(&slow[i]));
     }
     cf_start();
     for (size_t i = 0; i < ARRAY_LEN(slow); i++)
@@ -134,12 +134,11 @@ static void killed_anywhere_it_stores_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, cf_start_worker, cf_stop_worker)
-        CASE(a_lost_database_connection_stores_once),
-        CASE(jobs_of_a_dead_worker_are_taken_over),
-        CASE(redis_may_be_flushed),
-        CASE(a_stop_hands_back),
-        CASE(killed_anywhere_it_stores_once),
+        CHECK_CASE(a_lost_database_connection_stores_once),
+        CHECK_CASE(jobs_of_a_dead_worker_are_taken_over),
+        CHECK_CASE(redis_may_be_flushed),
+        CHECK_CASE(a_stop_hands_back),
+        CHECK_CASE(killed_anywhere_it_stores_once),
     };
     return cmocka_run_group_tests(tests, cf_setup, cf_teardown);
 }

@@ -343,7 +343,7 @@ void tf_must_work(void)
 
 /* --- setting up --- */
 
-int tf_setup(void **state)
+static int setup(void **state)
 {
     json_setup();
     (void)signal(SIGPIPE, SIG_IGN);
@@ -357,7 +357,7 @@ int tf_setup(void **state)
                                                                                               : -1;
 }
 
-int tf_teardown(void **state)
+static int teardown(void **state)
 {
     queue_free(tf.q);
     queue_free(tf.side);
@@ -380,15 +380,14 @@ int tf_end(void **state)
     return 0;
 }
 
-bool tf_runs_as_worker(int argc, char **argv, int *code)
+int tf_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count)
 {
     tasks_add(rows, ARRAY_LEN(rows));
     task_handlers_add(handlers, ARRAY_LEN(handlers));
     if (executor_is_asked(argc, argv))
-        *code = executor_main();
-    else if (argc > 1 && str_eq(argv[1], "--worker"))
-        *code = daemon_main(argc - 1, argv + 1, &service);
-    else
-        return false;
-    return true;
+        return executor_main();
+    if (argc > 1 && str_eq(argv[1], "--worker"))
+        return daemon_main(argc - 1, argv + 1, &service);
+    /* The function behind cmocka_run_group_tests, which counts an array itself. */
+    return _cmocka_run_group_tests("tests", tests, count, setup, teardown);
 }

@@ -50,14 +50,11 @@ void tf_must_end(const char *what, const struct uuid *id, enum job_state state, 
 int64_t tf_result_of(const struct uuid *id);
 /* The worker does jobs. */
 void tf_must_work(void);
-/* Of the program. */
-int tf_setup(void **state);
-int tf_teardown(void **state);
 /* Of each case. */
 int tf_begin(void **state);
 int tf_end(void **state);
-/* Knows the tasks; true when this is no test but a worker (--worker) or one of its executors,
- * which has ended with *code. */
-bool tf_runs_as_worker(int argc, char **argv, int *code);
+#define TASK_CASE(name) cmocka_unit_test_setup_teardown(name, tf_begin, tf_end)
+/* What main returns: runs the tests, or is a worker (--worker) or one of its executors. */
+int tf_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count);
 
 #endif

@@ -307,19 +307,15 @@ static void workers_say_what_they_do(void **state)
 
 int main(int argc, char **argv)
 {
-    int code = 0;
-    if (tf_runs_as_worker(argc, argv, &code))
-        return code;
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, tf_begin, tf_end)
-        CASE(each_bad_job_ends_in_a_state_that_shows),
-        CASE(executors_inherit_nothing),
-        CASE(failures_are_tried_again),
-        CASE(chains_and_groups_go_on),
-        CASE(a_full_queue_holds_one_job),
-        CASE(what_cannot_follow_keeps_nobody),
-        CASE(a_running_job_is_cancelled),
-        CASE(workers_say_what_they_do),
+        TASK_CASE(each_bad_job_ends_in_a_state_that_shows),
+        TASK_CASE(executors_inherit_nothing),
+        TASK_CASE(failures_are_tried_again),
+        TASK_CASE(chains_and_groups_go_on),
+        TASK_CASE(a_full_queue_holds_one_job),
+        TASK_CASE(what_cannot_follow_keeps_nobody),
+        TASK_CASE(a_running_job_is_cancelled),
+        TASK_CASE(workers_say_what_they_do),
     };
-    return cmocka_run_group_tests(tests, tf_setup, tf_teardown);
+    return tf_main(argc, argv, tests, ARRAY_LEN(tests));
 }

@@ -17,7 +17,7 @@ static void must_be(const char *what, const struct uuid *check, const char *colu
 {
     AUTO_FREE char *got = kit_sql_text(
         cf.db, "SELECT (%s)::text FROM results WHERE check_id = '%s' ORDER BY slot_at DESC LIMIT 1",
-        column, cf_text_of(check));
+        column, kit_id(check));
     if (!str_eq(got, expected))
         fail_msg("%s: %s is %s, not %s", what, column, got ? got : "null", expected);
 }
@@ -32,11 +32,10 @@ static void a_job_becomes_results_and_states(void **state)
     checks[4] = cf_make_check("/silent", ",\"timeout\":1.5");
     for (size_t i = 5; i < ARRAY_LEN(checks); i++)
         checks[i] = cf_make_check("/ok", "");
-    kit_sql(cf.db, "UPDATE checks SET config = '{\"url\":7}' WHERE id = '%s'",
-            cf_text_of(&checks[5]));
-    kit_sql(cf.db, "UPDATE checks SET kind = 'teapot' WHERE id = '%s'", cf_text_of(&checks[6]));
-    kit_sql(cf.db, "UPDATE checks SET enabled = false WHERE id = '%s'", cf_text_of(&checks[7]));
-    kit_sql(cf.db, "DELETE FROM checks WHERE id = '%s'", cf_text_of(&checks[8]));
+    kit_sql(cf.db, "UPDATE checks SET config = '{\"url\":7}' WHERE id = '%s'", kit_id(&checks[5]));
+    kit_sql(cf.db, "UPDATE checks SET kind = 'teapot' WHERE id = '%s'", kit_id(&checks[6]));
+    kit_sql(cf.db, "UPDATE checks SET enabled = false WHERE id = '%s'", kit_id(&checks[7]));
+    kit_sql(cf.db, "DELETE FROM checks WHERE id = '%s'", kit_id(&checks[8]));
     int64_t slot = cf_slot_now_ms();
     cf_schedule(checks, ARRAY_LEN(checks), slot);
     assert_true(kit_wait(cf_is_quiet(), WAIT_MS));
@@ -71,7 +70,7 @@ static void a_job_becomes_results_and_states(void **state)
     must_be("details", &checks[0], "raw_data->'headers'->>'content-type'", "text/plain");
     must_be("details", &checks[0], "response_us > 0 AND lag_us >= 0", "true");
     AUTO_FREE char *up = kit_sql_text(cf.db, "SELECT state FROM check_state WHERE check_id = '%s'",
-                                      cf_text_of(&checks[0]));
+                                      kit_id(&checks[0]));
     assert_string_equal(up, "up");
 }
 
@@ -92,7 +91,7 @@ static void who_waits_is_told_of_the_stored_result(void **state)
 {
     struct uuid check = cf_make_check("/ok", "");
     struct uuid job;
-    kit_sql(cf.db, "UPDATE checks SET enabled = false WHERE id = '%s'", cf_text_of(&check));
+    kit_sql(cf.db, "UPDATE checks SET enabled = false WHERE id = '%s'", kit_id(&check));
     cf_run_by_hand(&check, clock_wall_us(), &job);
     AUTO_JSON reply = cf_wait_reply(&job);
     const char *id = json_string_value(json_object_get(reply, "result_id"));
@@ -100,9 +99,9 @@ static void who_waits_is_told_of_the_stored_result(void **state)
     assert_int_equal(kit_sql_i64(cf.db,
                                  "SELECT count(*) FROM results WHERE id = '%s' AND check_id = '%s'"
                                  " AND trigger = 'manual' AND status = 'success'",
-                                 id, cf_text_of(&check)),
+                                 id, kit_id(&check)),
                      1);
-    kit_sql(cf.db, "DELETE FROM checks WHERE id = '%s'", cf_text_of(&check));
+    kit_sql(cf.db, "DELETE FROM checks WHERE id = '%s'", kit_id(&check));
     cf_run_by_hand(&check, clock_wall_us(), &job);
     AUTO_JSON gone = cf_wait_reply(&job);
     assert_string_equal(json_string_value(json_object_get(gone, "error")),
@@ -113,7 +112,7 @@ static void who_waits_is_told_of_the_stored_result(void **state)
 static void what_a_job_holds_is_given_back(void **state)
 {
     struct uuid check = cf_make_check("/ok", "");
-    const char *text = cf_text_of(&check);
+    const char *text = kit_id(&check);
     char args[128], tenant[UUID_TEXT_BYTES];
     uuid_format(&cf.org, tenant);
     for (int i = 0; i < 3; i++) {
@@ -198,7 +197,7 @@ static struct uuid make_secret_check(const char *key)
     assert_true(2 * len < sizeof(hex));
     str_hex(sealed, len, hex);
     kit_sql(cf.db, "UPDATE checks SET secret = decode('%s', 'hex') WHERE id = '%s'", hex,
-            cf_text_of(&id));
+            kit_id(&id));
     return id;
 }
 
@@ -312,18 +311,18 @@ static void a_soft_state_is_tried_again_soon(void **state)
     struct uuid check = cf_make_check("/status/500", "");
     kit_sql(cf.db,
             "UPDATE checks SET retries = 3, retry_interval = 'every 1 second' WHERE id = '%s'",
-            cf_text_of(&check));
+            kit_id(&check));
     cf_schedule(&check, 1, cf_slot_now_ms());
     assert_true(kit_wait(kit_sql_i64(cf.db,
                                      "SELECT count(*) FROM check_state WHERE check_id = '%s'"
                                      " AND state = 'down'",
-                                     cf_text_of(&check)) == 1,
+                                     kit_id(&check)) == 1,
                          WAIT_MS));
     assert_int_equal(cf_results_of(&check), 3);
     assert_int_equal(kit_sql_i64(cf.db,
                                  "SELECT count(*) FROM results WHERE check_id = '%s'"
                                  " AND trigger = 'retry'",
-                                 cf_text_of(&check)),
+                                 kit_id(&check)),
                      2);
     /* Down is down: nothing more waits. */
     assert_true(kit_wait(cf_is_quiet() && cf_stats().delayed == 0, WAIT_MS));
@@ -332,13 +331,17 @@ static void a_soft_state_is_tried_again_soon(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, cf_start_worker, cf_stop_worker)
-        CASE(a_job_becomes_results_and_states),        CASE(a_job_twice_is_one_result),
-        CASE(who_waits_is_told_of_the_stored_result),  CASE(what_a_job_holds_is_given_back),
-        CASE(a_run_ad_hoc_answers_and_leaves_nothing), CASE(secrets_are_opened_for_the_probe_alone),
-        CASE(a_run_ad_hoc_opens_its_own_secret),       CASE(a_running_job_of_checks_is_cancelled),
-        CASE(a_job_of_a_check_keeps_its_result),       CASE(nonsense_goes_to_the_dead_letters),
-        CASE(a_soft_state_is_tried_again_soon),
+        CHECK_CASE(a_job_becomes_results_and_states),
+        CHECK_CASE(a_job_twice_is_one_result),
+        CHECK_CASE(who_waits_is_told_of_the_stored_result),
+        CHECK_CASE(what_a_job_holds_is_given_back),
+        CHECK_CASE(a_run_ad_hoc_answers_and_leaves_nothing),
+        CHECK_CASE(secrets_are_opened_for_the_probe_alone),
+        CHECK_CASE(a_run_ad_hoc_opens_its_own_secret),
+        CHECK_CASE(a_running_job_of_checks_is_cancelled),
+        CHECK_CASE(a_job_of_a_check_keeps_its_result),
+        CHECK_CASE(nonsense_goes_to_the_dead_letters),
+        CHECK_CASE(a_soft_state_is_tried_again_soon),
     };
     return cmocka_run_group_tests(tests, cf_setup, cf_teardown);
 }
