@@ -1,6 +1,7 @@
-/* The headers that replies may have. */
+/* The headers that requests and replies may have. */
 #include "openapi/internal.h"
 
+/* Of replies. */
 static const struct {
     const char *name, *type, *help;
 } headers[] = {
@@ -19,6 +20,34 @@ static const struct {
      "true: the reply that the first request with this Idempotency-Key got"},
 };
 
+/* Of requests. */
+static const struct {
+    const char *name, *pattern, *format, *help; /* pattern, format: NULL */
+} params[] = {
+    {"If-None-Match", NULL, "entity-tags",
+     "An ETag that was given before: 304 when the reply would be the same"},
+    {"If-Match", NULL, "entity-tags",
+     "ETags that were given before: 412 unless what is there is of such a version"},
+    {"Idempotency-Key", "^[!#-\\[\\]-~]{1,255}$", NULL,
+     "1 to 255 visible characters that name this request: for a day, a repeat does nothing and "
+     "gets the first one's reply"},
+};
+
+/* What a header of a reply and a parameter that is one both have. */
+static void write_members(struct jw *w, const char *help, const char *type, const char *pattern,
+                          const char *format)
+{
+    jw_kv_str(w, "description", help);
+    jw_key(w, "schema");
+    jw_object(w);
+    jw_kv_str(w, "type", type);
+    if (pattern)
+        jw_kv_str(w, "pattern", pattern);
+    if (format)
+        jw_kv_str(w, "format", format);
+    jw_end(w);
+}
+
 void shared_headers_write(struct doc *d)
 {
     struct jw *w = &d->w;
@@ -27,11 +56,23 @@ void shared_headers_write(struct doc *d)
     for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
         jw_key(w, headers[i].name);
         jw_object(w);
-        jw_kv_str(w, "description", headers[i].help);
-        jw_key(w, "schema");
-        jw_object(w);
-        jw_kv_str(w, "type", headers[i].type);
+        write_members(w, headers[i].help, headers[i].type, NULL, NULL);
         jw_end(w);
+    }
+    jw_end(w);
+}
+
+void shared_params_write(struct doc *d)
+{
+    struct jw *w = &d->w;
+    jw_key(w, "parameters");
+    jw_object(w);
+    for (size_t i = 0; i < ARRAY_LEN(params); i++) {
+        jw_key(w, params[i].name);
+        jw_object(w);
+        jw_kv_str(w, "name", params[i].name);
+        jw_kv_str(w, "in", "header");
+        write_members(w, params[i].help, "string", params[i].pattern, params[i].format);
         jw_end(w);
     }
     jw_end(w);

@@ -56,7 +56,6 @@ void write_variants(struct jw *w, const struct schema *s);
 /* operation.c */
 void put_operation_id(struct buf *out, const struct route *r);
 NODISCARD enum status operation_write(struct doc *d, const struct route *r);
-void shared_params_write(struct doc *d);
 
 /* links.c */
 
@@ -69,7 +68,10 @@ NODISCARD enum status replies_write(struct doc *d, const struct route *r);
 void shared_replies_write(struct doc *d);
 
 /* headers.c */
+
+/* "headers" of replies and "parameters" that are headers of requests. */
 void shared_headers_write(struct doc *d);
+void shared_params_write(struct doc *d);
 /* A member of `headers`: the shared one of that name. */
 void write_header(struct jw *w, const char *name);
 void write_rate_headers(struct jw *w);

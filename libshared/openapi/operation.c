@@ -186,42 +186,6 @@ static enum status write_params(struct doc *d, const struct route *r)
     return ST_OK;
 }
 
-void shared_params_write(struct doc *d)
-{
-    static const struct {
-        const char *name, *help, *format, *pattern;
-    } params[] = {
-        {"If-None-Match", "An ETag that was given before: 304 when the reply would be the same",
-         "entity-tags", NULL},
-        {"If-Match", "ETags that were given before: 412 unless what is there is of such a version",
-         "entity-tags", NULL},
-        {"Idempotency-Key",
-         "1 to 255 visible characters that name this request: for a day, a repeat does nothing and "
-         "gets the first one's reply",
-         NULL, "^[!#-\\[\\]-~]{1,255}$"},
-    };
-    struct jw *w = &d->w;
-    jw_key(w, "parameters");
-    jw_object(w);
-    for (size_t i = 0; i < ARRAY_LEN(params); i++) {
-        jw_key(w, params[i].name);
-        jw_object(w);
-        jw_kv_str(w, "name", params[i].name);
-        jw_kv_str(w, "in", "header");
-        jw_kv_str(w, "description", params[i].help);
-        jw_key(w, "schema");
-        jw_object(w);
-        jw_kv_str(w, "type", "string");
-        if (params[i].pattern)
-            jw_kv_str(w, "pattern", params[i].pattern);
-        if (params[i].format)
-            jw_kv_str(w, "format", params[i].format);
-        jw_end(w);
-        jw_end(w);
-    }
-    jw_end(w);
-}
-
 /* --- its body --- */
 
 static void write_body_type(struct jw *w, const struct route *r, const char *type)
