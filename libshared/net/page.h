@@ -25,31 +25,33 @@ struct page_in {
                 "only in the list's own order"                                             \
     }
 
+/* The window of a page in both styles; `noun`: "Jobs", what the list is of. */
+#define PAGE_WINDOW(in_type, member, noun, page_max, limit_max, offset_max)                     \
+    {.name = "page",                                                                            \
+     .type = FT_INT,                                                                            \
+     .offset = offsetof(in_type, member.page),                                                  \
+     .min = 1,                                                                                  \
+     .max = (page_max),                                                                         \
+     .help = "Page number, from 1"},                                                            \
+        {.name = "per_page",                                                                    \
+         .type = FT_INT,                                                                        \
+         .offset = offsetof(in_type, member.per_page),                                          \
+         .min = 1,                                                                              \
+         .max = 100,                                                                            \
+         .help = noun " on a page (default 20)"},                                               \
+        {.name = "limit",                                                                       \
+         .type = FT_INT,                                                                        \
+         .offset = offsetof(in_type, member.limit),                                             \
+         .min = 1,                                                                              \
+         .max = (limit_max),                                                                    \
+         .help = noun " to return, instead of per_page"},                                       \
+    {                                                                                           \
+        .name = "offset", .type = FT_INT, .offset = offsetof(in_type, member.offset), .min = 0, \
+        .max = (offset_max), .help = noun " to skip, instead of page"                           \
+    }
+
 #define PAGE_FIELDS(in_type, member, sorts_)                                         \
-    {.name = "page",                                                                 \
-     .type = FT_INT,                                                                 \
-     .offset = offsetof(in_type, member.page),                                       \
-     .min = 1,                                                                       \
-     .max = 1000000,                                                                 \
-     .help = "Page number, from 1"},                                                 \
-        {.name = "per_page",                                                         \
-         .type = FT_INT,                                                             \
-         .offset = offsetof(in_type, member.per_page),                               \
-         .min = 1,                                                                   \
-         .max = 100,                                                                 \
-         .help = "Items on a page (default 20)"},                                    \
-        {.name = "limit",                                                            \
-         .type = FT_INT,                                                             \
-         .offset = offsetof(in_type, member.limit),                                  \
-         .min = 1,                                                                   \
-         .max = 10000,                                                               \
-         .help = "Items to return, instead of per_page"},                            \
-        {.name = "offset",                                                           \
-         .type = FT_INT,                                                             \
-         .offset = offsetof(in_type, member.offset),                                 \
-         .min = 0,                                                                   \
-         .max = 10000000,                                                            \
-         .help = "Items to skip, instead of page"},                                  \
+    PAGE_WINDOW(in_type, member, "Items", 1000000, 10000, 10000000),                 \
     {                                                                                \
         .name = "sort", .type = FT_STRING, .offset = offsetof(in_type, member.sort), \
         .choices = (sorts_), .help = "Field to sort by, - before it for descending"  \

@@ -267,34 +267,8 @@ static const struct schema member_schema = SCHEMA("JobGroupMember", struct membe
 struct members_in {
     struct page_in page;
 };
-#define AT(member) offsetof(struct members_in, page.member)
 static const struct field members_in_fields[] = {
-    {.name = "page",
-     .type = FT_INT,
-     .offset = AT(page),
-     .min = 1,
-     .max = LIMIT_GROUP_JOBS,
-     .help = "Page number, from 1"},
-    {.name = "per_page",
-     .type = FT_INT,
-     .offset = AT(per_page),
-     .min = 1,
-     .max = 100,
-     .help = "Jobs on a page (default 20)"},
-    {.name = "limit",
-     .type = FT_INT,
-     .offset = AT(limit),
-     .min = 1,
-     .max = GROUP_PAGE,
-     .help = "Jobs to return, instead of per_page"},
-    {.name = "offset",
-     .type = FT_INT,
-     .offset = AT(offset),
-     .min = 0,
-     .max = LIMIT_GROUP_JOBS,
-     .help = "Jobs to skip, instead of page"},
-};
-#undef AT
+    PAGE_WINDOW(struct members_in, page, "Jobs", LIMIT_GROUP_JOBS, GROUP_PAGE, LIMIT_GROUP_JOBS)};
 static const struct schema members_in_schema = SCHEMA("JobGroupMemberQuery", struct members_in,
                                                       members_in_fields);
 

@@ -61,30 +61,7 @@ struct jobs_in {
          .min = 1,                                                                               \
          .max = 256,                                                                             \
          .help = "Only jobs of this organisation"},                                              \
-        {.name = "page",                                                                         \
-         .type = FT_INT,                                                                         \
-         .offset = offsetof(in_type, member.page.page),                                          \
-         .min = 1,                                                                               \
-         .max = LIMIT_JOB_COUNT,                                                                 \
-         .help = "Page number, from 1"},                                                         \
-        {.name = "per_page",                                                                     \
-         .type = FT_INT,                                                                         \
-         .offset = offsetof(in_type, member.page.per_page),                                      \
-         .min = 1,                                                                               \
-         .max = 100,                                                                             \
-         .help = "Jobs on a page (default 20)"},                                                 \
-        {.name = "limit",                                                                        \
-         .type = FT_INT,                                                                         \
-         .offset = offsetof(in_type, member.page.limit),                                         \
-         .min = 1,                                                                               \
-         .max = 100,                                                                             \
-         .help = "Jobs to return, instead of per_page"},                                         \
-        {.name = "offset",                                                                       \
-         .type = FT_INT,                                                                         \
-         .offset = offsetof(in_type, member.page.offset),                                        \
-         .min = 0,                                                                               \
-         .max = LIMIT_JOB_COUNT,                                                                 \
-         .help = "Jobs to skip, instead of page"},                                               \
+        PAGE_WINDOW(in_type, member.page, "Jobs", LIMIT_JOB_COUNT, 100, LIMIT_JOB_COUNT),        \
     {                                                                                            \
         .name = "after", .type = FT_STRING, .offset = offsetof(in_type, member.after), .min = 1, \
         .max = 128, .help = "next_cursor of the page before"                                     \
