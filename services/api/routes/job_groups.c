@@ -7,6 +7,7 @@
 #include "queue/group.h"
 #include "services/api/api.h"
 #include "services/api/hooks.h"
+#include "services/api/routes/job_fields.h"
 #include "services/api/routes/job_orders.h"
 #include "services/api/routes/jobs.h"
 #include "services/api/routes/routes.h"
@@ -23,16 +24,9 @@ struct callback_out {
 };
 #define AT(member) offsetof(struct callback_out, member)
 static const struct field callback_fields[] = {
-    {.name = "id", .type = FT_UUID, .offset = AT(id), .help = "As in GET /api/v1/jobs/{id}"},
+    JOB_PLACE_FIELDS(struct callback_out),
     {.name = "task", .type = FT_STRING, .offset = AT(task), .example = "\"queue.noop\""},
-    {.name = "queue", .type = FT_STRING, .offset = AT(queue), .example = "\"default\""},
-    {.name = "state",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(state),
-     .help = "waiting, dropped (it will not come), or that of a job: queued, delayed, running, "
-             "succeeded, dead, cancelled, expired; null: not known any more",
-     .example = "\"waiting\""},
+    JOB_STATE_FIELD(struct callback_out, "waiting, dropped (it will not come), ", "\"waiting\""),
 };
 #undef AT
 static const struct schema callback_schema = SCHEMA("JobGroupCallback", struct callback_out,
@@ -252,8 +246,7 @@ static const struct field member_fields[] = {
      .type = FT_INT,
      .offset = AT(index),
      .help = "Its place in the order, from 0"},
-    {.name = "id", .type = FT_UUID, .offset = AT(id), .help = "As in GET /api/v1/jobs/{id}"},
-    {.name = "queue", .type = FT_STRING, .offset = AT(queue), .example = "\"default\""},
+    JOB_PLACE_FIELDS(struct member_out),
     {.name = "state",
      .type = FT_STRING,
      .offset = AT(state),

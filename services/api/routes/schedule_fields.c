@@ -6,6 +6,7 @@
 #include "json/patterns.h"
 #include "queue/task_args.h"
 #include "services/api/api.h"
+#include "services/api/routes/job_fields.h"
 #include "services/api/routes/jobs.h"
 #include "zone/zone.h"
 
@@ -15,19 +16,10 @@ struct last_job_out {
     struct uuid id;
     const char *queue, *state;
 };
-#define AT(member) offsetof(struct last_job_out, member)
 static const struct field last_job_fields[] = {
-    {.name = "id", .type = FT_UUID, .offset = AT(id), .help = "As in GET /api/v1/jobs/{id}"},
-    {.name = "queue", .type = FT_STRING, .flags = F_NULLABLE, .offset = AT(queue)},
-    {.name = "state",
-     .type = FT_STRING,
-     .flags = F_NULLABLE,
-     .offset = AT(state),
-     .help = "queued, delayed, running, succeeded, dead, cancelled or expired; null: not known "
-             "any more",
-     .example = "\"succeeded\""},
+    JOB_PLACE_FIELDS(struct last_job_out),
+    JOB_STATE_FIELD(struct last_job_out, "", "\"succeeded\""),
 };
-#undef AT
 static const struct schema last_job_schema = SCHEMA("ScheduleLastJob", struct last_job_out,
                                                     last_job_fields);
 
