@@ -208,6 +208,10 @@ static enum status read_one(const struct order_maker *who, const struct job_orde
         return ST_INVALID;
     }
     TRY(st);
+    if (o->queue.set && !who->may_internal && !task_fits_queue(task, o->queue.v)) {
+        field_errors_add(errors, "body", "queue", "value_error", QUEUE_IS_CHECKS);
+        return ST_INVALID;
+    }
     const char *text = args->text;
     if (task->takes_slot)
         TRY(add_slot(text, slot_us + (o->delay.set ? (int64_t)(o->delay.v * 1e6) : 0), arena,

@@ -23,6 +23,7 @@
 enum {
     QUEUE_PRIORITIES = 4,
     QUEUE_DEFAULT_PRIORITY = 2,
+    QUEUE_WAITED_PRIORITY = 0, /* somebody waits for the answer */
     /* Times a job may go down with its worker: three in company, five alone. */
     QUEUE_MAX_DELIVERIES = 8
 };
@@ -64,6 +65,11 @@ const struct task *task_at(size_t i);
 FOR_TESTS void tasks_add(const struct task *rows, size_t count);
 /* Where jobs of this task go: its row's queue unless the routes say otherwise. */
 const char *task_queue(const struct task *task);
+/* Whether who asks for a job of this task may have it on that queue. Not on the checks': they are
+ * only fetched while there is room for whatever else a queue holds, so that a few slow tasks there
+ * would stop them all. */
+bool task_fits_queue(const struct task *task, const char *queue);
+#define QUEUE_IS_CHECKS "that queue is for checks alone"
 /* Routes of the process, "task=queue,prefix.*=queue", the first that fits: call before threads
  * start. ST_INVALID with the part that is wrong; the text is copied. */
 NODISCARD enum status task_routes_set(const char *text, struct errbuf *err);

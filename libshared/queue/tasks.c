@@ -71,10 +71,11 @@ static const struct task tasks[] = {
      .retry_base_ms = 1000,
      .retry_cap_ms = 30000,
      .time_limit_ms = CHECK_LIMIT_MS},
-    /* Somebody waits for these two: a second attempt would come too late. */
+    /* By hand, perhaps thousands at once: after what is due. A caller who waits for his one asks
+     * for QUEUE_WAITED_PRIORITY. A second attempt would come too late. */
     {.name = "check.run",
      .queue = "checks",
-     .priority = 0,
+     .priority = 2,
      .max_attempts = 1,
      .retry_base_ms = 1000,
      .retry_cap_ms = 1000,
@@ -84,7 +85,7 @@ static const struct task tasks[] = {
      .takes_slot = true},
     {.name = "check.adhoc",
      .queue = "checks",
-     .priority = 0,
+     .priority = QUEUE_WAITED_PRIORITY,
      .max_attempts = 1,
      .retry_base_ms = 1000,
      .retry_cap_ms = 1000,
@@ -192,6 +193,22 @@ const char *task_queue(const struct task *task)
             return routes[i].queue;
     }
     return task->queue;
+}
+
+static bool is_check(const struct task *task)
+{
+    return str_starts(task->name, "check.");
+}
+
+bool task_fits_queue(const struct task *task, const char *queue)
+{
+    if (is_check(task) || str_eq(task_queue(task), queue))
+        return true;
+    for (size_t i = 0; task_at(i); i++) {
+        if (is_check(task_at(i)) && str_eq(task_queue(task_at(i)), queue))
+            return false;
+    }
+    return true;
 }
 
 static enum status route_add(const char *part, size_t len, struct errbuf *err)

@@ -133,8 +133,11 @@ static enum status judge_args(struct db *db, struct arena *arena, json_t *given,
 static enum status judge_queue(const struct task_schedule *s, struct field_errors *errors)
 {
     struct queue *q = NULL;
+    const struct task *task = task_find(s->task);
     if (!s->queue)
         return ST_OK;
+    if (task && !task_fits_queue(task, s->queue))
+        field_errors_add(errors, "body", "queue", "value_error", QUEUE_IS_CHECKS);
     const enum status st = queue_new(s->queue, 0, &q);
     queue_free(q);
     if (st != ST_INVALID)

@@ -89,6 +89,8 @@ REFUSALS = [
     (r'(PUT|PATCH) .*/schedules/', 422, 'VALIDATION_ERROR', 'body.(args|task|schedule)',
      'arguments go with the task, and a time zone with the schedule, that there is'),
     (r'POST .*/jobs', 422, 'VALIDATION_ERROR', r'body\.((jobs\.\d+|callback)\.)?args', 'checks must exist'),
+    (r'POST .*/jobs|(POST|PUT|PATCH) .*/schedules', 422, 'VALIDATION_ERROR', r'body\.((jobs\.\d+|callback)\.)?queue',
+     'the queue of checks is for checks'),
     (r'POST .*/jobs/chains', 422, 'VALIDATION_ERROR', r'body\.jobs\.0\.pass_result', 'nothing comes before the first'),
     (r'GET .*/(jobs|dead)$', 422, 'VALIDATION_ERROR', 'query.after', 'a cursor of another list'),
     (r'GET .*/(jobs|dead)$', 422, 'VALIDATION_ERROR', 'query.(page|offset)', 'page times per_page'),

@@ -99,6 +99,7 @@ test('what is not taken, and why', async () => {
     [GROUPS, { jobs: Array(1001).fill(noop), callback: { ...noop, pass_results: true } }, 'callback.pass_results', /1000/],
     [GROUPS, { jobs: Array.from({ length: 33 }, (_, i) => ({ ...noop, queue: `q${i}` })) }, 'jobs', /32/],
     [GROUPS, { jobs: [{ ...noop, queue: 'No Name' }] }, 'jobs.0.queue'],
+    [GROUPS, { jobs: [noop, { ...noop, queue: 'checks' }] }, 'jobs.1.queue'],
     [CHAINS, { jobs: [] }, 'jobs'],
     [CHAINS, { jobs: Array(17).fill(noop) }, 'jobs', /16/],
     [CHAINS, { jobs: [{ ...noop, pass_result: true }] }, 'jobs.0.pass_result'],

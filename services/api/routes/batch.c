@@ -163,6 +163,8 @@ static enum status start_item(struct req *r, struct batch *b, size_t place)
     struct job job;
     TRY(job_init(&job, b->task, item->args, clock_wall_ms()));
     job.id = item->job_id;
+    job.priority = QUEUE_WAITED_PRIORITY;
+    TRY(run_tenant(r, &job));
     job.reply = CHECK_DONE_CHANNEL;
     int64_t wait_ms = MIN_OF(item->wait_ms, b->deadline_mono_ms - now_mono_ms);
     job.expires_at_ms = job.enqueued_at_ms + wait_ms;
@@ -305,7 +307,7 @@ static enum status batch_new(struct req *r, const struct limits_in *in, size_t c
 
 static enum status batch_begin(struct req *r, struct batch *b)
 {
-    TRY(queue_new(task_find(b->task)->queue, 0, &b->queue));
+    TRY(run_queue(b->task, &b->queue));
     enum status st = gather_new(req_ctx(r)->api->gathers, b->count, &b->gather);
     if (st != ST_OK) {
         batch_free(b);

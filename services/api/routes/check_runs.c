@@ -66,10 +66,23 @@ enum status run_queue_failed(struct req *r, enum status st)
                     "The job queue cannot be reached; stored data can still be read");
 }
 
+enum status run_tenant(struct req *r, struct job *job)
+{
+    char text[UUID_TEXT_BYTES];
+    uuid_format(&r->who->org_id, text);
+    job->tenant = arena_strdup(r->arena, text);
+    return job->tenant ? ST_OK : ST_NO_MEMORY;
+}
+
+enum status run_queue(const char *task, struct queue **out)
+{
+    return queue_new(task_queue(task_find(task)), 0, out);
+}
+
 static enum status enqueue(struct req *r, const struct job *job)
 {
     struct queue *q = NULL;
-    TRY(queue_new(task_queue(task_find(job->task)), 0, &q));
+    TRY(run_queue(job->task, &q));
     enum status st = queue_enqueue(q, req_ctx(r)->redis, job);
     queue_free(q);
     return st;
@@ -88,11 +101,9 @@ static enum status start(struct req *r, const struct run *run, const char *task,
         return run_queue_failed(r, ST_TOO_LARGE);
     struct job job;
     TRY(job_init(&job, task, buf_cstr(args), clock_wall_ms()));
-    /* Organisations take turns, and each sees its own. */
-    char tenant[UUID_TEXT_BYTES];
-    uuid_format(&r->who->org_id, tenant);
     job.id = run->job_id;
-    job.tenant = tenant;
+    job.priority = QUEUE_WAITED_PRIORITY;
+    TRY(run_tenant(r, &job));
     job.reply = CHECK_DONE_CHANNEL;
     /* Nobody waits after that. */
     job.expires_at_ms = job.enqueued_at_ms + run->wait_ms;

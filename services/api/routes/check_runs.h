@@ -3,10 +3,15 @@
 #define TOCSIN_API_ROUTES_CHECK_RUNS_H
 
 #include "net/http.h"
+#include "queue/queue.h"
 #include "store/results.h"
 
 /* Answers for a job that could not be enqueued. */
 enum status run_queue_failed(struct req *r, enum status st);
+/* Makes the job the caller's organisation's: organisations take turns, and each sees its own. */
+NODISCARD enum status run_tenant(struct req *r, struct job *job);
+/* Where jobs of this task go; the caller frees it. */
+NODISCARD enum status run_queue(const char *task, struct queue **out);
 /* The first of `count` microseconds in a row that no other run by hand of this process has, now or
  * a little later: a stored result of such a run is known by its check and this. */
 int64_t run_slots_us(int64_t count);

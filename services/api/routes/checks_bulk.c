@@ -244,11 +244,12 @@ static enum status enqueue_runs(struct req *r, struct item_out *out, size_t coun
         if (!text)
             return ST_NO_MEMORY;
         TRY(job_init(&jobs[i], "check.run", text, now_us / 1000));
+        TRY(run_tenant(r, &jobs[i]));
         TRY(idempotency_job(r, &out[i].check_id, &jobs[i]));
         out[i].job_id = jobs[i].id;
         out[i].outcome = "queued";
     }
-    TRY(queue_new(task_find("check.run")->queue, 0, &q));
+    TRY(run_queue("check.run", &q));
     enum status st = count > 0 ? queue_enqueue_many(q, req_ctx(r)->redis, jobs, count, &added)
                                : ST_OK;
     queue_free(q);

@@ -3,6 +3,7 @@
 #include "net/page.h"
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
+#include "services/api/routes/check_runs.h"
 #include "services/api/routes/jobs.h"
 #include "services/api/hooks.h"
 #include "services/api/routes/routes.h"
@@ -193,6 +194,7 @@ static enum status make_jobs(struct req *r, const struct uuid *ids, size_t count
         if (!text)
             return ST_NO_MEMORY;
         TRY(job_init(&jobs[i], "check.run", text, now_us / 1000));
+        TRY(run_tenant(r, &jobs[i]));
         TRY(idempotency_job(r, &ids[i], &jobs[i]));
     }
     return ST_OK;
@@ -211,7 +213,7 @@ static enum status run_task(struct req *r)
         return ST_NO_MEMORY;
     TRY(make_jobs(r, ids, count, jobs));
     AUTO_QUEUE q = NULL;
-    TRY(queue_new(task_queue(task_find("check.run")), 0, &q));
+    TRY(run_queue("check.run", &q));
     enum status st = count > 0 ? queue_enqueue_many(q, ctx->redis, jobs, count, NULL) : ST_OK;
     if (st == ST_OVERLOADED)
         return req_fail(r, st, "QUEUE_FULL", "Too many jobs wait already");

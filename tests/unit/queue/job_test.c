@@ -102,7 +102,7 @@ static void test_task_table(void **state)
     static const struct {
         const char *name;
         int priority, attempts;
-    } rows[] = {{"check.scheduled", 1, 3}, {"check.run", 0, 1}, {"check.adhoc", 0, 1}};
+    } rows[] = {{"check.scheduled", 1, 3}, {"check.run", 2, 1}, {"check.adhoc", 0, 1}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct task *t = task_find(rows[i].name);
         assert_non_null(t);
@@ -270,6 +270,26 @@ static void test_routes(void **state)
     assert_string_equal(task_queue(noop), "default");
 }
 
+/* Slow tasks on the checks' queue would keep the checks from being fetched. */
+static void test_the_queue_of_checks(void **state)
+{
+    const struct task *noop = task_find("queue.noop"), *run = task_find("check.run");
+    assert_false(task_fits_queue(noop, "checks"));
+    assert_true(task_fits_queue(noop, "default"));
+    assert_true(task_fits_queue(noop, "reports"));
+    assert_true(task_fits_queue(run, "checks"));
+    assert_true(task_fits_queue(run, "default"));
+    assert_ok(task_routes_set("check.run=fast", NULL));
+    assert_false(task_fits_queue(noop, "fast"));
+    /* Whoever leads both to one queue has chosen so. */
+    assert_ok(task_routes_set("*=all", NULL));
+    assert_true(task_fits_queue(noop, "all"));
+    assert_ok(task_routes_set("", NULL));
+    /* What is due comes before runs that nobody waits for. */
+    assert_true(run->priority > task_find("check.scheduled")->priority);
+    assert_true(run->priority > QUEUE_WAITED_PRIORITY);
+}
+
 static void test_queue_names(void **state)
 {
     static const char *const bad[] = {"",  "a b", "a{b}",
@@ -295,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_a_copy_stands_alone),
         cmocka_unit_test(test_newer_writers_pass),
         cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_the_queue_of_checks),
         cmocka_unit_test(test_queue_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

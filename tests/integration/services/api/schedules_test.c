@@ -115,7 +115,7 @@ static void a_schedule_is_kept_as_it_was_given(void **state)
                  "{\"queue\":null,\"expires\":null,\"priority\":null}", 200);
     assert_string_equal(kit_reply_text(&r, "queue"), "checks");
     assert_string_equal(kit_reply_text(&r, "time_zone"), "Europe/Berlin");
-    assert_int_equal(json_integer_value(json_object_get(r.json, "priority")), 0);
+    assert_int_equal(json_integer_value(json_object_get(r.json, "priority")), 2);
     assert_true(json_is_null(json_object_get(r.json, "expires")));
     kit_reply_done(&r);
     r = fx_reply(&fx.admin, "PATCH", path_of(id, ""),
@@ -181,6 +181,7 @@ static void what_is_wrong_is_named(void **state)
          "\"time_zone\":\"Asia/Tokyo\"}",
          "time_zone"},
         {"{" NOOP ",\"queue\":\"No Such\"}", "queue"},
+        {"{" NOOP ",\"queue\":\"checks\"}", "queue"},
         {"{" NOOP ",\"priority\":4}", "priority"},
         {"{" NOOP ",\"jitter\":3601}", "jitter"},
         {"{" NOOP ",\"jitter\":-1}", "jitter"},
