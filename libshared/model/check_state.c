@@ -17,11 +17,11 @@ static const unsigned check_next[CHECK_STATE_COUNT_] = {
     [CHECK_PAUSED] = 0,
 };
 
-static const char *const state_names[] = {
+const char *const check_state_names[] = {
 #define CHECK_STATE_NAME(id, name) [id] = name,
     CHECK_STATE_TABLE(CHECK_STATE_NAME)
 #undef CHECK_STATE_NAME
-};
+        [CHECK_STATE_COUNT_] = NULL};
 
 static const char *const result_names[] = {
     [RESULT_SUCCESS] = "success",
@@ -32,13 +32,13 @@ static const char *const result_names[] = {
 
 const char *check_state_name(enum check_state_name s)
 {
-    return (size_t)s < ARRAY_LEN(state_names) ? state_names[s] : "unknown";
+    return (size_t)s < CHECK_STATE_COUNT_ ? check_state_names[s] : "unknown";
 }
 
 enum status check_state_parse(const char *name, enum check_state_name *out)
 {
-    for (size_t i = 0; name && i < ARRAY_LEN(state_names); i++) {
-        if (strcmp(name, state_names[i]) == 0) {
+    for (size_t i = 0; name && check_state_names[i]; i++) {
+        if (strcmp(name, check_state_names[i]) == 0) {
             *out = (enum check_state_name)i;
             return ST_OK;
         }

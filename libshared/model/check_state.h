@@ -23,6 +23,8 @@ enum check_state_name {
 #undef CHECK_STATE_ENUM
         CHECK_STATE_COUNT_
 };
+/* Their names in that order; ends with NULL. */
+extern const char *const check_state_names[];
 const char *check_state_name(enum check_state_name s);
 NODISCARD enum status check_state_parse(const char *name, enum check_state_name *out);
 

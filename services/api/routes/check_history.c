@@ -40,11 +40,6 @@ struct list_in {
     struct in_time from, to;
     struct in_str state;
 };
-static const char *const states[] = {
-#define STATE_NAME(id, name) name,
-    CHECK_STATE_TABLE(STATE_NAME)
-#undef STATE_NAME
-        NULL};
 #define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page, history_sorts),
@@ -57,7 +52,7 @@ static const struct field list_fields[] = {
     {.name = "state",
      .type = FT_STRING,
      .offset = AT(state),
-     .choices = states,
+     .choices = check_state_names,
      .help = "That was entered"},
 };
 #undef AT

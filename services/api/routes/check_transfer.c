@@ -5,6 +5,7 @@
 #include "json/yaml.h"
 #include "net/page.h"
 #include "services/api/api.h"
+#include "services/api/routes/check_filter.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/routes.h"
 #include "transfer/import.h"
@@ -13,40 +14,17 @@
 
 struct export_in {
     struct in_str format;
-    struct in_bool enabled;
-    struct in_str plugin_type, tag, group, q;
+    struct check_filter_in filter;
 };
 static const char *const export_formats[] = {"yaml", "json", NULL};
-#define AT(member) offsetof(struct export_in, member)
 static const struct field export_fields[] = {
     {.name = "format",
      .type = FT_STRING,
-     .offset = AT(format),
+     .offset = offsetof(struct export_in, format),
      .choices = export_formats,
      .help = "yaml (default) or json"},
-    {.name = "enabled",
-     .type = FT_BOOL,
-     .offset = AT(enabled),
-     .help = "Only those that are switched on, or that are not"},
-    {.name = "plugin_type", .type = FT_STRING, .offset = AT(plugin_type), .max = 64},
-    {.name = "tag",
-     .type = FT_STRING,
-     .offset = AT(tag),
-     .max = CHECK_TAG_CHARS,
-     .help = "Only checks with this tag"},
-    {.name = "group",
-     .type = FT_STRING,
-     .offset = AT(group),
-     .max = CHECK_GROUP_CHARS,
-     .help = "Only checks of this group"},
-    {.name = "q",
-     .type = FT_STRING,
-     .offset = AT(q),
-     .max = LIMIT_CHECK_NAME,
-     .alias = "search",
-     .help = "Part of the name"},
+    CHECK_FILTER_FIELDS(struct export_in, filter),
 };
-#undef AT
 static const struct schema export_schema = SCHEMA("CheckExportQuery", struct export_in,
                                                   export_fields);
 
@@ -87,16 +65,8 @@ static enum status reply_file(struct req *r, const json_t *file, bool is_json)
 static enum status check_export(struct req *r)
 {
     const struct export_in *in = r->query_in;
-    const struct check_kind *kind = in->plugin_type.set ? check_kind_find(in->plugin_type.v) : NULL;
-    const struct check_filter filter = {
-        .has_enabled = in->enabled.set,
-        .enabled = in->enabled.v,
-        .kind = kind ? kind->name : in->plugin_type.v,
-        .tag = in->tag.v,
-        .group = in->group.v,
-        .q = in->q.v,
-        .sort = "name",
-    };
+    struct check_filter filter = check_filter_of(&in->filter);
+    filter.sort = "name";
     struct page page = {.limit = LIMIT_TRANSFER_CHECKS};
     struct check *rows = NULL;
     size_t count = 0;

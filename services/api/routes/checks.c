@@ -5,12 +5,12 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "model/check_state.h"
 #include "net/page.h"
 #include "net/url.h"
 #include "services/api/api.h"
 #include "services/api/cache.h"
 #include "services/api/config_secrets.h"
+#include "services/api/routes/check_filter.h"
 #include "services/api/routes/routes.h"
 #include "zone/zone.h"
 
@@ -236,73 +236,22 @@ static enum status bad_channels(struct req *r)
 
 struct list_in {
     struct page_in page;
-    struct in_bool enabled;
-    struct in_str plugin_type, tag, group, state, q;
+    struct check_filter_in filter;
 };
-static const char *const state_names[] = {
-#define STATE_NAME(id, name) name,
-    CHECK_STATE_TABLE(STATE_NAME)
-#undef STATE_NAME
-        NULL};
-#define AT(member) offsetof(struct list_in, member)
 static const struct field list_fields[] = {
     PAGE_FIELDS(struct list_in, page, checks_sorts),
     PAGE_CURSOR(struct list_in, page),
-    {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled), .help = "Filter by enabled status"},
-    {.name = "plugin_type",
-     .type = FT_STRING,
-     .offset = AT(plugin_type),
-     .max = 64,
-     .help = "Filter by plugin type"},
-    {.name = "tag",
-     .type = FT_STRING,
-     .offset = AT(tag),
-     .max = CHECK_TAG_CHARS,
-     .help = "Only checks with this tag"},
-    {.name = "group",
-     .type = FT_STRING,
-     .offset = AT(group),
-     .max = CHECK_GROUP_CHARS,
-     .help = "Only checks of this group"},
-    {.name = "state",
-     .type = FT_STRING,
-     .offset = AT(state),
-     .choices = state_names,
-     .help = "Only checks in this state"},
-    {.name = "q",
-     .type = FT_STRING,
-     .offset = AT(q),
-     .max = LIMIT_CHECK_NAME,
-     .alias = "search",
-     .help = "Part of the name"},
+    CHECK_FILTER_FIELDS(struct list_in, filter),
 };
-#undef AT
 static const struct schema list_schema = SCHEMA("CheckQuery", struct list_in, list_fields);
-
-/* An unknown plugin has no checks, and no canonical name. */
-static const char *kind_name(const struct in_str *plugin_type)
-{
-    if (!plugin_type->set)
-        return NULL;
-    const struct check_kind *kind = check_kind_find(plugin_type->v);
-    return kind ? kind->name : plugin_type->v;
-}
 
 static enum status check_list(struct req *r)
 {
     const struct list_in *in = r->query_in;
     struct page page;
     TRY(page_begin(r, &in->page, checks_sorts, 20, &page));
-    const struct check_filter filter = {
-        .has_enabled = in->enabled.set,
-        .enabled = in->enabled.v,
-        .kind = kind_name(&in->plugin_type),
-        .tag = in->tag.v,
-        .group = in->group.v,
-        .state = in->state.v,
-        .q = in->q.v,
-        .sort = page.sort,
-    };
+    struct check_filter filter = check_filter_of(&in->filter);
+    filter.sort = page.sort;
     struct check *rows = NULL;
     size_t count = 0;
     TRY(checks_list(req_ctx(r)->db, r->arena, &r->who->org_id, &filter, &page, &rows, &count));

@@ -5,11 +5,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "json/patterns.h"
-#include "model/check_state.h"
 #include "net/page.h"
 #include "queue/check_jobs.h"
 #include "services/api/api.h"
 #include "services/api/hooks.h"
+#include "services/api/routes/check_filter.h"
 #include "services/api/routes/check_runs.h"
 #include "services/api/routes/checks.h"
 #include "services/api/routes/routes.h"
@@ -21,28 +21,9 @@ enum { TAGS_MAX = 32, CHANNELS_MAX = 64 };
 /* --- what comes in --- */
 
 struct filter_in {
-    struct in_bool enabled;
-    struct in_str plugin_type, tag, group, state, q;
+    struct check_filter_in is;
 };
-static const char *const states[] = {
-#define STATE_NAME(id, name) name,
-    CHECK_STATE_TABLE(STATE_NAME)
-#undef STATE_NAME
-        NULL};
-#define AT(member) offsetof(struct filter_in, member)
-static const struct field filter_fields[] = {
-    {.name = "enabled", .type = FT_BOOL, .offset = AT(enabled)},
-    {.name = "plugin_type", .type = FT_STRING, .offset = AT(plugin_type), .max = 64},
-    {.name = "tag", .type = FT_STRING, .offset = AT(tag), .max = CHECK_TAG_CHARS},
-    {.name = "group", .type = FT_STRING, .offset = AT(group), .max = CHECK_GROUP_CHARS},
-    {.name = "state", .type = FT_STRING, .offset = AT(state), .choices = states},
-    {.name = "q",
-     .type = FT_STRING,
-     .offset = AT(q),
-     .max = LIMIT_CHECK_NAME,
-     .help = "Part of the name"},
-};
-#undef AT
+static const struct field filter_fields[] = {CHECK_FILTER_FIELDS(struct filter_in, is)};
 static const struct schema filter_schema = SCHEMA("CheckFilter", struct filter_in, filter_fields);
 
 struct bulk_in {
@@ -211,20 +192,6 @@ static enum status members_fit(struct req *r, const struct bulk_in *in, enum bul
     return ST_OK;
 }
 
-static struct check_filter filter_of(const struct filter_in *in)
-{
-    const struct check_kind *kind = in->plugin_type.set ? check_kind_find(in->plugin_type.v) : NULL;
-    return (struct check_filter){
-        .has_enabled = in->enabled.set,
-        .enabled = in->enabled.v,
-        .kind = kind ? kind->name : in->plugin_type.v,
-        .tag = in->tag.v,
-        .group = in->group.v,
-        .state = in->state.v,
-        .q = in->q.v,
-    };
-}
-
 /* --- doing --- */
 
 /* A run of each, without waiting for any. */
@@ -321,8 +288,8 @@ static enum status checks_bulk_post(struct req *r)
     if (str_eq(in->action.v, "run") && !principal_may(r->who, SCOPE_CHECKS_RUN))
         return req_fail(r, ST_FORBIDDEN, "INSUFFICIENT_SCOPE", "Running checks needs checks:run");
     TRY(members_fit(r, in, action));
-    const struct check_filter filter = in->filter.set ? filter_of(in->filter.v)
-                                                      : (struct check_filter){0};
+    const struct filter_in *of = in->filter.set ? in->filter.v : NULL;
+    const struct check_filter filter = of ? check_filter_of(&of->is) : (struct check_filter){0};
     const struct bulk bulk = {
         .action = action,
         .ids = in->ids.set ? in->ids.v : NULL,
