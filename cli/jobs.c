@@ -180,21 +180,12 @@ int jobs_find(struct cli *cli, struct redis *r, const char *id, struct job_found
     return cli_fail("there is no job %s, or it ended without a result being kept", id);
 }
 
-static void put_field(struct buf *out, const char *name, const char *text)
-{
-    if (str_is_empty(text))
-        return;
-    buf_printf(out, "%-12s", name);
-    (void)text_put(out, text, 0);
-    buf_char(out, '\n');
-}
-
 static void put_time(struct buf *out, const char *name, int64_t wall_ms)
 {
     char text[TIME_TEXT_BYTES];
     time_format_ms(wall_ms, text);
     if (wall_ms > 0)
-        put_field(out, name, text);
+        text_put_field(out, name, text);
 }
 
 /* Ids of what follows it. */
@@ -208,7 +199,7 @@ static void put_chain(struct buf *out, const struct job_view *v)
     for (size_t i = 0; i < count; i++) {
         char id[UUID_TEXT_BYTES];
         uuid_format(&ids[i], id);
-        put_field(out, i == 0 ? "chain" : "", id);
+        text_put_field(out, i == 0 ? "chain" : "", id);
     }
 }
 
@@ -218,9 +209,9 @@ static void put_text(const char *queue, const struct job_view *v, struct buf *ou
     char id[UUID_TEXT_BYTES], running[AGE_TEXT_BYTES];
     uuid_format(&job->id, id);
     text_age(v->running_ms, running);
-    put_field(out, "job", id);
-    put_field(out, "queue", queue);
-    put_field(out, "task", job->task);
+    text_put_field(out, "job", id);
+    text_put_field(out, "queue", queue);
+    text_put_field(out, "task", job->task);
     buf_printf(out, "%-12s%s%s\n", "state", job_state_name(v->state),
                v->is_cancel_wanted ? ", to be cancelled" : "");
     /* Of an ended job its result alone is left: no envelope, hence no priority. */
@@ -233,17 +224,17 @@ static void put_text(const char *queue, const struct job_view *v, struct buf *ou
     put_time(out, "started", v->started_at_ms);
     put_time(out, "finished", v->finished_at_ms);
     if (v->state == JOB_RUNNING)
-        put_field(out, "running", running);
-    put_field(out, "worker", v->worker);
-    put_field(out, "error", v->error);
-    put_field(out, "result", v->result);
-    put_field(out, "arguments", job->args);
-    put_field(out, "dedup", job->dedup);
-    put_field(out, "key", job->key);
-    put_field(out, "tenant", job->tenant);
-    put_field(out, "group", job->group);
+        text_put_field(out, "running", running);
+    text_put_field(out, "worker", v->worker);
+    text_put_field(out, "error", v->error);
+    text_put_field(out, "result", v->result);
+    text_put_field(out, "arguments", job->args);
+    text_put_field(out, "dedup", job->dedup);
+    text_put_field(out, "key", job->key);
+    text_put_field(out, "tenant", job->tenant);
+    text_put_field(out, "group", job->group);
     put_chain(out, v);
-    put_field(out, "trace", job->trace);
+    text_put_field(out, "trace", job->trace);
 }
 
 int jobs_print_one(const struct job_found *found, bool is_json)

@@ -8,12 +8,6 @@
 
 enum { CLI_OUTPUT_BYTES = 32 << 20 };
 
-static inline void cli_queue_freep(struct queue **q)
-{
-    queue_free(*q);
-}
-#define AUTO_QUEUE CLEANUP(cli_queue_freep) struct queue *
-
 /* One word of a command ("pause"), how many arguments it has with itself, and what it does. */
 struct action {
     const char *name;

@@ -96,6 +96,15 @@ size_t text_put(struct buf *out, const char *s, size_t columns)
     return width + cut;
 }
 
+void text_put_field(struct buf *out, const char *name, const char *text)
+{
+    if (str_is_empty(text))
+        return;
+    buf_printf(out, "%-12s", name);
+    (void)text_put(out, text, 0);
+    buf_char(out, '\n');
+}
+
 void text_age(int64_t ms, char out[AGE_TEXT_BYTES])
 {
     const int64_t s = ms / 1000, m = s / 60, h = m / 60;

@@ -15,6 +15,9 @@ FOR_TESTS size_t text_width(const char *s);
  * and bytes that are no UTF-8 become '?'. Returns how wide it became. */
 size_t text_put(struct buf *out, const char *s, size_t columns);
 
+/* A line "name        text"; none for a text that is NULL or empty. */
+void text_put_field(struct buf *out, const char *name, const char *text);
+
 enum { AGE_TEXT_BYTES = 24 };
 /* "0", "850ms", "12s", "3m05s", "2h10m", "4d03h". */
 void text_age(int64_t ms, char out[AGE_TEXT_BYTES]);

@@ -99,15 +99,6 @@ static int list(struct cli *cli, struct redis *r)
 
 /* --- one --- */
 
-static void put_field(struct buf *out, const char *name, const char *text)
-{
-    if (str_is_empty(text))
-        return;
-    buf_printf(out, "%-12s", name);
-    (void)text_put(out, text, 0);
-    buf_char(out, '\n');
-}
-
 static int64_t number_of(const json_t *info, const char *name)
 {
     return json_integer_value(json_object_get(info, name));
@@ -158,16 +149,16 @@ static void put_jobs(struct cli *cli, const json_t *jobs, struct buf *out)
 static void put_one(struct cli *cli, const struct worker_row *row, struct buf *out)
 {
     AUTO_JSON info = NULL;
-    put_field(out, "worker", row->consumer);
-    put_field(out, "state", row->info ? "alive" : "gone");
-    put_field(out, "queues", row->queues);
+    text_put_field(out, "worker", row->consumer);
+    text_put_field(out, "state", row->info ? "alive" : "gone");
+    text_put_field(out, "queues", row->queues);
     if (!row->info || json_parse(row->info, strlen(row->info), &info, NULL) != ST_OK)
         return;
     static const char *const texts[] = {"host", "version", "location"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        put_field(out, texts[i], string_of(info, texts[i]));
+        text_put_field(out, texts[i], string_of(info, texts[i]));
     buf_printf(out, "%-12s%" PRId64 "\n", "pid", number_of(info, "pid"));
-    put_field(out, "started", string_of(info, "started_at"));
+    text_put_field(out, "started", string_of(info, "started_at"));
     put_bounded(out, "concurrency", info, "concurrency_bounds");
     put_bounded(out, "executors", info, "executor_bounds");
     buf_printf(out, "%-12s%" PRId64 "\n", "running", number_of(info, "running"));

@@ -10,12 +10,6 @@
 
 enum { ENVELOPE_BYTES = 1 << 20 };
 
-static void queue_freep(struct queue **q)
-{
-    queue_free(*q);
-}
-#define AUTO_QUEUE CLEANUP(queue_freep) struct queue *
-
 /* --- enqueueing --- */
 
 /* {"previous": …} among the arguments. ST_INVALID: they are no object. */
@@ -64,6 +58,17 @@ enum status job_follow(struct redis *r, struct job *job, const char *previous, s
 
 /* --- chains: an array of envelopes, hexadecimal because it is a text of the envelope --- */
 
+static enum status close_chain(const struct buf *bytes, struct arena *arena, const char **out)
+{
+    TRY(buf_status(bytes));
+    char *hex = arena_alloc(arena, 2 * bytes->len + 1);
+    if (!hex)
+        return ST_NO_MEMORY;
+    str_hex(bytes->data, bytes->len, hex);
+    *out = hex;
+    return ST_OK;
+}
+
 enum status job_chain_make(struct job *jobs, size_t count, struct arena *arena)
 {
     if (count == 0)
@@ -84,15 +89,9 @@ enum status job_chain_make(struct job *jobs, size_t count, struct arena *arena)
         TRY(buf_status(&one));
         pack_bytes(&all, one.data, one.len);
     }
-    TRY(buf_status(&all));
     if (all.len > JOB_CHAIN_MAX / 2)
         return ST_TOO_LARGE;
-    char *hex = arena_alloc(arena, 2 * all.len + 1);
-    if (!hex)
-        return ST_NO_MEMORY;
-    str_hex(all.data, all.len, hex);
-    jobs[0].chain = hex;
-    return ST_OK;
+    return close_chain(&all, arena, &jobs[0].chain);
 }
 
 /* The array's head is read then: *count envelopes come. */
@@ -155,13 +154,7 @@ static enum status rest_of(const struct unpack *u, size_t count, struct arena *a
     buf_init(&rest, ENVELOPE_BYTES);
     pack_array(&rest, count);
     buf_append(&rest, u->at, (size_t)(u->end - u->at));
-    TRY(buf_status(&rest));
-    char *hex = arena_alloc(arena, 2 * rest.len + 1);
-    if (!hex)
-        return ST_NO_MEMORY;
-    str_hex(rest.data, rest.len, hex);
-    *out = hex;
-    return ST_OK;
+    return close_chain(&rest, arena, out);
 }
 
 enum status job_chain_next(struct redis *r, const struct job *job,

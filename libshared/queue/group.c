@@ -20,12 +20,6 @@ enum {
     TOLD_EACH_BYTES = 5
 };
 
-static void queue_freep(struct queue **q)
-{
-    queue_free(*q);
-}
-#define AUTO_QUEUE CLEANUP(queue_freep) struct queue *
-
 /* --- names --- */
 
 enum status queue_group_name(const char *queue, const struct uuid *id, char name[GROUP_NAME_BYTES])

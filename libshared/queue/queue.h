@@ -135,6 +135,11 @@ NODISCARD enum status job_init(struct job *job, const char *task, const char *ar
 struct queue;
 NODISCARD enum status queue_new(const char *name, int shard, struct queue **out);
 void queue_free(struct queue *q);
+static inline void queue_freep(struct queue **q)
+{
+    queue_free(*q);
+}
+#define AUTO_QUEUE CLEANUP(queue_freep) struct queue *
 /* "{q:checks:0}:p1": borrowed. */
 const char *queue_stream_key(const struct queue *q, int priority);
 /* "{q:checks:0}:" + suffix, in the arena. */

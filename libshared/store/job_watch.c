@@ -10,12 +10,6 @@
 /* Searches of one call: each may read through a stream. */
 enum { SEARCHES_MAX = 20 };
 
-static void queue_freep(struct queue **q)
-{
-    queue_free(*q);
-}
-#define AUTO_QUEUE CLEANUP(queue_freep) struct queue *
-
 static enum status search(struct queue *q, struct redis *r, struct arena *arena,
                           struct watched_job *job)
 {

@@ -14,12 +14,6 @@
 #include "net/page.h"
 #include "queue/inspect.h"
 
-static inline void queue_freep(struct queue **q)
-{
-    queue_free(*q);
-}
-#define AUTO_QUEUE CLEANUP(queue_freep) struct queue *
-
 /* Whether the caller's is the first organisation; *is_operator: and he is admin or owner there. */
 NODISCARD enum status jobs_access(struct req *r, bool *is_first, bool *is_operator);
 struct jobs_viewer {
@@ -42,6 +36,8 @@ enum status queue_said(struct req *r, enum status st);
 /* The queue of that name, the caller's to free; 404 QUEUE_NOT_FOUND when nothing ever went to it
  * and no task of the table does. */
 NODISCARD enum status queue_open(struct req *r, const char *name, struct queue **out);
+#define QUEUE_OF_PATH \
+    PATH_PARAMS({.name = "name", .help = "Name of the queue", .example = "checks"})
 
 /* The members of a query that every list of jobs has. */
 struct jobs_in {

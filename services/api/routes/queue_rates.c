@@ -244,7 +244,6 @@ static enum status rate_delete(struct req *r)
 }
 
 #define PATH "/api/v1/queues/{name}/rates"
-#define NAME PATH_PARAMS({.name = "name", .help = "Name of the queue", .example = "checks"})
 static const struct route routes[] = {
     {.method = M_GET,
      .path = PATH,
@@ -256,7 +255,7 @@ static const struct route routes[] = {
      .shape = REPLY_ITEMS,
      .tag = "Jobs",
      .errors = ERRORS("QUEUE_NOT_FOUND", "QUEUE_UNAVAILABLE", "QUEUE_BROKEN"),
-     .params = NAME,
+     .params = QUEUE_OF_PATH,
      .handler = rate_list},
     {.method = M_PUT,
      .path = PATH,
@@ -269,7 +268,7 @@ static const struct route routes[] = {
      .tag = "Jobs",
      .errors = ERRORS("QUEUE_NOT_FOUND", "QUEUE_CONTROL_DENIED", "QUEUE_RATES_FULL",
                       "QUEUE_UNAVAILABLE", "QUEUE_BROKEN"),
-     .params = NAME,
+     .params = QUEUE_OF_PATH,
      .handler = rate_put},
     {.method = M_DELETE,
      .path = PATH,
@@ -280,7 +279,7 @@ static const struct route routes[] = {
      .tag = "Jobs",
      .errors = ERRORS("QUEUE_NOT_FOUND", "QUEUE_RATE_NOT_FOUND", "QUEUE_CONTROL_DENIED",
                       "QUEUE_UNAVAILABLE", "QUEUE_BROKEN"),
-     .params = NAME,
+     .params = QUEUE_OF_PATH,
      .handler = rate_delete},
 };
 const struct route_set queue_rates_routes = {routes, ARRAY_LEN(routes)};

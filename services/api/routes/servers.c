@@ -277,6 +277,8 @@ static enum status server_delete(struct req *r)
 }
 
 #define PATH "/api/v1/servers"
+#define SERVER \
+    PATH_PARAMS({.name = "id", .help = "Id or slug of the server", .example = "server-001"})
 static const struct route routes[] = {
     {.method = M_GET,
      .path = PATH,
@@ -305,8 +307,7 @@ static const struct route routes[] = {
      .reply = &server_schema,
      .tag = "Servers",
      .errors = ERRORS("SERVER_NOT_FOUND"),
-     .params = PATH_PARAMS(
-         {.name = "id", .help = "Id or slug of the server", .example = "server-001"}),
+     .params = SERVER,
      .handler = server_get},
     {.method = M_PUT,
      .path = PATH "/{id}",
@@ -316,8 +317,7 @@ static const struct route routes[] = {
      .reply = &server_schema,
      .tag = "Servers",
      .errors = ERRORS("SERVER_NOT_FOUND", "SERVER_SLUG_TAKEN"),
-     .params = PATH_PARAMS(
-         {.name = "id", .help = "Id or slug of the server", .example = "server-001"}),
+     .params = SERVER,
      .handler = server_update},
     {.method = M_PATCH,
      .path = PATH "/{id}",
@@ -327,8 +327,7 @@ static const struct route routes[] = {
      .reply = &server_schema,
      .tag = "Servers",
      .errors = ERRORS("SERVER_NOT_FOUND", "SERVER_SLUG_TAKEN"),
-     .params = PATH_PARAMS(
-         {.name = "id", .help = "Id or slug of the server", .example = "server-001"}),
+     .params = SERVER,
      .handler = server_update},
     {.method = M_DELETE,
      .path = PATH "/{id}",
@@ -337,8 +336,7 @@ static const struct route routes[] = {
      .tag = "Servers",
      .ok = 204,
      .errors = ERRORS("SERVER_NOT_FOUND"),
-     .params = PATH_PARAMS(
-         {.name = "id", .help = "Id or slug of the server", .example = "server-001"}),
+     .params = SERVER,
      .handler = server_delete},
 };
 const struct route_set servers_routes = {routes, ARRAY_LEN(routes)};
