@@ -8,7 +8,6 @@
 struct bqueue {
     pthread_mutex_t lock;
     pthread_cond_t can_take;
-    pthread_cond_t can_put;
     size_t max;
     size_t first;
     size_t count;
@@ -27,7 +26,6 @@ struct bqueue *bqueue_new(size_t max)
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&q->lock, NULL);
     (void)pthread_cond_init(&q->can_take, &attr);
-    (void)pthread_cond_init(&q->can_put, &attr);
     (void)pthread_condattr_destroy(&attr);
     return q;
 }
@@ -37,7 +35,6 @@ void bqueue_free(struct bqueue *q)
     if (!q)
         return;
     (void)pthread_cond_destroy(&q->can_take);
-    (void)pthread_cond_destroy(&q->can_put);
     (void)pthread_mutex_destroy(&q->lock);
     free(q);
 }
@@ -86,25 +83,6 @@ static bool wait_on(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t timeout
     return pthread_cond_timedwait(cond, lock, deadline) != ETIMEDOUT;
 }
 
-enum status bqueue_put(struct bqueue *q, void *item, int64_t timeout_ms)
-{
-    struct timespec deadline = deadline_in(MAX_OF(timeout_ms, (int64_t)0));
-    enum status st = ST_OK;
-    (void)pthread_mutex_lock(&q->lock);
-    while (q->count == q->max && !q->closed && st == ST_OK) {
-        if (!wait_on(&q->can_put, &q->lock, timeout_ms, &deadline))
-            st = ST_TIMEOUT;
-    }
-    if (q->closed)
-        st = ST_STOPPED;
-    else if (q->count < q->max) {
-        st = ST_OK;
-        add_locked(q, item);
-    }
-    (void)pthread_mutex_unlock(&q->lock);
-    return st;
-}
-
 size_t bqueue_take(struct bqueue *q, void **items, size_t max, int64_t timeout_ms)
 {
     struct timespec deadline = deadline_in(MAX_OF(timeout_ms, (int64_t)0));
@@ -119,8 +97,6 @@ size_t bqueue_take(struct bqueue *q, void **items, size_t max, int64_t timeout_m
         q->first = (q->first + 1) % q->max;
     }
     q->count -= n;
-    if (n > 0)
-        (void)pthread_cond_broadcast(&q->can_put);
     (void)pthread_mutex_unlock(&q->lock);
     return n;
 }
@@ -130,7 +106,6 @@ void bqueue_close(struct bqueue *q)
     (void)pthread_mutex_lock(&q->lock);
     q->closed = true;
     (void)pthread_cond_broadcast(&q->can_take);
-    (void)pthread_cond_broadcast(&q->can_put);
     (void)pthread_mutex_unlock(&q->lock);
 }
 

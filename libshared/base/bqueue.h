@@ -1,6 +1,6 @@
 /*
- * A bounded queue of pointers between stages. Producers may block, wait with a deadline, or be
- * refused at once; a consumer takes all that waits, so that batching comes by itself under load.
+ * A bounded queue of pointers between stages. Producers are refused when it is full; a consumer
+ * takes all that waits, so that batching comes by itself under load.
  */
 #ifndef TOCSIN_BASE_BQUEUE_H
 #define TOCSIN_BASE_BQUEUE_H
@@ -16,8 +16,6 @@ struct bqueue *bqueue_new(size_t max);
 void bqueue_free(struct bqueue *q);
 /* ST_OK; ST_OVERLOADED when full; ST_STOPPED after close. Never blocks. */
 NODISCARD enum status bqueue_try_put(struct bqueue *q, void *item);
-/* Waits for room up to `timeout_ms` (< 0: for ever). ST_TIMEOUT, ST_STOPPED. */
-FOR_TESTS NODISCARD enum status bqueue_put(struct bqueue *q, void *item, int64_t timeout_ms);
 /* Takes up to `max` items, waiting up to `timeout_ms` (< 0: for ever) for the first one.
  * Returns how many: 0 on timeout, or when closed and empty. */
 size_t bqueue_take(struct bqueue *q, void **items, size_t max, int64_t timeout_ms);
