@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 objects=${1:-build/debug/obj}
 # Named otherwise by whoever calls them: what tasks are offered, also those to come (tasks/task.h); a
 # function of the library's own name; tables that the generators write.
-offered='^(task_egress|task_redis|task_should_stop|MHD_queue_response)$'
+offered='^(task_egress|task_should_stop|MHD_queue_response)$'
 
 mapfile -t sources < <(find libshared services cli -name '*.c' | sort)
 files=()

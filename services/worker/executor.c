@@ -30,7 +30,6 @@ enum {
 struct executor {
     struct conf conf;
     struct db *db;
-    struct redis *redis;
     struct egress *egress;
     struct arena *arena;
     char *frame; /* what came last: FRAME_BYTES + 1 */
@@ -124,15 +123,6 @@ struct db *task_db(struct task_run *t)
     if (!e->db && db_new(e->conf.database_url, "tocsin-task", &e->db, &err) != ST_OK)
         log_error("task_db", kv_str("error", err.text));
     return e->db;
-}
-
-struct redis *task_redis(struct task_run *t)
-{
-    struct executor *e = t->executor;
-    struct errbuf err = {""};
-    if (!e->redis && redis_new(e->conf.redis_url, LIMIT_REDIS_COMMAND_MS, &e->redis, &err) != ST_OK)
-        log_error("task_redis", kv_str("error", err.text));
-    return e->redis;
 }
 
 const struct egress *task_egress(struct task_run *t)
@@ -298,7 +288,6 @@ static enum status setup(struct executor *e, struct errbuf *err)
 static void teardown(struct executor *e)
 {
     db_free(e->db);
-    redis_free(e->redis);
     egress_free(e->egress);
     arena_free(e->arena);
     buf_done(&e->result);

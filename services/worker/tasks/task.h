@@ -15,7 +15,6 @@
 #include "json/write.h"
 #include "net/egress.h"
 #include "queue/queue.h"
-#include "redis/redis.h"
 
 struct executor;
 
@@ -65,10 +64,9 @@ struct jw *task_result(struct task_run *t);
  * LIMIT_TASK_PROGRESS bytes). */
 void task_progress(struct task_run *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Connections of the executor, made at first use and kept for the next job; NULL without memory. A
+/* The executor's connection, made at first use and kept for the next job; NULL without memory. A
  * transaction that a task leaves open is rolled back. */
 struct db *task_db(struct task_run *t);
-struct redis *task_redis(struct task_run *t);
 /* Where connections may go; NULL when the settings are wrong. */
 const struct egress *task_egress(struct task_run *t);
 

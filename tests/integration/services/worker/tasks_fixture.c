@@ -73,8 +73,8 @@ static enum status orphan(struct task_run *t)
 static enum status polite(struct task_run *t)
 {
     task_progress(t, "waiting");
-    while (task_sleep(t, 60000)) {
-    }
+    while (task_should_stop(t) == TASK_GO)
+        kit_pause();
     return ST_STOPPED;
 }
 
