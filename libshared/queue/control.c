@@ -111,11 +111,6 @@ enum status queue_resume(struct queue *q, struct redis *r)
 
 /* --- cancel --- */
 
-void queue_cancel_channel(const struct queue *q, char out[QUEUE_CHANNEL_BYTES])
-{
-    (void)snprintf(out, QUEUE_CHANNEL_BYTES, "%.80scancel", q->prefix);
-}
-
 /* A delayed job that was taken away still counts for its group. */
 static enum status end_cancelled(struct redis *r, const redisReply *fields, int64_t now_ms)
 {

@@ -17,12 +17,9 @@ NODISCARD enum status queue_resume(struct queue *q, struct redis *r);
  * is told (*state JOB_QUEUED: nothing more is known). ST_CONFLICT when it has ended already. */
 NODISCARD enum status queue_cancel(struct queue *q, struct redis *r, const struct uuid *id,
                                    int64_t now_ms, enum job_state *state);
-/* For workers: which of the jobs they run are to be cancelled. Ask now and then, or when a message
- * (the job's id) comes on the channel. */
+/* For workers: which of the jobs they run are to be cancelled. Ask now and then. */
 NODISCARD enum status queue_cancel_wanted(struct queue *q, struct redis *r, const struct job *jobs,
                                           size_t count, bool *wanted);
-enum { QUEUE_CHANNEL_BYTES = 96 };
-FOR_TESTS void queue_cancel_channel(const struct queue *q, char out[QUEUE_CHANNEL_BYTES]);
 
 /* The rate of a task on this queue, in place of the task table's; count 0: no limit. NULL: the
  * table's again. ST_OVERLOADED beyond LIMIT_RATE_RULES. */

@@ -249,13 +249,12 @@ enum status queue_job_get(struct queue *q, struct redis *r, const struct uuid *i
 
 /* --- dead letters --- */
 
-static enum status take_dead(struct queue *q, struct redis *r, const char *entry, const char *how,
-                             const char *task, int64_t *out)
+static enum status requeue(struct queue *q, struct redis *r, const char *entry, const char *task,
+                           int64_t *out)
 {
     struct rargs args;
     rargs_init(&args, NULL);
     rargs_str(&args, entry);
-    rargs_str(&args, how);
     rargs_str(&args, task);
     rargs_i64(&args, LIMIT_JOB_ONCE_MS);
     AUTO_REPLY reply = NULL;
@@ -264,8 +263,7 @@ static enum status take_dead(struct queue *q, struct redis *r, const char *entry
     return ST_OK;
 }
 
-static enum status take_dead_by_id(struct queue *q, struct redis *r, const struct uuid *id,
-                                   const char *how)
+enum status queue_dead_requeue(struct queue *q, struct redis *r, const struct uuid *id)
 {
     AUTO_ARENA arena = arena_new(LIMIT_REQUEST_ARENA_BYTES);
     if (!arena)
@@ -274,20 +272,10 @@ static enum status take_dead_by_id(struct queue *q, struct redis *r, const struc
     struct job_view view;
     int64_t done = 0;
     TRY(search_stream(&s, "dead", &view));
-    TRY(take_dead(q, r, view.job.entry, how, "", &done));
+    TRY(requeue(q, r, view.job.entry, "", &done));
     if (done == 1)
         return ST_OK;
     return done == 0 ? ST_NOT_FOUND : ST_INVALID;
-}
-
-enum status queue_dead_requeue(struct queue *q, struct redis *r, const struct uuid *id)
-{
-    return take_dead_by_id(q, r, id, "requeue");
-}
-
-enum status queue_dead_drop(struct queue *q, struct redis *r, const struct uuid *id)
-{
-    return take_dead_by_id(q, r, id, "drop");
 }
 
 enum status queue_dead_requeue_all(struct queue *q, struct redis *r, const char *task,
@@ -303,7 +291,7 @@ enum status queue_dead_requeue_all(struct queue *q, struct redis *r, const char 
         for (size_t i = 0; i < list->elements; i++) {
             const char *entry = list->element[i]->element[0]->str;
             int64_t done = 0;
-            TRY(take_dead(q, r, entry, "requeue", task ? task : "", &done));
+            TRY(requeue(q, r, entry, task ? task : "", &done));
             total += done == 1;
             (void)snprintf(from, sizeof(from), "(%.40s", entry);
         }

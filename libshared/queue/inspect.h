@@ -70,11 +70,6 @@ struct job_scan {
 /* What moves meanwhile may come twice or not at all. ST_INVALID for a cursor that is none. */
 NODISCARD enum status queue_jobs_scan(struct queue *q, struct redis *r, const struct job_scan *scan,
                                       struct arena *arena, struct job_page *out);
-/* The same without filters, up to `limit` jobs. */
-FOR_TESTS NODISCARD enum status queue_jobs_list(struct queue *q, struct redis *r,
-                                                enum job_state state, const char *cursor,
-                                                size_t limit, struct arena *arena,
-                                                struct job_page *out);
 /* ST_NOT_FOUND: it ended without a result being kept, or is further away than LIMIT_JOB_SCAN. */
 NODISCARD enum status queue_job_get(struct queue *q, struct redis *r, const struct uuid *id,
                                     struct arena *arena, struct job_view *out);
@@ -96,8 +91,6 @@ NODISCARD enum status queue_ends_get(struct queue *q, struct redis *r, const str
 /* Dead letters, by job id; ST_NOT_FOUND, ST_INVALID (it cannot be read). Requeued ones begin with
  * their first attempt. */
 NODISCARD enum status queue_dead_requeue(struct queue *q, struct redis *r, const struct uuid *id);
-FOR_TESTS NODISCARD enum status queue_dead_drop(struct queue *q, struct redis *r,
-                                                const struct uuid *id);
 /* All of them that can be read and whose task is `task` (NULL: any). */
 NODISCARD enum status queue_dead_requeue_all(struct queue *q, struct redis *r, const char *task,
                                              int64_t *moved);

@@ -124,12 +124,3 @@ enum status queue_jobs_scan(struct queue *q, struct redis *r, const struct job_s
     *out = page;
     return ST_OK;
 }
-
-enum status queue_jobs_list(struct queue *q, struct redis *r, enum job_state state,
-                            const char *cursor, size_t limit, struct arena *arena,
-                            struct job_page *out)
-{
-    const struct job_scan scan = {
-        .state = state, .cursor = cursor, .take = MAX_OF(limit, (size_t)1)};
-    return queue_jobs_scan(q, r, &scan, arena, out);
-}

@@ -1,8 +1,6 @@
 /* The fixture of the queue's tests. */
 #include "tests/kit/queue.h"
 
-#include "queue/inspect.h"
-
 enum { LEASE_MS = 60000 };
 
 int queue_fixture_setup(void **state)
@@ -66,4 +64,12 @@ bool kit_queue_is_paused(struct queue *q, struct redis *r)
     struct queue_info info;
     assert_ok(queue_info_get(q, r, clock_wall_ms(), arena, &info));
     return info.is_paused;
+}
+
+enum status kit_jobs_list(struct queue *q, struct redis *r, enum job_state state,
+                          const char *cursor, size_t limit, struct arena *arena,
+                          struct job_page *out)
+{
+    const struct job_scan scan = {.state = state, .cursor = cursor, .take = limit};
+    return queue_jobs_scan(q, r, &scan, arena, out);
 }

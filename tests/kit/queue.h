@@ -2,7 +2,7 @@
 #ifndef TOCSIN_TESTS_KIT_QUEUE_H
 #define TOCSIN_TESTS_KIT_QUEUE_H
 
-#include "queue/queue.h"
+#include "queue/inspect.h"
 #include "tests/kit/kit.h"
 
 struct queue_fixture {
@@ -26,6 +26,10 @@ void queue_fixture_end(struct queue_fixture *f, const char *consumer, size_t i,
 /* Housekeeping as if it were `now_ms`. */
 size_t queue_fixture_maintain(struct queue_fixture *f, int64_t now_ms);
 
+/* queue_jobs_scan without filters, up to `limit` jobs. */
+NODISCARD enum status kit_jobs_list(struct queue *q, struct redis *r, enum job_state state,
+                                    const char *cursor, size_t limit, struct arena *arena,
+                                    struct job_page *out);
 bool kit_queue_is_paused(struct queue *q, struct redis *r);
 
 #endif

@@ -33,5 +33,4 @@ end
 if redis.call('EXISTS', q .. 'result:' .. id) == 1 then return {'ended'} end
 redis.call('ZREMRANGEBYSCORE', q .. 'cancelled', '-inf', now)
 redis.call('ZADD', q .. 'cancelled', now + tonumber(ARGV[3]), id)
-redis.call('PUBLISH', q .. 'cancel', id)
 return {'wanted'}

@@ -101,7 +101,7 @@ static void test_entries_that_are_no_jobs(void **state)
         assert_true(uuid_eq(&f->batch.jobs[0].id, &good.id));
         queue_fixture_end(f, "a", 0, JOB_SUCCEEDED, NULL);
         struct job_page page;
-        assert_ok(queue_jobs_list(f->q, f->r, JOB_DEAD, NULL, 1, f->arena, &page));
+        assert_ok(kit_jobs_list(f->q, f->r, JOB_DEAD, NULL, 1, f->arena, &page));
         assert_int_equal(page.count, 1);
         if (!strstr(page.jobs[0].error, entries[i].says))
             fail_msg("entry %zu: \"%s\" is not in \"%s\"", i, entries[i].says, page.jobs[0].error);
@@ -126,7 +126,7 @@ static void test_delayed_that_are_no_jobs(void **state)
     }
     assert_ok(redis_do(f->r, NULL, "ZADD", PREFIX "delayed", "1", "nobody"));
     struct job_page page;
-    assert_ok(queue_jobs_list(f->q, f->r, JOB_DELAYED, NULL, 10, f->arena, &page));
+    assert_ok(kit_jobs_list(f->q, f->r, JOB_DELAYED, NULL, 10, f->arena, &page));
     assert_int_equal(page.count, ARRAY_LEN(values) + 1);
     struct job good = queue_fixture_job();
     good.not_before_ms = good.enqueued_at_ms + 1;
@@ -206,7 +206,7 @@ static void must_go_on(struct queue_fixture *f, const char *key)
     const char **names = NULL;
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(states); i++)
-        assert_ok(queue_jobs_list(f->q, f->r, states[i], NULL, 10, f->arena, &page));
+        assert_ok(kit_jobs_list(f->q, f->r, states[i], NULL, 10, f->arena, &page));
     assert_status(ST_NOT_FOUND, queue_job_get(f->q, f->r, &nobody, f->arena, &view));
     assert_ok(queue_workers_list(f->q, f->r, f->arena, &workers, &count));
     assert_ok(queue_names(f->r, f->arena, &names, &count));

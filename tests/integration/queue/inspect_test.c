@@ -29,7 +29,7 @@ static size_t walk(struct queue_fixture *f, enum job_state state, size_t limit, 
     const char *cursor = NULL;
     do {
         struct job_page page;
-        assert_ok(queue_jobs_list(f->q, f->r, state, cursor, limit, f->arena, &page));
+        assert_ok(kit_jobs_list(f->q, f->r, state, cursor, limit, f->arena, &page));
         assert_true(page.count <= limit);
         for (size_t i = 0; i < page.count; i++) {
             for (size_t k = 0; k < count; k++)
@@ -67,8 +67,8 @@ static void test_pages(void **state)
     static const char *const bad[] = {"", "0", "4:1", "0:x", "0:1 2", "p0:1", "1:t1,2"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_status(ST_INVALID,
-                      queue_jobs_list(f->q, f->r, JOB_QUEUED, bad[i], 1, f->arena, &page));
-    assert_status(ST_INVALID, queue_jobs_list(f->q, f->r, JOB_SUCCEEDED, NULL, 1, f->arena, &page));
+                      kit_jobs_list(f->q, f->r, JOB_QUEUED, bad[i], 1, f->arena, &page));
+    assert_status(ST_INVALID, kit_jobs_list(f->q, f->r, JOB_SUCCEEDED, NULL, 1, f->arena, &page));
 }
 
 /* All that fit a filter, from look to look; *matched: how many the looks counted. */
@@ -231,8 +231,7 @@ static void test_dead_letters(void **state)
     assert_int_equal(f->batch.jobs[0].attempt, 1);
     assert_int_equal(f->batch.jobs[0].priority, 3);
     end(f, "a", 0, JOB_DEAD, "no");
-    assert_ok(queue_dead_drop(f->q, f->r, &job.id));
-    assert_status(ST_NOT_FOUND, queue_dead_drop(f->q, f->r, &job.id));
+    assert_ok(queue_purge(f->q, f->r, JOB_DEAD, NULL));
 
     put_many(f, 250);
     assert_int_equal(fetch(f, "a", 250), 250);

@@ -24,7 +24,7 @@ static void put(struct queue_fixture *f, const char *key, const struct queue_rat
 
 static size_t delayed(struct queue_fixture *f, struct job_page *page)
 {
-    assert_ok(queue_jobs_list(f->q, f->r, JOB_DELAYED, NULL, 100, f->arena, page));
+    assert_ok(kit_jobs_list(f->q, f->r, JOB_DELAYED, NULL, 100, f->arena, page));
     return page->count;
 }
 

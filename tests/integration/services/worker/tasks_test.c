@@ -10,6 +10,7 @@
 #include "queue/group.h"
 #include "services/worker/executor.h"
 #include "services/worker/tasks/task.h"
+#include "tests/kit/queue.h"
 
 /* --- bad jobs --- */
 
@@ -34,7 +35,7 @@ static bool is_dead_letter(const char *reason)
 {
     struct job_page page;
     arena_reset(tf.arena);
-    assert_ok(queue_jobs_list(tf.q, tf.redis, JOB_DEAD, NULL, 100, tf.arena, &page));
+    assert_ok(kit_jobs_list(tf.q, tf.redis, JOB_DEAD, NULL, 100, tf.arena, &page));
     for (size_t i = 0; i < page.count; i++) {
         if (page.jobs[i].error && strstr(page.jobs[i].error, reason))
             return true;
