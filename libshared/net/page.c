@@ -10,13 +10,9 @@
 void page_init(struct page *p, const struct page_in *in, int64_t default_limit)
 {
     *p = (struct page){0};
-    if (in->limit.set || in->offset.set) {
-        p->limit = in->limit.set ? in->limit.v : default_limit;
-        p->offset = in->offset.set ? in->offset.v : 0;
-    } else {
-        p->limit = in->per_page.set ? in->per_page.v : default_limit;
-        p->offset = in->page.set ? (in->page.v - 1) * p->limit : 0;
-    }
+    /* Mixed styles as well: how many and from where are two questions. */
+    p->limit = in->limit.set ? in->limit.v : in->per_page.set ? in->per_page.v : default_limit;
+    p->offset = in->offset.set ? in->offset.v : in->page.set ? (in->page.v - 1) * p->limit : 0;
     p->per_page = p->limit;
     p->page = p->offset / p->limit + 1;
 }
@@ -116,14 +112,20 @@ static void put_target(const struct req *r, struct buf *out, const struct place 
         buf_printf(out, "%c%s=%s", between, place->name, place->value);
 }
 
-static bool asked_by_offset(const struct req *r)
+static bool asks_for(const struct req *r, const char *name)
 {
     for (size_t i = 0; i < r->query_count; i++) {
-        if (str_eq(r->query[i].name, "limit") || str_eq(r->query[i].name, "offset") ||
-            str_eq(r->query[i].name, "after"))
+        if (str_eq(r->query[i].name, name))
             return true;
     }
     return false;
+}
+
+/* Links go on in the style of the request. */
+static bool asked_by_offset(const struct req *r)
+{
+    return asks_for(r, "offset") || asks_for(r, "after") ||
+           (asks_for(r, "limit") && !asks_for(r, "page"));
 }
 
 static void put_link(const struct req *r, struct buf *links, const struct place *place,

@@ -15,15 +15,12 @@ static void test_window(void **state)
         int64_t page, per_page, limit, offset; /* -1: not given */
         int64_t want_page, want_per_page, want_limit, want_offset;
     } cases[] = {
-        {-1, -1, -1, -1, 1, 20, 20, 0},
-        {2, -1, -1, -1, 2, 20, 20, 20},
-        {3, 10, -1, -1, 3, 10, 10, 20},
-        {-1, 50, -1, -1, 1, 50, 50, 0},
-        {-1, -1, 5, -1, 1, 5, 5, 0},
-        {-1, -1, 5, 10, 3, 5, 5, 10},
-        {-1, -1, -1, 30, 2, 20, 20, 30},
-        {4, 10, 5, -1, 1, 5, 5, 0},
-        {1000000, 100, -1, -1, 1000000, 100, 100, 99999900},
+        {-1, -1, -1, -1, 1, 20, 20, 0},  {2, -1, -1, -1, 2, 20, 20, 20},
+        {3, 10, -1, -1, 3, 10, 10, 20},  {-1, 50, -1, -1, 1, 50, 50, 0},
+        {-1, -1, 5, -1, 1, 5, 5, 0},     {-1, -1, 5, 10, 3, 5, 5, 10},
+        {-1, -1, -1, 30, 2, 20, 20, 30}, {4, 10, 5, -1, 4, 5, 5, 15},
+        {2, -1, 5, -1, 2, 5, 5, 5},      {-1, 5, -1, 10, 3, 5, 5, 10},
+        {2, 5, -1, 30, 7, 5, 5, 30},     {1000000, 100, -1, -1, 1000000, 100, 100, 99999900},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct page_in in = {.page = given(cases[i].page),
@@ -55,9 +52,12 @@ static void check_links(const struct link_case *c)
     size_t len = strcspn(c->target, "?");
     r.path = arena_strndup(arena, c->target, len);
     /* Only which names are there matters. */
-    const struct query_param by_offset[] = {{"limit", "1"}};
-    r.query = by_offset;
-    r.query_count = strstr(c->target, "limit=") ? 1 : 0;
+    struct query_param query[2] = {{0}};
+    r.query = query;
+    if (strstr(c->target, "limit="))
+        query[r.query_count++].name = "limit";
+    if (strstr(c->target, "?page="))
+        query[r.query_count++].name = "page";
     AUTO_BUF out;
     buf_init(&out, 65536);
     struct jw w;
@@ -114,6 +114,9 @@ static void test_links(void **state)
         {"/c?limit=5&offset=5", PAGE(2, 5, 5, 12), 5, 3, "/c?limit=5&offset=10",
          "</c?limit=5&offset=0>; rel=\"first\", </c?limit=5&offset=0>; rel=\"prev\", "
          "</c?limit=5&offset=10>; rel=\"next\", </c?limit=5&offset=10>; rel=\"last\""},
+        {"/c?page=2&limit=5", PAGE(2, 5, 5, 12), 5, 3, "/c?limit=5&page=3",
+         "</c?limit=5&page=1>; rel=\"first\", </c?limit=5&page=1>; rel=\"prev\", "
+         "</c?limit=5&page=3>; rel=\"next\", </c?limit=5&page=3>; rel=\"last\""},
         {"/c?page=9", PAGE(9, 20, 160, 5), 0, 1, NULL,
          "</c?page=1>; rel=\"first\", </c?page=8>; rel=\"prev\", </c?page=1>; rel=\"last\""},
         /* counting stopped at ten: nobody knows which page is the last */
