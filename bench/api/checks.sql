@@ -8,9 +8,9 @@ SELECT (lpad(to_hex(1767225600000 + i), 12, '0') || '7' || substr(md5(i::text), 
        'every 5 minutes', i % 16, ARRAY['team-' || i % 20, CASE WHEN i % 10 = 0 THEN 'critical' ELSE 'normal' END],
        'group ' || i % 200, timestamptz '2026-01-01' + i * interval '1 second'
 FROM generate_series(1, :count) i;
-INSERT INTO check_state (check_id, org_id, state, last_run_at, last_status, last_message, last_response_us)
-SELECT id, org_id, CASE WHEN shard = 3 AND legacy_id % 7 = 0 THEN 'down' ELSE 'up' END, now() - random() * interval '5 minutes', 'success',
+INSERT INTO check_state (check_id, org_id, retries, recoveries, state, last_run_at, last_status, last_message, last_response_us)
+SELECT id, org_id, retries, recoveries, CASE WHEN shard = 3 AND legacy_id % 7 = 0 THEN 'down' ELSE 'up' END, now() - random() * interval '5 minutes', 'success',
        'Website responded with status 200', 34200
 FROM checks;
-SELECT check_counts_rebuild() \g /dev/null
-VACUUM ANALYZE checks, check_state; -- as autovacuum leaves them
+SELECT check_counts_rebuild(), check_last_runs_rebuild() \g /dev/null
+VACUUM ANALYZE checks, check_state, check_last_runs; -- as autovacuum leaves them

@@ -309,6 +309,7 @@ static enum status delete_in_transaction(struct db *db, void *arg)
     db_args_init(&args, w->arena);
     db_arg_uuid(&args, w->org_id);
     db_arg_uuids(&args, w->id, 1);
+    TRY(db_query(db, &Q_CHECK_LOCK_STATES, &args, NULL));
     db_arg_uuid(&args, w->user_id);
     TRY(db_query(db, &Q_CHECK_RESOLVE_INCIDENTS, &args, NULL));
     key_args(&args, w->arena, w->org_id, w->id);

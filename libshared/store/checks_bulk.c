@@ -111,6 +111,7 @@ static enum status delete_them(struct db *db, struct work *w)
 {
     struct db_args args;
     target_args(&args, w);
+    TRY(db_query(db, &Q_CHECK_LOCK_STATES, &args, NULL));
     db_arg_uuid(&args, w->user_id);
     TRY(db_query(db, &Q_CHECK_RESOLVE_INCIDENTS, &args, NULL));
     target_args(&args, w);

@@ -8,17 +8,33 @@
 #include "base/str.h"
 #include "gen/queries.h"
 #include "store/checks.h"
-#include "store/checks_last_run.h"
 
 const char *const checks_sorts[] = {"-created_at", "created_at", "updated_at", "-updated_at",
                                     "name",        "-name",      "state",      "-state",
                                     "last_run",    "-last_run",  NULL};
 #define OWN_SORT "-created_at"
 
+/* How a page is picked in each of them. Neighbours are each other's reverse. */
+static const struct order {
+    const struct query *pick;
+    const struct query *of_states; /* where nothing but the state is asked for; NULL: as above */
+} orders[] = {
+    {&Q_CHECK_PICK_NEWEST, NULL},
+    {&Q_CHECK_PICK_OLDEST, NULL},
+    {&Q_CHECK_PICK_UPDATED, NULL},
+    {&Q_CHECK_PICK_UPDATED_LAST, NULL},
+    {&Q_CHECK_PICK_NAME, NULL},
+    {&Q_CHECK_PICK_NAME_LAST, NULL},
+    {&Q_CHECK_PICK_STATE, &Q_CHECK_STATES_STATE},
+    {&Q_CHECK_PICK_STATE_LAST, &Q_CHECK_STATES_STATE_LAST},
+    {&Q_CHECK_PICK_RUN, &Q_CHECK_STATES_RUN},
+    {&Q_CHECK_PICK_RUN_LAST, &Q_CHECK_STATES_RUN_LAST},
+};
+_Static_assert(ARRAY_LEN(orders) + 1 == ARRAY_LEN(checks_sorts), "each sort has its order");
+
 enum {
-    PART_CHARS = 3,     /* letters in a row that the index of parts of names needs */
-    FEW_NAMES = 2000,   /* a page of them is soon read and sorted */
-    FEW_STATES = 10000, /* sorted whole about as quickly as from a sample */
+    PART_CHARS = 3,   /* letters in a row that the index of parts of names needs */
+    FEW_NAMES = 2000, /* a page of them is soon read and sorted */
 };
 
 struct list {
@@ -142,46 +158,22 @@ static enum status read_id(const PGresult *r, int row, struct arena *arena, void
     return ST_OK;
 }
 
-static const char *reverse_of(const char *sort)
+static size_t order_of(const char *sort)
 {
-    for (const char *const *s = checks_sorts; *s; s++) {
-        if (sort[0] == '-' ? str_eq(*s, sort + 1) : (*s)[0] == '-' && str_eq(*s + 1, sort))
-            return *s;
-    }
-    return NULL;
+    size_t i = 0;
+    while (i + 1 < ARRAY_LEN(orders) && !str_eq(checks_sorts[i], sort))
+        i++;
+    return i;
 }
 
-static bool is_by_state(const char *sort)
-{
-    return str_eq(sort, "state") || str_eq(sort, "-state") || str_eq(sort, "last_run") ||
-           str_eq(sort, "-last_run");
-}
-
-static enum status pick_last_run(struct list *l, const char *sort, int64_t limit, int64_t offset,
-                                 bool *is_found)
-{
-    const struct last_run_page page = {.org_id = l->org_id,
-                                       .state = l->filter->state,
-                                       .sort = sort,
-                                       .limit = limit,
-                                       .offset = offset,
-                                       .total = l->total};
-    return last_run_pick(l->db, l->arena, &page, &l->ids, &l->count, is_found);
-}
-
-static enum status pick_window(struct list *l, const char *sort, int64_t limit, int64_t offset)
+static enum status pick_window(struct list *l, const struct order *order, int64_t limit,
+                               int64_t offset)
 {
     const struct check_filter *f = l->filter;
-    const bool states = is_by_state(sort) &&
-                        !(f->has_enabled || f->kind || f->tag || f->group || f->q);
-    bool is_found = false;
-    if (states && str_ends(sort, "last_run") && l->total >= FEW_STATES)
-        TRY(pick_last_run(l, sort, limit, offset, &is_found));
-    if (is_found)
-        return ST_OK;
-
+    const bool is_of_states = order->of_states &&
+                              !(f->has_enabled || f->kind || f->tag || f->group || f->q);
     struct db_args args;
-    if (states) {
+    if (is_of_states) {
         db_args_init(&args, l->arena);
         db_arg_uuid(&args, l->org_id);
         db_arg_str(&args, f->state);
@@ -190,14 +182,13 @@ static enum status pick_window(struct list *l, const char *sort, int64_t limit, 
     }
     db_arg_i64(&args, limit);
     db_arg_i64(&args, offset);
-    db_arg_str(&args, sort);
-    if (!states) {
+    if (order->pick == &Q_CHECK_PICK_NEWEST) {
         db_arg_time(&args, l->page->after_us);
         db_arg_uuid(&args, &l->page->after_id);
     }
     AUTO_RESULT r = NULL;
     void *ids = NULL;
-    TRY(db_query(l->db, states ? &Q_CHECK_PICK_STATE : &Q_CHECK_PICK, &args, &r));
+    TRY(db_query(l->db, is_of_states ? order->of_states : order->pick, &args, &r));
     TRY(row_read_all(r, l->arena, read_id, sizeof(*l->ids), &ids, &l->count));
     l->ids = ids;
     return ST_OK;
@@ -206,15 +197,15 @@ static enum status pick_window(struct list *l, const char *sort, int64_t limit, 
 static enum status pick(struct list *l)
 {
     const struct page *page = l->page;
+    const size_t order = order_of(l->sort);
     if (l->is_whole && page->offset >= l->total)
         return ST_OK;
-    const char *reverse = reverse_of(l->sort);
-    if (!reverse || !l->is_whole || page->offset <= l->total / 2)
-        return pick_window(l, l->sort, page->limit, page->offset);
+    if (!l->is_whole || page->offset <= l->total / 2)
+        return pick_window(l, &orders[order], page->limit, page->offset);
 
     /* What is near the end is nearer from there. */
     const int64_t limit = MIN_OF(page->limit, l->total - page->offset);
-    TRY(pick_window(l, reverse, limit, l->total - page->offset - limit));
+    TRY(pick_window(l, &orders[order ^ 1], limit, l->total - page->offset - limit));
     for (size_t i = 0, j = l->count; i + 1 < j; i++) {
         const struct uuid id = l->ids[--j];
         l->ids[j] = l->ids[i];

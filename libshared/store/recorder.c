@@ -108,8 +108,7 @@ static enum status read_check(const PGresult *r, int row, struct arena *arena,
 {
     enum check_state_name state = CHECK_PENDING;
     const char *name = row_str(r, row, "state", arena);
-    out->name = row_str(r, row, "name", arena);
-    if (!name || !out->name)
+    if (!name)
         return ST_NO_MEMORY;
     if (check_state_parse(name, &state) != ST_OK)
         return ST_CORRUPT;
@@ -119,6 +118,7 @@ static enum status read_check(const PGresult *r, int row, struct arena *arena,
     out->policy.recoveries = (int)row_i64(r, row, "recoveries");
     out->incident_id = row_uuid(r, row, "incident_id");
     out->sequence = row_i64(r, row, "sequence");
+    out->last_run_us = row_time(r, row, "last_run_at");
     out->settled_us = row_time(r, row, "settled_to");
     out->state = (struct check_state){
         .state = state,

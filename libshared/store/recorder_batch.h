@@ -16,12 +16,12 @@ struct item {
 /* A check as locked, then as folded. */
 struct check_row {
     struct uuid id, org_id;
-    const char *name;
     struct check_policy policy;
     struct check_state state;
     struct uuid incident_id;      /* the open one, or one that was resolved by hand */
     struct uuid open_incident_id; /* nil: none is open */
     int64_t sequence;
+    int64_t last_run_us; /* before; 0: it never ran */
     int64_t settled_us;
     const struct item *last; /* newest result folded in; NULL: none */
     bool has_error;          /* among its new results */
@@ -31,7 +31,6 @@ struct check_row {
 /* A change of state, in the order in which they happened. */
 struct change {
     struct uuid check_id, org_id, result_id;
-    const char *check_name;
     const char *from, *to; /* names of states */
     const char *message;
     int64_t at_us;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "gen/queries.h"
+#include "log/log.h"
 #include "store/recorder_batch.h"
 
 /* --- folding --- */
@@ -14,7 +15,6 @@ static struct change *add_change(struct batch *b, struct check_row *check, const
         .check_id = check->id,
         .org_id = check->org_id,
         .result_id = item->id,
-        .check_name = check->name,
         .from = check_state_name(step->from),
         .to = check_state_name(step->to),
         .message = item->record.message,
@@ -103,10 +103,11 @@ enum status recorder_fold(struct batch *b)
 /* --- writing --- */
 
 struct state_row {
-    struct uuid check_id, incident_id;
+    struct uuid check_id, org_id, incident_id;
     const char *state, *last_status, *last_message;
     int64_t since_us, failures, successes, last_slot_us, last_run_us, last_response_us;
     int64_t settled_us, sequence;
+    int64_t run_before_us; /* the run that was the last one; 0: none */
 };
 
 static struct state_row state_row(const struct check_row *c)
@@ -114,6 +115,7 @@ static struct state_row state_row(const struct check_row *c)
     const struct item *last = c->last;
     return (struct state_row){
         .check_id = c->id,
+        .org_id = c->org_id,
         .incident_id = c->incident_id,
         .state = check_state_name(c->state.state),
         .since_us = c->state.since_us,
@@ -126,7 +128,43 @@ static struct state_row state_row(const struct check_row *c)
         .last_response_us = last ? last->record.response_us : -1,
         .settled_us = c->settled_us,
         .sequence = c->sequence,
+        .run_before_us = c->last_run_us,
     };
+}
+
+/* Their places were not where the states said. */
+static enum status mend_last_runs(struct batch *b, struct db *db, const struct state_row *rows,
+                                  size_t n)
+{
+    struct db_args args;
+    log_warn("last_runs_mended", kv_i64("checks", (int64_t)n));
+    db_args_init(&args, b->arena);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, check_id));
+    TRY(db_query(db, &Q_RECORDER_FORGET_LAST_RUNS, &args, NULL));
+    return db_query(db, &Q_RECORDER_MEND_LAST_RUNS, &args, NULL);
+}
+
+/* Of those that ran; the others are dropped from the rows. */
+static enum status move_last_runs(struct batch *b, struct db *db, struct state_row *rows,
+                                  size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].last_run_us != 0)
+            rows[n++] = rows[i];
+    }
+    if (n == 0)
+        return ST_OK;
+    struct db_args args;
+    db_args_init(&args, b->arena);
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, check_id));
+    db_arg_uuids_of(&args, DB_COLUMN(rows, n, org_id));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, run_before_us));
+    db_arg_times_of(&args, DB_COLUMN(rows, n, last_run_us));
+    db_arg_strs_of(&args, DB_COLUMN(rows, n, state));
+    AUTO_RESULT r = NULL;
+    TRY(db_query(db, &Q_RECORDER_MOVE_LAST_RUNS, &args, &r));
+    return (size_t)db_affected(r) == n ? ST_OK : mend_last_runs(b, db, rows, n);
 }
 
 static enum status write_states(struct batch *b, struct db *db)
@@ -156,7 +194,8 @@ static enum status write_states(struct batch *b, struct db *db)
     db_arg_times_of(&args, DB_COLUMN(rows, n, settled_us));
     db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
     db_arg_i64s_of(&args, DB_COLUMN(rows, n, sequence));
-    return db_query(db, &Q_RECORDER_UPDATE_STATES, &args, NULL);
+    TRY(db_query(db, &Q_RECORDER_UPDATE_STATES, &args, NULL));
+    return move_last_runs(b, db, rows, n);
 }
 
 static enum status write_transitions(struct batch *b, struct db *db)
@@ -239,9 +278,7 @@ static enum status insert_incidents(struct batch *b, struct db *db)
     struct db_args args;
     db_args_init(&args, b->arena);
     db_arg_uuids_of(&args, DB_COLUMN(rows, n, incident_id));
-    db_arg_uuids_of(&args, DB_COLUMN(rows, n, org_id));
     db_arg_uuids_of(&args, DB_COLUMN(rows, n, check_id));
-    db_arg_strs_of(&args, DB_COLUMN(rows, n, check_name));
     db_arg_strs_of(&args, DB_COLUMN(rows, n, message));
     db_arg_times_of(&args, DB_COLUMN(rows, n, at_us));
     db_arg_times_of(&args, DB_COLUMN(rows, n, resolved_us));

@@ -9,11 +9,7 @@ FROM (VALUES ('all', ''), ('enabled', $2::boolean::text), ('kind', $3::text), ('
              ('group', $5::text), ('state', $6::text)) AS f (what, value)
 WHERE f.value IS NOT NULL
 
--- The states are joined only where they decide; what several filters find is counted up to a limit.
--- name: check_count
--- plan: each
-SELECT count(*) AS total
-FROM (SELECT
+-- part: check_filter
       FROM checks c
       LEFT JOIN check_state s ON s.check_id = c.id
       WHERE c.org_id = $1
@@ -22,105 +18,129 @@ FROM (SELECT
         AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
         AND ($5::text IS NULL OR c.group_name = $5)
         AND ($6::text IS NULL OR (s.state = $6 AND s.org_id = $1))
+
+-- part: check_filter_by_part
         AND ($7::text IS NULL OR lower(c.name) LIKE '%' || lower($7) || '%')
+
+-- The states are joined only where they decide; what several filters find is counted up to a limit.
+-- name: check_count
+-- plan: each
+SELECT count(*) AS total
+FROM (SELECT
+-- use: check_filter
+-- use: check_filter_by_part
       LIMIT $8::bigint) AS found
 
--- Planned for its arguments, so that a filter that is not given costs nothing, and each order has its
--- index where there is one: what is constant in ORDER BY counts for nothing. An order with - is the
--- exact reverse of that without.
--- name: check_pick
--- plan: each
+-- A page in each order, whose exact reverse is there, too. Planned for their arguments, so that a
+-- filter that is not given costs nothing. Each has a statement of its own, as PostgreSQL would carry
+-- what chooses between orders along with every row before the page.
+-- part: check_pick
 SELECT c.id
-FROM checks c
-LEFT JOIN check_state s ON s.check_id = c.id
-WHERE c.org_id = $1
-  AND ($2::boolean IS NULL OR c.enabled = $2)
-  AND ($3::text IS NULL OR c.kind = $3)
-  AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
-  AND ($5::text IS NULL OR c.group_name = $5)
-  AND ($6::text IS NULL OR (s.state = $6 AND s.org_id = $1))
-  AND ($7::text IS NULL OR lower(c.name) LIKE '%' || lower($7) || '%')
-  AND c.created_at <= coalesce($11::timestamptz, 'infinity')
-  AND ($11 IS NULL OR c.created_at < $11 OR c.id > $12::uuid)
-ORDER BY CASE WHEN $10::text = 'name' THEN lower(c.name) END,
-         CASE WHEN $10 = '-name' THEN lower(c.name) END DESC,
-         CASE WHEN $10 = 'state' THEN s.state END,
-         CASE WHEN $10 = '-state' THEN s.state END DESC,
-         CASE WHEN $10 = 'last_run' THEN s.last_run_at END NULLS FIRST,
-         CASE WHEN $10 = '-last_run' THEN s.last_run_at END DESC NULLS LAST,
-         CASE WHEN $10 IN ('state', '-last_run') THEN s.check_id END,
-         CASE WHEN $10 IN ('-state', 'last_run') THEN s.check_id END DESC,
-         CASE WHEN $10 = 'updated_at' THEN c.updated_at END,
-         CASE WHEN $10 = '-updated_at' THEN c.updated_at END DESC,
-         CASE WHEN $10 IN ('-name', 'created_at', 'updated_at') THEN c.created_at END,
-         CASE WHEN $10 IN ('-name', 'created_at', 'updated_at') THEN c.id END DESC,
-         c.created_at DESC, c.id
+-- use: check_filter
+-- use: check_filter_by_part
+
+-- part: check_page
 LIMIT $8::bigint OFFSET $9::bigint
 
--- Where the states alone decide.
+-- name: check_pick_newest
+-- plan: each
+-- use: check_pick
+  AND c.created_at <= coalesce($10::timestamptz, 'infinity')
+  AND ($10 IS NULL OR c.created_at < $10 OR c.id > $11::uuid)
+ORDER BY c.created_at DESC, c.id
+-- use: check_page
+
+-- name: check_pick_oldest
+-- plan: each
+-- use: check_pick
+ORDER BY c.created_at, c.id DESC
+-- use: check_page
+
+-- name: check_pick_updated
+-- plan: each
+-- use: check_pick
+ORDER BY c.updated_at, c.created_at, c.id DESC
+-- use: check_page
+
+-- name: check_pick_updated_last
+-- plan: each
+-- use: check_pick
+ORDER BY c.updated_at DESC, c.created_at DESC, c.id
+-- use: check_page
+
+-- name: check_pick_name
+-- plan: each
+-- use: check_pick
+ORDER BY lower(c.name), c.created_at DESC, c.id
+-- use: check_page
+
+-- name: check_pick_name_last
+-- plan: each
+-- use: check_pick
+ORDER BY lower(c.name) DESC, c.created_at, c.id DESC
+-- use: check_page
+
 -- name: check_pick_state
 -- plan: each
+-- use: check_pick
+ORDER BY s.state, s.check_id
+-- use: check_page
+
+-- name: check_pick_state_last
+-- plan: each
+-- use: check_pick
+ORDER BY s.state DESC, s.check_id DESC
+-- use: check_page
+
+-- name: check_pick_run
+-- plan: each
+-- use: check_pick
+ORDER BY s.last_run_at NULLS FIRST, s.check_id DESC
+-- use: check_page
+
+-- name: check_pick_run_last
+-- plan: each
+-- use: check_pick
+ORDER BY s.last_run_at DESC NULLS LAST, s.check_id
+-- use: check_page
+
+-- Where the states alone decide.
+-- part: check_pick_of_states
 SELECT s.check_id AS id
 FROM check_state s
 WHERE s.org_id = $1 AND ($2::text IS NULL OR s.state = $2)
-ORDER BY CASE WHEN $5::text = 'state' THEN s.state END,
-         CASE WHEN $5 = '-state' THEN s.state END DESC,
-         CASE WHEN $5 = 'last_run' THEN s.last_run_at END NULLS FIRST,
-         CASE WHEN $5 = '-last_run' THEN s.last_run_at END DESC NULLS LAST,
-         CASE WHEN $5 IN ('-state', 'last_run') THEN s.check_id END DESC,
-         s.check_id
+
+-- part: check_pick_of_runs
+SELECT r.check_id AS id
+FROM check_last_runs r
+WHERE r.org_id = $1 AND ($2::text IS NULL OR r.state = $2)
+
+-- part: check_page_of_states
 LIMIT $3::bigint OFFSET $4::bigint
 
--- There is no index by last_run_at, and must be none: it would be written with every result, of which
--- storing all would take a fifth longer. Instead of sorting all states, those between two bounds are
--- sorted and those before them counted. The bounds come from a sample of some $6 states: those that
--- are a little before the place $4 and a little behind $5, of $3, in the order of -last_run (NULL:
--- there is none so far out). Nothing where the organisation is a small part of the table, whose
--- pages are what is sampled.
--- name: check_last_run_bounds
+-- name: check_states_state
 -- plan: each
-SELECT a.ats[k.first] AS first_at, a.ids[k.first] AS first_id,
-       a.ats[k.last] AS last_at, a.ids[k.last] AS last_id
-FROM (SELECT count(*) AS n, array_agg(r.at) AS ats, array_agg(r.id) AS ids
-      FROM (SELECT coalesce(s.last_run_at, '-infinity') AS at, s.check_id AS id
-            FROM check_state s TABLESAMPLE SYSTEM (least(100.0 * $6::float8 / $3::float8, 100.0))
-            WHERE s.org_id = $1 AND ($2::text IS NULL OR s.state = $2)
-              AND (SELECT reltuples FROM pg_class WHERE oid = 'check_state'::regclass) < 16 * $3
-            ORDER BY 1 DESC, 2) AS r) AS a
-CROSS JOIN LATERAL (SELECT $4::float8 / $3 AS from_share, $5::float8 / $3 AS to_share) AS p
-CROSS JOIN LATERAL (
-    SELECT floor(a.n * p.from_share - 3 * sqrt(a.n * p.from_share * (1 - p.from_share)))::int - 5 AS first,
-           ceil(a.n * p.to_share + 3 * sqrt(a.n * p.to_share * (1 - p.to_share)))::int + 5 AS last) AS k
+-- use: check_pick_of_states
+ORDER BY s.state, s.check_id
+-- use: check_page_of_states
 
--- `passed` rows come before those that were sorted, `seen` ones with them: who asks has to see whether the page
--- is among these. Sorted in the order of -last_run, the other one is read from the end. A check that never
--- ran ran before all others; what is constant here is reckoned when the statement is planned.
--- name: check_pick_last_run
+-- name: check_states_state_last
 -- plan: each
-SELECT w.seen, k.passed,
-       ARRAY(SELECT w.near[CASE WHEN $5::text = '-last_run' THEN i ELSE k.n + 1 - i END]
-             FROM generate_series(k.from_place, least(k.from_place + $3::int - 1, k.n)) AS i
-             ORDER BY i) AS ids
-FROM (SELECT count(*) AS seen,
-             array_agg(s.check_id ORDER BY s.last_run_at DESC NULLS LAST, s.check_id) FILTER (
-                 WHERE CASE WHEN $5 = '-last_run' THEN b.is_behind_first ELSE b.is_before_last END)
-             AS near
-      FROM check_state s
-      CROSS JOIN LATERAL (
-          SELECT $6::timestamptz IS NULL
-                 OR CASE WHEN $6 = '-infinity' THEN s.last_run_at IS NULL AND s.check_id >= $7::uuid
-                    ELSE s.last_run_at IS NULL
-                         OR (s.last_run_at <= $6 AND (s.last_run_at < $6 OR s.check_id >= $7)) END
-                 AS is_behind_first,
-                 $8::timestamptz IS NULL
-                 OR CASE WHEN $8 = '-infinity' THEN s.last_run_at IS NOT NULL OR s.check_id <= $9::uuid
-                    ELSE s.last_run_at >= $8 AND (s.last_run_at > $8 OR s.check_id <= $9) END
-                 AS is_before_last) AS b
-      WHERE CASE WHEN $5 = '-last_run' THEN b.is_before_last ELSE b.is_behind_first END
-        AND s.org_id = $1 AND ($2::text IS NULL OR s.state = $2)) AS w
-CROSS JOIN LATERAL (SELECT coalesce(cardinality(w.near), 0) AS n) AS c
-CROSS JOIN LATERAL (
-    SELECT c.n, w.seen - c.n AS passed, greatest($4::bigint - (w.seen - c.n), 0)::int + 1 AS from_place) AS k
+-- use: check_pick_of_states
+ORDER BY s.state DESC, s.check_id DESC
+-- use: check_page_of_states
+
+-- name: check_states_run
+-- plan: each
+-- use: check_pick_of_runs
+ORDER BY r.last_run_at, r.check_id DESC
+-- use: check_page_of_states
+
+-- name: check_states_run_last
+-- plan: each
+-- use: check_pick_of_runs
+ORDER BY r.last_run_at DESC, r.check_id
+-- use: check_page_of_states
 
 -- How many names have all pairs of a part, and whether that is to have the part. The keys come from a
 -- subquery, so that they are thought to be rare: else PostgreSQL reads the table, and takes every
@@ -140,14 +160,7 @@ FROM (SELECT
 SELECT count(*) AS total,
        coalesce((array_agg(f.id))[$9::bigint + 1:$9 + $8::bigint], '{}') AS ids
 FROM (SELECT c.id
-      FROM checks c
-      LEFT JOIN check_state s ON s.check_id = c.id
-      WHERE c.org_id = $1
-        AND ($2::boolean IS NULL OR c.enabled = $2)
-        AND ($3::text IS NULL OR c.kind = $3)
-        AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
-        AND ($5::text IS NULL OR c.group_name = $5)
-        AND ($6::text IS NULL OR (s.state = $6 AND s.org_id = $1))
+-- use: check_filter
         AND ($11::text IS NULL OR name_parts(c.org_id, c.name) @> (SELECT name_part_keys($1, $11)))
         AND textlike(lower(c.name), '%' || lower($7::text) || '%')
       ORDER BY c.created_at DESC, c.id
@@ -188,9 +201,16 @@ FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w (org_id, id, n)
 JOIN checks c ON c.id = w.id AND c.org_id = w.org_id
 JOIN check_state s ON s.check_id = c.id
 
--- Recorders, which lock a check FOR KEY SHARE and then its state, go on meanwhile.
+-- Recorders, which lock a check's state and may then refer to the check, go on meanwhile.
 -- name: check_lock
 SELECT id FROM checks WHERE org_id = $1 AND id = $2 FOR NO KEY UPDATE
+
+-- Before checks are deleted, as deleting them locks them against recorders that have their states.
+-- name: check_lock_states
+SELECT check_id FROM check_state
+WHERE org_id = $1 AND check_id = ANY ($2::uuid[])
+ORDER BY check_id
+FOR UPDATE
 
 -- name: check_insert
 WITH new_check AS (
@@ -199,10 +219,11 @@ WITH new_check AS (
                         external_id, shard, created_by)
     VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
             $19)
-    RETURNING id, org_id, enabled
+    RETURNING id, org_id, enabled, retries, recoveries
 )
-INSERT INTO check_state (check_id, org_id, state)
-SELECT id, org_id, CASE WHEN enabled THEN 'pending' ELSE 'paused' END FROM new_check
+INSERT INTO check_state (check_id, org_id, retries, recoveries, state)
+SELECT id, org_id, retries, recoveries, CASE WHEN enabled THEN 'pending' ELSE 'paused' END
+FROM new_check
 
 -- name: check_update
 UPDATE checks
@@ -218,6 +239,7 @@ WITH before AS (
     FROM check_state s
     JOIN checks c ON c.id = s.check_id
     WHERE c.org_id = $1 AND s.check_id = ANY ($2::uuid[]) AND s.state <> $3
+    ORDER BY s.check_id
     FOR UPDATE OF s
 ), moved AS (
     UPDATE check_state s

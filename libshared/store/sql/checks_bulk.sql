@@ -4,15 +4,8 @@
 -- name: bulk_pick
 -- plan: each
 SELECT c.id, c.name, c.tags @> $8::text[] AS has_tags
-FROM checks c
-LEFT JOIN check_state s ON s.check_id = c.id
-WHERE c.org_id = $1
-  AND ($2::boolean IS NULL OR c.enabled = $2)
-  AND ($3::text IS NULL OR c.kind = $3)
-  AND ($4::text IS NULL OR c.tags @> ARRAY[$4])
-  AND ($5::text IS NULL OR c.group_name = $5)
-  AND ($6::text IS NULL OR (s.state = $6 AND s.org_id = $1))
-  AND ($7::text IS NULL OR lower(c.name) LIKE '%' || lower($7) || '%')
+-- use: check_filter
+-- use: check_filter_by_part
   AND ($9::uuid[] IS NULL OR c.id = ANY ($9))
 ORDER BY c.id
 LIMIT $10::bigint

@@ -1,15 +1,14 @@
--- The statements of the recorder's transaction, in its order. Checks and their states are locked in
--- the order of their ids before anything is written, so that recorders queue up and never cross.
+-- The statements of the recorder's transaction, in its order. The states are locked in the order of
+-- their checks' ids before anything is written, so that recorders queue up and never cross; whoever
+-- deletes a check locks its state first, too.
 
 -- name: recorder_lock
-SELECT c.id, c.org_id, c.name, c.retries, c.recoveries, s.state, s.since, s.failures, s.successes,
-       s.last_slot_at, s.settled_to, s.incident_id, s.sequence
-FROM checks c
-JOIN check_state s ON s.check_id = c.id
-WHERE c.id = ANY ($1::uuid[])
-ORDER BY c.id
-FOR KEY SHARE OF c
-FOR UPDATE OF s
+SELECT check_id AS id, org_id, retries, recoveries, state, since, failures, successes, last_run_at,
+       last_slot_at, settled_to, incident_id, sequence
+FROM check_state
+WHERE check_id = ANY ($1::uuid[])
+ORDER BY check_id
+FOR UPDATE
 
 -- name: recorder_insert_results
 INSERT INTO results (check_id, slot_at, location, trigger, id, org_id, status, message, response_us,
@@ -59,6 +58,24 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bigint[], $5::bigint[
            last_message, last_response_us, settled_to, incident_id, sequence)
 WHERE s.check_id = u.check_id
 
+-- name: recorder_move_last_runs
+UPDATE check_last_runs r
+SET last_run_at = u.last_run_at, state = u.state
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+     AS u (check_id, org_id, before, last_run_at, state)
+WHERE r.org_id = u.org_id AND r.last_run_at = coalesce(u.before, '-infinity')
+  AND r.check_id = u.check_id
+
+-- Where somebody wrote a last run past the recorder, or one of before check_last_runs did: there is no
+-- index by check for this.
+-- name: recorder_forget_last_runs
+DELETE FROM check_last_runs WHERE check_id = ANY ($1::uuid[])
+
+-- name: recorder_mend_last_runs
+INSERT INTO check_last_runs (org_id, last_run_at, check_id, state)
+SELECT org_id, coalesce(last_run_at, '-infinity'), check_id, state
+FROM check_state WHERE check_id = ANY ($1::uuid[])
+
 -- name: recorder_insert_transitions
 INSERT INTO transitions (check_id, sequence, org_id, at, from_state, to_state, reason, result_id,
                          incident_id)
@@ -78,13 +95,13 @@ WHERE i.id = u.id
 -- name: recorder_insert_incidents
 INSERT INTO incidents (id, org_id, check_id, check_name, status, severity, title, cause, started_at,
                        resolved_at, sequence)
-SELECT u.id, u.org_id, u.check_id, u.check_name,
+SELECT u.id, c.org_id, c.id, c.name,
        CASE WHEN u.resolved_at IS NULL THEN 'open' ELSE 'resolved' END, 'critical',
-       u.check_name || ' is down', u.cause, u.started_at, u.resolved_at,
+       c.name || ' is down', u.cause, u.started_at, u.resolved_at,
        CASE WHEN u.resolved_at IS NULL THEN 1 ELSE 2 END
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
-            $7::timestamptz[])
-     AS u (id, org_id, check_id, check_name, cause, started_at, resolved_at)
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+     AS u (id, check_id, cause, started_at, resolved_at)
+JOIN checks c ON c.id = u.check_id
 
 -- name: recorder_insert_incident_events
 INSERT INTO incident_events (id, incident_id, at, type, message)

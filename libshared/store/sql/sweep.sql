@@ -29,7 +29,6 @@ FROM checks c
 JOIN check_state s ON s.check_id = c.id
 WHERE c.id = ANY ($1::uuid[]) AND c.enabled
 ORDER BY c.id
-FOR KEY SHARE OF c
 FOR UPDATE OF s
 
 -- Any location's result of the schedule will do.

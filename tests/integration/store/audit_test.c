@@ -33,6 +33,7 @@ static const struct {
     {"result_tallies", "counts of results"},
     {"check_counts", "counts of checks"},
     {"check_state", "follows from results; pausing changes the check, which is recorded"},
+    {"check_last_runs", "the order of check_state"},
     {"transitions", "follow from results; pausing changes the check, which is recorded"},
     {"incidents", "made by the recorder; what people do to them is in incident_events"},
     {"generations", "which state the other tables are in"},

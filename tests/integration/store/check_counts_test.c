@@ -241,8 +241,8 @@ static void searches_count_so_far(void **state)
     assert_false(page.is_total_capped);
     assert_int_equal(count, 3);
 
-    /* So many states are not sorted for a page by last run. */
     kit_sql(db, "UPDATE check_state SET last_run_at = now() - random() * interval '1 hour'");
+    kit_sql(db, "SELECT check_last_runs_rebuild()");
     page = (struct page){.limit = 1, .offset = 4000};
     assert_ok(checks_list(db, arena, &org, &(struct check_filter){.sort = "last_run"}, &page, &rows,
                           &count));

@@ -65,6 +65,17 @@ void rf_state_is(struct uuid check, const char *want)
     free(got);
 }
 
+void rf_order_is_kept(void)
+{
+    assert_int_equal(kit_sql_i64(rf.db,
+                                 "SELECT count(*) FROM check_state s FULL JOIN check_last_runs r"
+                                 " ON r.check_id = s.check_id AND r.org_id = s.org_id"
+                                 " AND r.last_run_at = coalesce(s.last_run_at, '-infinity')"
+                                 " AND r.state = s.state"
+                                 " WHERE s.check_id IS NULL OR r.check_id IS NULL"),
+                     0);
+}
+
 int64_t rf_count_of(const char *table, struct uuid check)
 {
     return kit_sql_i64(rf.db, "SELECT count(*) FROM %s WHERE check_id = '%s'", table,

@@ -25,6 +25,8 @@ struct record rf_result_of(struct uuid check, int slot, enum result_status statu
 size_t rf_store_story(struct uuid check, int first, const char *letters);
 /* Demands a state of the check. */
 void rf_state_is(struct uuid check, const char *want);
+/* Demands that the order by last runs is that of the states. */
+void rf_order_is_kept(void);
 /* Rows of a table about the check. */
 int64_t rf_count_of(const char *table, struct uuid check);
 struct uuid rf_make_channel(const char *name, bool is_default, bool enabled);

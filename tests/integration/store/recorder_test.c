@@ -294,6 +294,7 @@ static void test_recorders_in_parallel(void **state)
                                                      " LIKE 'parallel %%'"));
     assert_true(kit_sql_i64(rf.db, "SELECT count(*) FROM incidents WHERE status <> 'resolved' AND"
                                    " check_name LIKE 'parallel %%'") == SHARED);
+    rf_order_is_kept();
     rf_drop_channels();
 }
 
