@@ -12,9 +12,12 @@
 #include "kinds/kind.h"
 #include "transfer/document.h"
 
+enum { STATUS_LEAST = 100, STATUS_END = 600 };
+
 struct endpoint {
     const json_t *in;
     json_t *check, *config, *notes;
+    bool rejects[STATUS_END]; /* statuses that a condition rules out: all of them have to hold */
 };
 
 static const char *text_of(const json_t *in, const char *name)
@@ -91,31 +94,76 @@ static bool split(const char *text, struct condition *c)
     return false;
 }
 
-/* == 200, < 300, == any(200, 204) as a set of codes; false: it is none. */
-static bool statuses_of(const struct condition *c, char *out, size_t room)
+static bool holds(int64_t status, const char *op, int64_t code)
 {
-    int64_t code = 0;
-    size_t len = strlen(c->right);
-    if (str_eq(c->op, "==") && str_starts(c->right, "any(") && len > 5 &&
-        c->right[len - 1] == ')') {
-        (void)snprintf(out, room, "%.*s", (int)(len - 5), c->right + 4);
-        return true;
+    return op[0] == '='   ? status == code
+           : op[0] == '!' ? status != code
+           : op[0] == '<' ? status < code || (op[1] == '=' && status == code)
+                          : status > code || (op[1] == '=' && status == code);
+}
+
+/* The codes of "200" or "any(200, 204)"; 0: it is neither. */
+static size_t codes_of(const char *text, int64_t *codes, size_t room)
+{
+    size_t count = 0;
+    const size_t len = strlen(text);
+    const bool is_any = str_starts(text, "any(") && text[len - 1] == ')';
+    const char *end = text + len - is_any;
+    text += is_any ? 4 : 0;
+    while (text < end) {
+        char number[8];
+        text += strspn(text, " ");
+        const size_t digits = strcspn(text, " ,)");
+        (void)snprintf(number, sizeof(number), "%.*s", (int)digits, text);
+        if (digits >= sizeof(number) || count == room ||
+            str_to_i64(number, &codes[count]) != ST_OK || codes[count] < STATUS_LEAST ||
+            codes[count] >= STATUS_END)
+            return 0;
+        count++;
+        text += digits;
+        text += strspn(text, is_any ? " ," : " ");
     }
-    if (str_to_i64(c->right, &code) != ST_OK || code < 100 || code > 599)
+    return count;
+}
+
+/* == 200, < 300, != 500, == any(200, 204); false: something else. */
+static bool rule_out(struct endpoint *e, const struct condition *c)
+{
+    int64_t codes[32] = {0};
+    const size_t count = codes_of(c->right, codes, ARRAY_LEN(codes));
+    const bool is_equality = c->op[0] == '=' || c->op[0] == '!';
+    if (count == 0 || (count > 1 && !is_equality))
         return false;
-    if (str_eq(c->op, "=="))
-        (void)snprintf(out, room, "%d", (int)code);
-    else if (str_eq(c->op, "<") && code > 100)
-        (void)snprintf(out, room, "100-%d", (int)code - 1);
-    else if (str_eq(c->op, "<="))
-        (void)snprintf(out, room, "100-%d", (int)code);
-    else if (str_eq(c->op, ">") && code < 599)
-        (void)snprintf(out, room, "%d-599", (int)code + 1);
-    else if (str_eq(c->op, ">="))
-        (void)snprintf(out, room, "%d-599", (int)code);
-    else
-        return false;
+    for (int64_t status = STATUS_LEAST; status < STATUS_END; status++) {
+        /* Equal to one of them; not equal to any. */
+        size_t holding = 0;
+        for (size_t i = 0; i < count; i++)
+            holding += holds(status, c->op, codes[i]);
+        e->rejects[status] |= holding < (c->op[0] == '!' ? count : 1);
+    }
     return true;
+}
+
+/* What is left, as ranges. */
+static enum status set_statuses(struct endpoint *e)
+{
+    AUTO_BUF text;
+    buf_init(&text, 4096);
+    for (int from = STATUS_LEAST; from < STATUS_END; from++) {
+        int to = from;
+        if (e->rejects[from])
+            continue;
+        while (to + 1 < STATUS_END && !e->rejects[to + 1])
+            to++;
+        buf_printf(&text, "%s%d", text.len > 0 ? "," : "", from);
+        if (to > from)
+            buf_printf(&text, "-%d", to);
+        from = to;
+    }
+    TRY(buf_status(&text));
+    if (text.len == 0)
+        return import_note(e->notes, "its conditions on [STATUS] leave none");
+    return set_text(e->config, "accepted_statuses", buf_cstr(&text));
 }
 
 /* pat(*text*) with nothing special in between. */
@@ -136,19 +184,22 @@ static enum status apply_condition(struct endpoint *e, const char *text, bool *k
     double limit = 0;
     *known = true;
     bool is_website = str_eq(text_of(e->check, "plugin_type"), "website");
-    if (!split(text, &c))
+    if (!split(text, &c)) {
         *known = false;
-    else if (str_eq(c.left, "[CONNECTED]") && str_eq(c.op, "==") && str_eq(c.right, "true"))
+        return ST_OK;
+    }
+    const char *content = str_eq(c.op, "==")   ? "expected_content"
+                          : str_eq(c.op, "!=") ? "unexpected_content"
+                                               : NULL;
+    if (str_eq(c.left, "[CONNECTED]") && str_eq(c.op, "==") && str_eq(c.right, "true"))
         return ST_OK; /* what every check is about */
     else if (!is_website)
         *known = false;
-    else if (str_eq(c.left, "[STATUS]") && !json_object_get(e->config, "accepted_statuses") &&
-             statuses_of(&c, value, sizeof(value)))
-        return set_text(e->config, "accepted_statuses", value);
-    else if (str_eq(c.left, "[BODY]") && str_eq(c.op, "==") && pattern_of(&c, value, sizeof(value)))
-        return set_text(e->config, "expected_content", value);
-    else if (str_eq(c.left, "[BODY]") && str_eq(c.op, "!=") && pattern_of(&c, value, sizeof(value)))
-        return set_text(e->config, "unexpected_content", value);
+    else if (str_eq(c.left, "[STATUS]") && rule_out(e, &c))
+        return ST_OK;
+    else if (str_eq(c.left, "[BODY]") && content && !json_object_get(e->config, content) &&
+             pattern_of(&c, value, sizeof(value)))
+        return set_text(e->config, content, value);
     else if (str_eq(c.left, "[RESPONSE_TIME]") && c.op[0] == '<' &&
              str_to_f64(c.right, &limit) == ST_OK && limit >= 1) {
         TRY(set(e->config, "warning_time", json_real(limit / 1000)));
@@ -171,13 +222,30 @@ static enum status read_conditions(struct endpoint *e)
             TRY(import_note(e->notes, "the condition %.300s is not imported",
                             text ? text : "(no text)"));
     }
-    if (str_eq(text_of(e->check, "plugin_type"), "website") &&
-        !json_object_get(e->config, "accepted_statuses"))
-        return set_text(e->config, "accepted_statuses", "100-599");
-    return ST_OK;
+    return str_eq(text_of(e->check, "plugin_type"), "website") ? set_statuses(e) : ST_OK;
 }
 
 /* --- kinds --- */
+
+/* YAML's 5 and true are texts where Gatus reads headers. */
+static enum status set_headers(struct endpoint *e)
+{
+    const json_t *given = json_object_get(e->in, "headers");
+    const char *name = NULL;
+    json_t *value = NULL;
+    if (!json_is_object(given))
+        return ST_OK;
+    json_t *headers = json_object();
+    TRY(set(e->config, "headers", headers));
+    json_object_foreach ((json_t *)(uintptr_t)given, name, value) {
+        AUTO_FREE char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+        TRY(set(headers, name,
+                text && !json_is_null(value) ? json_string(text)
+                : text                       ? json_string("")
+                                             : json_copy(value)));
+    }
+    return ST_OK;
+}
 
 static enum status read_website(struct endpoint *e, const char *url)
 {
@@ -187,8 +255,7 @@ static enum status read_website(struct endpoint *e, const char *url)
     TRY(set_text(e->config, "body", text_of(e->in, "body")));
     if (json_is_true(json_object_get(e->in, "graphql")))
         TRY(import_note(e->notes, "graphql is not imported: the body is sent as it is"));
-    if (json_is_object(json_object_get(e->in, "headers")))
-        TRY(set(e->config, "headers", json_deep_copy(json_object_get(e->in, "headers"))));
+    TRY(set_headers(e));
     TRY(set(e->config, "verify_ssl",
             json_boolean(!json_is_true(json_object_get(client, "insecure")))));
     return set(e->config, "follow_redirects",

@@ -3,6 +3,7 @@
  * the columns of its table. Names are those of Uptime Kuma 1.23.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "base/limits.h"
 #include "base/str.h"
@@ -92,6 +93,16 @@ static enum status set_tags(struct monitor *m)
     return ST_OK;
 }
 
+/* What is in a paused group stands still, whatever it says itself. */
+static enum status set_enabled(struct monitor *m)
+{
+    const bool is_active = !json_object_get(m->in, "active") || flag_of(m->in, "active");
+    const bool is_held = flag_of(m->in, "forceInactive");
+    if (is_active && is_held)
+        TRY(import_note(m->notes, "its group is paused, and so is it"));
+    return set(m->check, "enabled", json_boolean(is_active && !is_held));
+}
+
 static enum status set_common(struct monitor *m, const json_t *list)
 {
     double retries = number_of(m->in, "maxretries", 0);
@@ -101,8 +112,7 @@ static enum status set_common(struct monitor *m, const json_t *list)
     if (json_is_integer(id))
         TRY(set(m->check, "external_id",
                 json_sprintf("uptime-kuma:%lld", (long long)json_integer_value(id))));
-    TRY(set(m->check, "enabled",
-            json_boolean(!json_object_get(m->in, "active") || flag_of(m->in, "active"))));
+    TRY(set_enabled(m));
     TRY(set_every(m->check, "schedule", number_of(m->in, "interval", 60)));
     /* Retries follow the first failure there, and count it here. */
     TRY(set(m->check, "retries", json_integer((json_int_t)retries + 1)));
@@ -147,6 +157,34 @@ static enum status set_headers(struct monitor *m)
     return json_object_set(m->config, "headers", headers) == 0 ? ST_OK : ST_NO_MEMORY;
 }
 
+/* There a body has the type of its encoding, unless the headers say otherwise; here it has none. */
+static enum status set_body(struct monitor *m)
+{
+    static const struct {
+        const char *encoding, *type;
+    } types[] = {{"json", "application/json"},
+                 {"form", "application/x-www-form-urlencoded"},
+                 {"xml", "text/xml; charset=utf-8"}};
+    const char *body = text_of(m->in, "body");
+    const char *encoding = text_of(m->in, "httpBodyEncoding");
+    const char *name = NULL;
+    json_t *value = NULL;
+    if (!body)
+        return ST_OK;
+    TRY(set_text(m->config, "body", body));
+    json_object_foreach (json_object_get(m->config, "headers"), name, value) {
+        if (strcasecmp(name, "content-type") == 0)
+            return ST_OK;
+    }
+    if (!json_object_get(m->config, "headers"))
+        TRY(set(m->config, "headers", json_object()));
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (str_eq(encoding ? encoding : "json", types[i].encoding))
+            return set_text(json_object_get(m->config, "headers"), "Content-Type", types[i].type);
+    }
+    return import_note(m->notes, "the body's encoding %.32s is not imported", encoding);
+}
+
 static enum status set_statuses(struct monitor *m)
 {
     const json_t *list = json_object_get(m->in, "accepted_statuscodes");
@@ -180,7 +218,6 @@ static enum status read_http(struct monitor *m)
     double redirects = number_of(m->in, "maxredirects", 10);
     TRY(set_text(m->config, "url", text_of(m->in, "url")));
     TRY(set_text(m->config, "method", text_of(m->in, "method")));
-    TRY(set_text(m->config, "body", text_of(m->in, "body")));
     TRY(set(m->config, "verify_ssl", json_boolean(!flag_of(m->in, "ignoreTls"))));
     TRY(set(m->config, "follow_redirects", json_boolean(redirects > 0)));
     if (redirects > 0)
@@ -189,6 +226,7 @@ static enum status read_http(struct monitor *m)
     if (redirects > LIMIT_PROBE_REDIRECTS)
         TRY(import_note(m->notes, "%d redirects are followed at most", LIMIT_PROBE_REDIRECTS));
     TRY(set_headers(m));
+    TRY(set_body(m));
     TRY(set_auth(m));
     return set_statuses(m);
 }
@@ -212,11 +250,29 @@ static enum status read_ping(struct monitor *m)
     return set_text(m->config, "host", text_of(m->in, "hostname"));
 }
 
+/* One server is asked here, and that may be at a port of its own. */
+static enum status set_nameserver(struct monitor *m)
+{
+    const char *servers = text_of(m->in, "dns_resolve_server");
+    const int port = (int)number_of(m->in, "port", 53);
+    if (!servers)
+        return ST_OK;
+    servers += strspn(servers, " [");
+    const int len = (int)strcspn(servers, " ,]");
+    if (strchr(servers, ','))
+        TRY(import_note(m->notes, "of the name servers %.200s the first is asked", servers));
+    if (port == 53 || port == 0)
+        return set(m->config, "nameserver", json_sprintf("%.*s", len, servers));
+    const bool is_v6 = memchr(servers, ':', (size_t)len) != NULL;
+    return set(m->config, "nameserver",
+               json_sprintf(is_v6 ? "[%.*s]:%d" : "%.*s:%d", len, servers, port));
+}
+
 static enum status read_dns(struct monitor *m)
 {
     TRY(set_text(m->config, "domain", text_of(m->in, "hostname")));
     TRY(set_text(m->config, "record_type", text_of(m->in, "dns_resolve_type")));
-    return set_text(m->config, "nameserver", text_of(m->in, "dns_resolve_server"));
+    return set_nameserver(m);
 }
 
 static const struct {

@@ -284,6 +284,57 @@ static void test_uptime_kuma(void **state)
     kit_reply_done(&r);
 }
 
+/* What a file means where it comes from, not only what it says. */
+static void test_what_is_meant(void **state)
+{
+#define KUMA(members) "{\"monitorList\":[{\"name\":\"m\",\"interval\":60," members "}]}"
+#define KUMA_HTTP(members) KUMA("\"type\":\"http\",\"url\":\"http://a.b\"," members)
+#define KUMA_DNS(members) \
+    KUMA("\"type\":\"dns\",\"hostname\":\"a.b\",\"dns_resolve_type\":\"A\"," members)
+#define GATUS(members) "endpoints: [{name: m, url: 'http://a.b', " members "}]"
+#define STATUSES(text) "config->>'accepted_statuses' = '" text "'"
+    static const struct {
+        const char *file, *is;
+        size_t notes;
+    } rows[] = {
+        {KUMA_HTTP("\"method\":\"POST\",\"body\":\"{}\""),
+         "config->'headers'->>'Content-Type' = 'application/json'", 0},
+        {KUMA_HTTP("\"body\":\"a=b\",\"httpBodyEncoding\":\"form\""),
+         "config->'headers'->>'Content-Type' = 'application/x-www-form-urlencoded'", 0},
+        {KUMA_HTTP("\"body\":\"{}\",\"headers\":\"{\\\"content-type\\\":\\\"text/x\\\"}\""),
+         "config->'headers' = '{\"content-type\": \"text/x\"}'", 0},
+        {KUMA_HTTP("\"active\":true,\"forceInactive\":true"), "NOT enabled", 1},
+        {KUMA_DNS("\"dns_resolve_server\":\"192.0.2.1\",\"port\":5353"),
+         "config->>'nameserver' = '192.0.2.1:5353'", 0},
+        {KUMA_DNS("\"dns_resolve_server\":\"2001:db8::1\",\"port\":\"5353\""),
+         "config->>'nameserver' = '[2001:db8::1]:5353'", 0},
+        {KUMA_DNS("\"dns_resolve_server\":\"192.0.2.1, 192.0.2.2\",\"port\":53"),
+         "config->>'nameserver' = '192.0.2.1'", 1},
+        {GATUS("conditions: ['[STATUS] >= 200', '[STATUS] < 300']"), STATUSES("200-299"), 0},
+        {GATUS("conditions: ['[STATUS] < 400', '[STATUS] != 302']"), STATUSES("100-301,303-399"),
+         0},
+        {GATUS("conditions: ['[STATUS] != any(500, 502)']"), STATUSES("100-499,501,503-599"), 0},
+        {GATUS("conditions: ['[STATUS] == any(200,204)']"), STATUSES("200,204"), 0},
+        {GATUS("conditions: ['[STATUS] == pat(2*)']"), STATUSES("100-599"), 1},
+        {GATUS("conditions: ['[STATUS] > 299', '[STATUS] < 300']"),
+         "NOT config ? 'accepted_statuses'", 1},
+        {GATUS("conditions: ['[BODY] == pat(*a*)', '[BODY] == pat(*b*)']"),
+         "config->>'expected_content' = 'a'", 1},
+        {GATUS("headers: {X-Number: 5, X-Flag: true, X-None: null}"),
+         "config->'headers' = '{\"X-Number\": \"5\", \"X-Flag\": \"true\", \"X-None\": \"\"}'", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct kit_reply r = import_as(&me, "", rows[i].file);
+        if (r.status != 200 ||
+            json_array_size(json_object_get(line(&r, 0), "notes")) != rows[i].notes)
+            fail_msg("%s: %d %s", rows[i].file, r.status, kit_reply_text(&r, "detail"));
+        if (kit_sql_i64(db, "SELECT count(*) FROM checks WHERE name = 'm' AND %s", rows[i].is) != 1)
+            fail_msg("%s: not %s", rows[i].file, rows[i].is);
+        kit_reply_done(&r);
+        kit_sql(db, "DELETE FROM checks WHERE name = 'm'");
+    }
+}
+
 static const char gatus[] =
     "metrics: true\n"
     "alerting:\n"
@@ -347,7 +398,7 @@ static void test_gatus(void **state)
     assert_true(
         kit_sql_i64(db, "SELECT count(*) FROM checks WHERE name = 'back-end' AND NOT enabled"
                         " AND retries = 5 AND recoveries = 4 AND schedule = 'every 5400 seconds'"
-                        " AND config->>'accepted_statuses' = '200, 429'"
+                        " AND config->>'accepted_statuses' = '200,429'"
                         " AND config->>'method' = 'POST' AND config->'verify_ssl' = 'false'"
                         " AND config->'follow_redirects' = 'false'") == 1);
     assert_true(kit_sql_i64(db, "SELECT count(*) FROM checks WHERE name = 'nothing-asked'"
@@ -402,9 +453,13 @@ static void test_refused_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_import_is_idempotent), cmocka_unit_test(test_changes_are_shown),
-        cmocka_unit_test(test_export_comes_back),    cmocka_unit_test(test_all_or_nothing),
-        cmocka_unit_test(test_uptime_kuma),          cmocka_unit_test(test_gatus),
+        cmocka_unit_test(test_import_is_idempotent),
+        cmocka_unit_test(test_changes_are_shown),
+        cmocka_unit_test(test_export_comes_back),
+        cmocka_unit_test(test_all_or_nothing),
+        cmocka_unit_test(test_what_is_meant),
+        cmocka_unit_test(test_uptime_kuma),
+        cmocka_unit_test(test_gatus),
         cmocka_unit_test(test_refused_files),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
