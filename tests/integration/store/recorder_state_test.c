@@ -22,10 +22,10 @@ static void the_order_follows_states(void **state)
     assert_ok(recorder_store(rf.db, r, 4, outcomes, &alerts));
     rf_order_is_kept();
     kit_sql(rf.db, "UPDATE check_state SET state = 'paused' WHERE check_id = '%s'",
-            fx_text_of(&checks[1]));
+            kit_id(&checks[1]));
     rf_order_is_kept();
-    kit_sql(rf.db, "DELETE FROM checks WHERE id IN ('%s', '%s')", fx_text_of(&checks[0]),
-            fx_text_of(&checks[2]));
+    kit_sql(rf.db, "DELETE FROM checks WHERE id IN ('%s', '%s')", kit_id(&checks[0]),
+            kit_id(&checks[2]));
     rf_order_is_kept();
     assert_int_equal(rf_count_of("check_last_runs", checks[0]), 0);
     assert_int_equal(rf_count_of("check_last_runs", checks[1]), 1);
@@ -44,7 +44,7 @@ static void the_order_is_mended(void **state)
     int slot = 0;
     (void)rf_store_story(check, slot++, "s");
     for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
-        kit_sql(rf.db, "%s WHERE check_id = '%s'", damages[i], fx_text_of(&check));
+        kit_sql(rf.db, "%s WHERE check_id = '%s'", damages[i], kit_id(&check));
         (void)rf_store_story(check, slot++, "s");
         assert_int_equal(rf_count_of("check_last_runs", check), 1);
         rf_order_is_kept();
@@ -56,9 +56,9 @@ static void policies_are_those_of_checks(void **state)
     static const char policies[] = "SELECT retries * 1000 + recoveries FROM check_state "
                                    "WHERE check_id = '%s'";
     const struct uuid check = rf_make_check("policy", 3, 2);
-    assert_int_equal(kit_sql_i64(rf.db, policies, fx_text_of(&check)), 3002);
-    kit_sql(rf.db, "UPDATE checks SET recoveries = 5 WHERE id = '%s'", fx_text_of(&check));
-    assert_int_equal(kit_sql_i64(rf.db, policies, fx_text_of(&check)), 3005);
+    assert_int_equal(kit_sql_i64(rf.db, policies, kit_id(&check)), 3002);
+    kit_sql(rf.db, "UPDATE checks SET recoveries = 5 WHERE id = '%s'", kit_id(&check));
+    assert_int_equal(kit_sql_i64(rf.db, policies, kit_id(&check)), 3005);
 
     struct arena *arena = arena_new(1u << 20);
     struct check made = {.id = uuid_new(),
@@ -72,7 +72,7 @@ static void policies_are_those_of_checks(void **state)
                          .retries = 7,
                          .recoveries = 4};
     assert_ok(checks_insert(rf.db, arena, &fx.org, NULL, &made));
-    assert_int_equal(kit_sql_i64(rf.db, policies, fx_text_of(&made.id)), 7004);
+    assert_int_equal(kit_sql_i64(rf.db, policies, kit_id(&made.id)), 7004);
     rf_order_is_kept();
     arena_free(arena);
 }
@@ -98,7 +98,7 @@ static void *delete_check(void *arg)
 static void deleting_waits_for_recorders(void **state)
 {
     struct deletion d = {.check = rf_make_check("deleted", 1, 1)};
-    const char *id = fx_text_of(&d.check);
+    const char *id = kit_id(&d.check);
     struct db *watcher = kit_db_open(fx.database);
     assert_ok(db_exec(rf.db, "BEGIN"));
     kit_sql(rf.db, "SELECT FROM check_state WHERE check_id = '%s' FOR UPDATE", id);
@@ -112,7 +112,7 @@ static void deleting_waits_for_recorders(void **state)
     kit_sql(rf.db,
             "INSERT INTO transitions (check_id, sequence, org_id, at, from_state, to_state, reason)"
             " VALUES ('%s', 1, '%s', now(), 'pending', 'up', 'fine')",
-            id, fx_text_of(&fx.org));
+            id, kit_id(&fx.org));
     assert_ok(db_exec(rf.db, "COMMIT"));
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_ok(d.status);
