@@ -157,8 +157,11 @@ enum status api_key_list(struct db *db, const struct uuid *org, const struct uui
                          struct arena *arena, struct page *page, struct api_key_row **out,
                          size_t *count)
 {
-    static const struct list_query query = {
-        &Q_API_KEY_COUNT, &Q_API_KEY_LIST, read_row, sizeof(**out), NULL, true};
+    static const struct list_query query = {.count = &Q_API_KEY_COUNT,
+                                            .rows = &Q_API_KEY_LIST,
+                                            .read = read_row,
+                                            .row_bytes = sizeof(**out),
+                                            .sorts = true};
     struct db_args a;
     struct list_rows list;
     db_args_init(&a, arena);

@@ -46,8 +46,15 @@ enum status audit_list(struct db *db, const struct uuid *org, const struct audit
                        struct arena *arena, struct page *page, struct audit_entry **out,
                        size_t *count)
 {
-    static const struct list_query query = {&Q_AUDIT_COUNT, &Q_AUDIT_LIST, read_row,
-                                            sizeof(**out),  "at",          true};
+    static const struct list_query query = {
+        .count = &Q_AUDIT_COUNT,
+        .rows = &Q_AUDIT_LIST,
+        .read = read_row,
+        .row_bytes = sizeof(**out),
+        .after = "at",
+        .sorts = true,
+        .counts_rest = true,
+    };
     struct db_args a;
     struct list_rows list;
     db_args_init(&a, arena);

@@ -42,8 +42,11 @@ enum status channels_list(struct db *db, struct arena *arena, const struct uuid 
                           const struct channel_filter *filter, struct page *page,
                           struct channel **rows, size_t *count)
 {
-    static const struct list_query query = {
-        &Q_CHANNEL_COUNT, &Q_CHANNEL_LIST, read_row, sizeof(**rows), NULL, true};
+    static const struct list_query query = {.count = &Q_CHANNEL_COUNT,
+                                            .rows = &Q_CHANNEL_LIST,
+                                            .read = read_row,
+                                            .row_bytes = sizeof(**rows),
+                                            .sorts = true};
     struct db_args args;
     struct list_rows list;
     filter_args(&args, arena, org_id, filter);

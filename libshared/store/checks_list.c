@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "gen/queries.h"
 #include "store/checks.h"
+#include "store/list.h"
 
 const char *const checks_sorts[] = {"-created_at", "created_at", "updated_at", "-updated_at",
                                     "name",        "-name",      "state",      "-state",
@@ -197,20 +198,13 @@ static enum status pick_window(struct list *l, const struct order *order, int64_
 static enum status pick(struct list *l)
 {
     const struct page *page = l->page;
-    const size_t order = order_of(l->sort);
     if (l->is_whole && page->offset >= l->total)
         return ST_OK;
-    if (!l->is_whole || page->offset <= l->total / 2)
-        return pick_window(l, &orders[order], page->limit, page->offset);
-
-    /* What is near the end is nearer from there. */
-    const int64_t limit = MIN_OF(page->limit, l->total - page->offset);
-    TRY(pick_window(l, &orders[order ^ 1], limit, l->total - page->offset - limit));
-    for (size_t i = 0, j = l->count; i + 1 < j; i++) {
-        const struct uuid id = l->ids[--j];
-        l->ids[j] = l->ids[i];
-        l->ids[i] = id;
-    }
+    const struct list_window w = list_window(page, checks_sorts, l->sort,
+                                             l->is_whole ? l->total : -1);
+    TRY(pick_window(l, &orders[order_of(w.sort)], w.limit, w.offset));
+    if (w.is_turned)
+        list_turn(l->ids, l->count, sizeof(*l->ids));
     return ST_OK;
 }
 

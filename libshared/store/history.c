@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "gen/queries.h"
+#include "store/list.h"
 
 const char *const history_sorts[] = {"-at", "at", NULL};
 
@@ -43,15 +44,19 @@ enum status history_list(struct db *db, struct arena *arena, const struct uuid *
     AUTO_RESULT total = NULL;
     filter_args(&args, arena, check_id, filter);
     TRY(db_query_one(db, &Q_HISTORY_COUNT, &args, &total));
+    page->total = row_i64(total, 0, "total");
+    const struct list_window w = list_window(page, history_sorts, page->sort ? page->sort : "-at",
+                                             page->total);
     filter_args(&args, arena, check_id, filter);
-    db_arg_bool(&args, str_eq(page->sort, "at"));
-    db_arg_i64(&args, page->limit);
-    db_arg_i64(&args, page->offset);
+    db_arg_bool(&args, str_eq(w.sort, "at"));
+    db_arg_i64(&args, w.limit);
+    db_arg_i64(&args, w.offset);
     AUTO_RESULT r = NULL;
     void *list = NULL;
     TRY(db_query(db, &Q_HISTORY_LIST, &args, &r));
     TRY(row_read_all(r, arena, read_row, sizeof(**rows), &list, count));
-    page->total = row_i64(total, 0, "total");
+    if (w.is_turned)
+        list_turn(list, *count, sizeof(**rows));
     *rows = list;
     return ST_OK;
 }

@@ -48,8 +48,15 @@ enum status incidents_list(struct db *db, struct arena *arena, const struct uuid
                            const struct incident_filter *filter, struct page *page,
                            struct incident **rows, size_t *count)
 {
-    static const struct list_query query = {&Q_INCIDENT_COUNT, &Q_INCIDENT_LIST, read_row,
-                                            sizeof(**rows),    "started_at",     true};
+    static const struct list_query query = {
+        .count = &Q_INCIDENT_COUNT,
+        .rows = &Q_INCIDENT_LIST,
+        .read = read_row,
+        .row_bytes = sizeof(**rows),
+        .after = "started_at",
+        .sorts = true,
+        .counts_rest = true,
+    };
     struct db_args args;
     struct list_rows list;
     filter_args(&args, arena, org_id, filter);

@@ -15,15 +15,32 @@ struct list_query {
      * rows' query takes the instant and the id that they follow, after limit and offset. */
     const char *after;
     bool sorts; /* … and then the name of the order, or null */
+    /* The count's query takes the same window: at most so many (LIMIT_LIST_COUNT), from 0 on, and
+     * the row that they follow. Else the filter's arguments alone. */
+    bool counts_rest;
 };
 struct list_rows {
     void *v; /* structs, in the arena of the arguments */
     size_t count;
 };
 
-/* `args` holds the filter's arguments and gets those of the window. page->total is set. */
-NODISCARD enum status list_read(struct db *db, const struct list_query *q, struct db_args *args,
-                                struct page *page, struct list_rows *out);
+/* `args` holds the filter's arguments. page->total is set. */
+NODISCARD enum status list_read(struct db *db, const struct list_query *q,
+                                const struct db_args *args, struct page *page,
+                                struct list_rows *out);
+
+/* A page as it is read: what is near the end is nearer from there. */
+struct list_window {
+    const char *sort;
+    int64_t limit, offset;
+    bool is_turned; /* the rows come from the end, and list_turn puts them right */
+};
+/* `sort` is one of `sorts` (ends with NULL), among which "name" is the exact reverse of "-name";
+ * `total` is that of all rows, or -1 where nobody knows. */
+struct list_window list_window(const struct page *page, const char *const *sorts, const char *sort,
+                               int64_t total);
+/* The other way round: `count` rows of `row_bytes` each. */
+void list_turn(void *rows, size_t count, size_t row_bytes);
 
 /* The total that a query counted up to `cap` (INT64_MAX: all of them). */
 void list_total(struct page *page, int64_t total, int64_t cap);

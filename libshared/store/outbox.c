@@ -156,8 +156,15 @@ enum status outbox_list(struct db *db, struct arena *arena, const struct uuid *o
                         const struct outbox_filter *filter, struct page *page,
                         struct delivery_row **rows, size_t *count)
 {
-    static const struct list_query query = {&Q_OUTBOX_COUNT, &Q_OUTBOX_LIST, read_row,
-                                            sizeof(**rows),  "created_at",   true};
+    static const struct list_query query = {
+        .count = &Q_OUTBOX_COUNT,
+        .rows = &Q_OUTBOX_LIST,
+        .read = read_row,
+        .row_bytes = sizeof(**rows),
+        .after = "created_at",
+        .sorts = true,
+        .counts_rest = true,
+    };
     struct db_args args;
     struct list_rows list;
     filter_args(&args, arena, org_id, filter);

@@ -96,15 +96,20 @@ enum status uptime_history(struct db *db, struct arena *arena, const struct uuid
         TRY(st);
     }
     TRY(count_changes(db, arena, org_id, filter, &check_id, page));
+    const struct list_window w = list_window(page, uptime_sorts,
+                                             page->sort ? page->sort : "-checked_at",
+                                             page->is_total_capped ? -1 : page->total);
     struct db_args args;
     AUTO_RESULT r = NULL;
     filter_args(&args, arena, org_id, filter, &check_id);
-    db_arg_i64(&args, page->limit);
-    db_arg_i64(&args, page->offset);
-    db_arg_str(&args, page->sort);
+    db_arg_i64(&args, w.limit);
+    db_arg_i64(&args, w.offset);
+    db_arg_str(&args, w.sort);
     TRY(db_query(db, &Q_UPTIME_HISTORY, &args, &r));
     void *list = NULL;
     TRY(row_read_all(r, arena, read_change, sizeof(**rows), &list, count));
+    if (w.is_turned)
+        list_turn(list, *count, sizeof(**rows));
     *rows = list;
     return ST_OK;
 }

@@ -1,6 +1,15 @@
 -- Incidents and what people did about them. They are opened and closed by the recorder.
 
--- The page is picked as ids, from an index alone where nothing else decides.
+-- part: incident_found
+FROM incidents i
+WHERE i.org_id = $1 AND ($2::text[] IS NULL OR i.status = ANY ($2::text[]))
+  AND ($3::uuid IS NULL OR i.check_id = $3) AND ($4::text IS NULL OR i.severity = $4)
+  AND ($5::timestamptz IS NULL OR i.started_at >= $5)
+  AND ($6::timestamptz IS NULL OR i.started_at < $6)
+  AND ($9::timestamptz IS NULL OR (i.started_at, i.id) < ($9, $10::uuid))
+
+-- The page is picked as ids, from an index alone where nothing else decides. An order with - is the exact
+-- reverse of that without.
 -- name: incident_list
 -- plan: each
 SELECT i.id, i.check_id, i.check_name, i.status, i.severity, i.title, i.cause, i.started_at,
@@ -8,20 +17,18 @@ SELECT i.id, i.check_id, i.check_name, i.status, i.severity, i.title, i.cause, i
        i.updated_at
 FROM (SELECT id, row_number() OVER () AS n FROM (
       SELECT i.id
-      FROM incidents i
-      WHERE i.org_id = $1 AND ($2::text[] IS NULL OR i.status = ANY ($2::text[]))
-        AND ($3::uuid IS NULL OR i.check_id = $3) AND ($4::text IS NULL OR i.severity = $4)
-        AND ($5::timestamptz IS NULL OR i.started_at >= $5)
-        AND ($6::timestamptz IS NULL OR i.started_at < $6)
-        AND ($9::timestamptz IS NULL OR (i.started_at, i.id) < ($9, $10::uuid))
-      ORDER BY CASE $11::text WHEN 'started_at' THEN i.started_at WHEN 'updated_at' THEN i.updated_at END,
+      -- use: incident_found
+      ORDER BY CASE WHEN $11::text = 'updated_at' THEN i.updated_at END,
                CASE WHEN $11 = '-updated_at' THEN i.updated_at END DESC,
                CASE WHEN $11 = 'check_name' THEN lower(i.check_name) END,
                CASE WHEN $11 = '-check_name' THEN lower(i.check_name) END DESC,
-               CASE WHEN $11 IN ('severity', '-severity') THEN
-                   array_position(ARRAY['info', 'warning', 'critical'], i.severity)
-                   * CASE WHEN $11 = 'severity' THEN 1 ELSE -1 END END,
+               CASE WHEN $11 = 'severity' THEN severity_rank(i.severity) END,
+               CASE WHEN $11 = '-severity' THEN severity_rank(i.severity) END DESC,
                CASE WHEN $11 = 'status' THEN i.status END, CASE WHEN $11 = '-status' THEN i.status END DESC,
+               CASE WHEN $11 IN ('started_at', 'updated_at', '-check_name', 'severity', '-status')
+                    THEN i.started_at END,
+               CASE WHEN $11 IN ('started_at', 'updated_at', '-check_name', 'severity', '-status')
+                    THEN i.id END,
                i.started_at DESC, i.id DESC
       LIMIT $7::bigint OFFSET $8::bigint) AS p) AS k
 JOIN incidents i ON i.id = k.id
@@ -29,11 +36,10 @@ ORDER BY k.n
 
 -- name: incident_count
 -- plan: each
-SELECT count(*) AS total FROM incidents i
-WHERE i.org_id = $1 AND ($2::text[] IS NULL OR i.status = ANY ($2::text[]))
-  AND ($3::uuid IS NULL OR i.check_id = $3) AND ($4::text IS NULL OR i.severity = $4)
-  AND ($5::timestamptz IS NULL OR i.started_at >= $5)
-  AND ($6::timestamptz IS NULL OR i.started_at < $6)
+SELECT count(*) AS total
+FROM (SELECT
+      -- use: incident_found
+      LIMIT $7::bigint OFFSET $8::bigint) AS found
 
 -- name: incident_get
 SELECT i.id, i.check_id, i.check_name, i.status, i.severity, i.title, i.cause, i.started_at,

@@ -289,15 +289,15 @@ static void the_record_is_final_until_its_time_is_over(void **state)
     uuid_format(&org, org_text);
     kit_sql(db,
             "INSERT INTO audit_log (org_id, action, object_type, at)"
-            " VALUES ('%s', 'old', 'x', now() - interval '2 days'),"
-            "        ('%s', 'young', 'x', now() - interval '12 hours')",
+            " VALUES ('%s', 'x.old', 'x', now() - interval '2 days'),"
+            "        ('%s', 'x.young', 'x', now() - interval '12 hours')",
             org_text, org_text);
     const struct housekeeping h = {
         .results_ms = 86400000, .metrics_ms = 86400000, .audit_ms = 86400000};
     int ran = 0;
     assert_ok(housekeeping_run(db, &h, &ran));
-    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM audit_log WHERE action = 'old'"), 0);
-    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM audit_log WHERE action = 'young'"), 1);
+    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM audit_log WHERE action = 'x.old'"), 0);
+    assert_int_equal(kit_sql_i64(db, "SELECT count(*) FROM audit_log WHERE action = 'x.young'"), 1);
 }
 
 int main(void)

@@ -75,7 +75,8 @@ static int64_t some_time(void)
 
 static struct page some_page(const char *sort)
 {
-    return (struct page){.limit = 1 + roll(30), .offset = roll(3) ? roll(80) : 0, .sort = sort};
+    return (struct page){
+        .limit = 1 + roll(30), .offset = roll(3) ? roll(roll(4) ? 80 : 300) : 0, .sort = sort};
 }
 
 /* "AND <column> <op> '<time>'", or nothing. */
