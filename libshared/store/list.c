@@ -28,7 +28,7 @@ struct list_window list_window(const struct page *page, const char *const *sorts
     if (total >= 0 && page->offset >= total)
         return (struct list_window){sort, 0, 0, false};
     const char *reverse = reverse_of(sorts, sort);
-    if (!reverse || page->offset <= total / 2)
+    if (!reverse || total < 0 || page->offset <= total / 2)
         return (struct list_window){sort, page->limit, page->offset, false};
     const int64_t limit = MIN_OF(page->limit, total - page->offset);
     return (struct list_window){reverse, limit, total - page->offset - limit, true};

@@ -26,6 +26,7 @@ INSERT INTO api_keys (id, org_id, user_id, host_id, name, prefix, key_hash, scop
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, nullif($10::bigint, 0))
 RETURNING created_at
 
+-- An order with - is the exact reverse of that without.
 -- name: api_key_list
 SELECT id, user_id, host_id, name, prefix, scopes, expires_at, last_used_at, created_at, rate_limit
 FROM api_keys
@@ -35,6 +36,8 @@ ORDER BY CASE $5::text WHEN 'created_at' THEN created_at WHEN 'last_used_at' THE
          CASE $5 WHEN '-last_used_at' THEN last_used_at WHEN '-expires_at' THEN expires_at END
              DESC NULLS LAST,
          CASE WHEN $5 = 'name' THEN lower(name) END, CASE WHEN $5 = '-name' THEN lower(name) END DESC,
+         CASE WHEN $5 IN ('created_at', 'last_used_at', 'expires_at', '-name') THEN created_at END,
+         CASE WHEN $5 IN ('created_at', 'last_used_at', 'expires_at', '-name') THEN id END,
          created_at DESC, id DESC
 LIMIT $3::bigint OFFSET $4::bigint
 

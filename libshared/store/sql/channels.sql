@@ -1,5 +1,6 @@
 -- Notification channels.
 
+-- An order with - is the exact reverse of that without.
 -- name: channel_list
 -- plan: each
 SELECT id, org_id, name, type, config, secret, enabled, is_default, disabled_reason,
@@ -10,6 +11,8 @@ ORDER BY CASE $6::text WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN 
          CASE WHEN $6 = '-updated_at' THEN updated_at END DESC,
          CASE WHEN $6 = 'name' THEN lower(name) END, CASE WHEN $6 = '-name' THEN lower(name) END DESC,
          CASE WHEN $6 = 'type' THEN type END, CASE WHEN $6 = '-type' THEN type END DESC,
+         CASE WHEN $6 IN ('created_at', 'updated_at', '-name', '-type') THEN created_at END,
+         CASE WHEN $6 IN ('created_at', 'updated_at', '-name', '-type') THEN id END,
          created_at DESC, id DESC
 LIMIT $4::bigint OFFSET $5::bigint
 

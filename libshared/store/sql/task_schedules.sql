@@ -21,6 +21,7 @@ SELECT count(*) AS total FROM (
       AND $8::text IS NOT NULL
     LIMIT 100000) AS counted
 
+-- An order with - is the exact reverse of that without.
 -- name: task_schedule_list
 -- use: task_schedule_columns
 -- use: task_schedule_filter
@@ -30,6 +31,8 @@ ORDER BY CASE $8 WHEN 'name' THEN name WHEN 'task' THEN task END,
          CASE $8 WHEN 'created_at' THEN created_at WHEN 'updated_at' THEN updated_at
                  WHEN 'last_run' THEN last_run_at END NULLS FIRST,
          CASE $8 WHEN '-updated_at' THEN updated_at WHEN '-last_run' THEN last_run_at END DESC NULLS LAST,
+         CASE WHEN $8 IN ('created_at', 'updated_at', 'last_run', '-name', '-task') THEN created_at END,
+         CASE WHEN $8 IN ('created_at', 'updated_at', 'last_run', '-name', '-task') THEN id END DESC,
          created_at DESC, id
 LIMIT $9::bigint OFFSET $10::bigint
 

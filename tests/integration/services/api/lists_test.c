@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "json/parse.h"
+#include "store/list.h"
 #include "tests/kit/api.h"
 
 enum { ROWS = 23 };
@@ -35,14 +36,16 @@ static void make_rows(void)
         "INSERT INTO incidents (id, org_id, check_name, title, cause, started_at, severity, "
         "status, updated_at) SELECT uuid7(), '%s', 'c' || n %% 5, 't', 'c', "
         "now() - n / 3 * interval '1 minute', (ARRAY['info', 'warning', 'critical'])[1 + n %% 3], "
-        "'resolved', now() - n %% 7 * interval '1 hour' FROM generate_series(1, %d) n",
+        "(ARRAY['resolved', 'open'])[1 + n %% 2], now() - n %% 7 * interval '1 hour' FROM generate_series(1, %d) n",
         id, ROWS);
-    kit_sql(db,
-            "INSERT INTO outbox (id, org_id, event, sequence, channel_type, payload, status, "
-            "attempts, created_at, finished_at) SELECT uuid7(), '%s', 'check.down', n, 'webhook', "
-            "'{\"check_name\":\"c\"}', 'delivered', n %% 4, now() - n / 3 * interval '1 minute', "
-            "CASE WHEN n %% 2 = 0 THEN now() END FROM generate_series(1, %d) n",
-            id, ROWS);
+    kit_sql(
+        db,
+        "INSERT INTO outbox (id, org_id, event, sequence, channel_type, payload, status, "
+        "attempts, created_at, finished_at) SELECT uuid7(), '%s', 'check.down', n, 'webhook', "
+        "'{\"check_name\":\"c\"}', "
+        "(ARRAY['delivered', 'failed', 'pending'])[1 + n %% 3], n %% 4, now() - n / 3 * interval '1 minute', "
+        "CASE WHEN n %% 2 = 0 THEN now() END FROM generate_series(1, %d) n",
+        id, ROWS);
     kit_sql(db,
             "INSERT INTO channels (id, org_id, name, type, created_at) SELECT uuid7(), '%s', "
             "'channel ' || n, 'email', now() - n / 3 * interval '1 minute' "
@@ -222,6 +225,28 @@ static void pages_make_up_the_list(void **state)
     }
 }
 
+/* What a list's order says is the reverse of what the same one with - says, ties and all. */
+static void orders_have_their_reverse(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        for (size_t s = 0; lists[i].sorts[s]; s++) {
+            struct ids there = {0}, back = {0};
+            char query[128], what[256];
+            if (lists[i].sorts[s][0] != '-' || !lists[i].sorts[1])
+                continue;
+            (void)snprintf(query, sizeof(query), "per_page=100&sort=%s", lists[i].sorts[s]);
+            (void)snprintf(what, sizeof(what), "%s?%s", lists[i].path, query);
+            follow_links(&there, &lists[i], query);
+            (void)snprintf(query, sizeof(query), "per_page=7&sort=%s", lists[i].sorts[s] + 1);
+            follow_links(&back, &lists[i], query);
+            list_turn(back.at, back.count, sizeof(*back.at));
+            assert_same(&there, &back, what);
+            ids_done(&there);
+            ids_done(&back);
+        }
+    }
+}
+
 static void cursors_walk_the_list(void **state)
 {
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
@@ -297,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_make_up_the_list),
+        cmocka_unit_test(orders_have_their_reverse),
         cmocka_unit_test(cursors_walk_the_list),
         cmocka_unit_test(a_cursor_holds_its_place),
         cmocka_unit_test(what_makes_no_sense_is_refused),
