@@ -15,7 +15,7 @@ const char *const checks_sorts[] = {"-created_at", "created_at", "updated_at", "
                                     "last_run",    "-last_run",  NULL};
 #define OWN_SORT "-created_at"
 
-/* How a page is picked in each of them. Neighbours are each other's reverse. */
+/* How a page is picked in each of them. */
 static const struct order {
     const struct query *pick;
     const struct query *of_states; /* where nothing but the state is asked for; NULL: as above */
