@@ -52,6 +52,32 @@ enum status import_skip(struct import_doc *doc, const char *name, const char *ty
 
 /* --- our own --- */
 
+/* A replacement for a number where a text is meant; NULL: it is none, or no memory. */
+static json_t *as_text(const json_t *value)
+{
+    return json_is_integer(value) ? json_sprintf("%lld", (long long)json_integer_value(value))
+                                  : NULL;
+}
+
+/* Who writes `schedule: 5` or `name: 404` into YAML means the text. */
+static enum status mend_numbers(json_t *check)
+{
+    static const char *const texts[] = {"name", "external_id", "schedule", "retry_interval",
+                                        "group"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const json_t *value = json_object_get(check, texts[i]);
+        if (json_is_integer(value) && json_object_set_new(check, texts[i], as_text(value)) != 0)
+            return ST_NO_MEMORY;
+    }
+    json_t *tags = json_object_get(check, "tags");
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const json_t *value = json_array_get(tags, i);
+        if (json_is_integer(value) && json_array_set_new(tags, i, as_text(value)) != 0)
+            return ST_NO_MEMORY;
+    }
+    return ST_OK;
+}
+
 static enum status tocsin_read(const json_t *file, struct import_doc *doc, struct errbuf *err)
 {
     const json_t *version = json_object_get(file, "version");
@@ -73,6 +99,7 @@ static enum status tocsin_read(const json_t *file, struct import_doc *doc, struc
             return err_set(err, ST_INVALID, "checks[%zu] is not a mapping", i);
         if (!entry || json_object_set_new(entry, "check", json_deep_copy(value)) != 0)
             return ST_NO_MEMORY;
+        TRY(mend_numbers(json_object_get(entry, "check")));
     }
     return ST_OK;
 }

@@ -297,6 +297,11 @@ static void test_what_is_meant(void **state)
         const char *file, *is;
         size_t notes;
     } rows[] = {
+        {"checks: [{name: m, plugin_type: website, config: {url: 'http://a.b'}, schedule: 5,"
+         " retry_interval: 1, group: 7, tags: [404, x], external_id: 12}]",
+         "schedule = '5' AND retry_interval = '1' AND group_name = '7' AND tags = '{404,x}'"
+         " AND external_id = '12'",
+         0},
         {KUMA_HTTP("\"method\":\"POST\",\"body\":\"{}\""),
          "config->'headers'->>'Content-Type' = 'application/json'", 0},
         {KUMA_HTTP("\"body\":\"a=b\",\"httpBodyEncoding\":\"form\""),
