@@ -309,6 +309,8 @@ int job_chain_enqueue(struct cli *cli, struct redis *r, const struct group_wish 
     if (st == ST_OK)
         st = queue_new(job_home(&jobs[0]), 0, &q);
     if (st == ST_OK)
+        st = job_chain_note(r, &jobs[0]);
+    if (st == ST_OK)
         st = queue_enqueue(q, r, &jobs[0]);
     if (st != ST_OK)
         return cli_fail_redis("job chain", st, r);

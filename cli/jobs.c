@@ -5,6 +5,8 @@
 #include "base/str.h"
 #include "cli/queues.h"
 #include "cli/text.h"
+#include "queue/control.h"
+#include "queue/group.h"
 
 /* Ids of what follows it. */
 static void put_chain_json(struct jw *w, const struct job_view *v)
@@ -21,6 +23,15 @@ static void put_chain_json(struct jw *w, const struct job_view *v)
     jw_end(w);
 }
 
+static void put_awaited_json(struct jw *w, const char *name, const struct uuid *id)
+{
+    jw_key(w, name);
+    if (uuid_is_nil(id))
+        jw_null(w);
+    else
+        jw_uuid(w, id);
+}
+
 static void put_json(struct jw *w, const char *queue, const struct job_view *v)
 {
     const struct job *job = &v->job;
@@ -28,7 +39,7 @@ static void put_json(struct jw *w, const char *queue, const struct job_view *v)
     jw_kv_uuid(w, "id", &job->id);
     jw_kv_str(w, "queue", queue);
     jw_kv_str(w, "task", job->task);
-    jw_kv_str(w, "state", job_state_name(v->state));
+    jw_kv_str(w, "state", job_view_state(v));
     jw_kv_i64(w, "priority", job->priority);
     jw_kv_i64(w, "attempt", job->attempt);
     jw_kv_i64(w, "max_attempts", job->max_attempts);
@@ -48,6 +59,8 @@ static void put_json(struct jw *w, const char *queue, const struct job_view *v)
     jw_kv_str(w, "tenant", job->tenant);
     jw_kv_str(w, "group", job->group);
     put_chain_json(w, v);
+    put_awaited_json(w, "awaits_job", &v->awaits_job);
+    put_awaited_json(w, "awaits_group", &v->awaits_group);
     jw_kv_str(w, "trace", job->trace);
     jw_end(w);
 }
@@ -177,7 +190,15 @@ int jobs_find(struct cli *cli, struct redis *r, const char *id, struct job_found
         if (st != ST_NOT_FOUND)
             return cli_fail_redis("job", st, r);
     }
-    return cli_fail("there is no job %s, or it ended without a result being kept", id);
+    struct uuid first;
+    enum status st = queue_awaited_get(r, &wanted, cli->arena, &out->queue, &out->view, &first);
+    if (st == ST_NOT_FOUND)
+        return cli_fail("there is no job %s, or it ended without a result being kept", id);
+    if (st == ST_OK)
+        st = queue_new(out->queue, 0, &out->q);
+    if (st == ST_OK && out->view.awaited)
+        (void)!queue_cancel_wanted(out->q, r, &out->view.job, 1, &out->view.is_cancel_wanted);
+    return st == ST_OK ? CLI_OK : cli_fail_redis("job", st, r);
 }
 
 static void put_time(struct buf *out, const char *name, int64_t wall_ms)
@@ -203,6 +224,14 @@ static void put_chain(struct buf *out, const struct job_view *v)
     }
 }
 
+static void put_awaited(struct buf *out, const char *name, const struct uuid *id)
+{
+    char text[UUID_TEXT_BYTES];
+    uuid_format(id, text);
+    if (!uuid_is_nil(id))
+        text_put_field(out, name, text);
+}
+
 static void put_text(const char *queue, const struct job_view *v, struct buf *out)
 {
     const struct job *job = &v->job;
@@ -212,7 +241,7 @@ static void put_text(const char *queue, const struct job_view *v, struct buf *ou
     text_put_field(out, "job", id);
     text_put_field(out, "queue", queue);
     text_put_field(out, "task", job->task);
-    buf_printf(out, "%-12s%s%s\n", "state", job_state_name(v->state),
+    buf_printf(out, "%-12s%s%s\n", "state", job_view_state(v),
                v->is_cancel_wanted ? ", to be cancelled" : "");
     /* Of an ended job its result alone is left: no envelope, hence no priority. */
     if (job->max_attempts > 0)
@@ -234,6 +263,8 @@ static void put_text(const char *queue, const struct job_view *v, struct buf *ou
     text_put_field(out, "tenant", job->tenant);
     text_put_field(out, "group", job->group);
     put_chain(out, v);
+    put_awaited(out, "after job", &v->awaits_job);
+    put_awaited(out, "after group", &v->awaits_group);
     text_put_field(out, "trace", job->trace);
 }
 

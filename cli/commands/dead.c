@@ -36,7 +36,7 @@ static int find(struct cli *cli, struct redis *r, struct job_found *found)
     const int code = jobs_find(cli, r, id, found);
     if (code != CLI_OK || found->view.state == JOB_DEAD)
         return code;
-    return cli_fail("job %s is %s, no dead letter", id, job_state_name(found->view.state));
+    return cli_fail("job %s is %s, no dead letter", id, job_view_state(&found->view));
 }
 
 static int show(struct cli *cli, struct redis *r)

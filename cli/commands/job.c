@@ -105,12 +105,12 @@ static int cancel(struct cli *cli, struct redis *r)
     if (was == JOB_QUEUED || was == JOB_DELAYED || was == JOB_RUNNING)
         st = queue_cancel(found.q, r, &found.view.job.id, clock_wall_ms(), &state);
     if (st == ST_CONFLICT)
-        return cli_fail("the job has ended: %s", job_state_name(was));
+        return cli_fail("the job has ended: %s", job_view_state(&found.view));
     if (st != ST_OK)
         return cli_fail_redis("job cancel", st, r);
     if (state == JOB_CANCELLED)
         return say(cli, "cancelled", "cancelled");
-    return say(cli, job_state_name(was),
+    return say(cli, job_view_state(&found.view),
                was == JOB_RUNNING ? "it runs; its worker is told to end it"
                                   : "it is dropped when its turn comes");
 }
@@ -122,8 +122,7 @@ static int retry(struct cli *cli, struct redis *r)
     if (code != CLI_OK)
         return code;
     if (found.view.state != JOB_DEAD)
-        return cli_fail("the job is %s; what can be retried is dead",
-                        job_state_name(found.view.state));
+        return cli_fail("the job is %s; what can be retried is dead", job_view_state(&found.view));
     const enum status st = queue_dead_requeue(found.q, r, &found.view.job.id);
     if (st != ST_OK)
         return cli_fail_redis("job retry", st, r);

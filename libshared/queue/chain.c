@@ -50,6 +50,9 @@ enum status job_follow(struct redis *r, struct job *job, const char *previous, s
     begin_now(job);
     uuid_format(&job->id, once);
     job->idempotency = once;
+    /* Without it those behind it are only not seen before they come. */
+    if (job->chain)
+        (void)!job_chain_note(r, job);
     AUTO_QUEUE q = NULL;
     /* A task that this program does not know ends as a dead letter that says so, in sight. */
     TRY(queue_new(job_home(job), 0, &q));
@@ -121,7 +124,7 @@ static enum status next_job(struct unpack *u, struct arena *arena, struct job *o
     return job_unpack(item.bytes, item.len, arena, out, NULL);
 }
 
-enum status job_chain_ids(const char *chain, struct arena *arena, struct uuid **out, size_t *count)
+enum status job_chain_jobs(const char *chain, struct arena *arena, struct job **out, size_t *count)
 {
     struct unpack u;
     size_t n = 0;
@@ -130,14 +133,26 @@ enum status job_chain_ids(const char *chain, struct arena *arena, struct uuid **
     if (!chain)
         return ST_OK;
     TRY(open_chain(chain, arena, &u, &n));
-    struct uuid *ids = arena_array(arena, n, sizeof(*ids));
-    if (!ids)
+    struct job *jobs = arena_array(arena, n, sizeof(*jobs));
+    if (!jobs)
         return ST_NO_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        struct job job;
-        TRY(next_job(&u, arena, &job));
-        ids[i] = job.id;
-    }
+    for (size_t i = 0; i < n; i++)
+        TRY(next_job(&u, arena, &jobs[i]));
+    *out = jobs;
+    *count = n;
+    return ST_OK;
+}
+
+enum status job_chain_ids(const char *chain, struct arena *arena, struct uuid **out, size_t *count)
+{
+    struct job *jobs = NULL;
+    size_t n = 0;
+    TRY(job_chain_jobs(chain, arena, &jobs, &n));
+    struct uuid *ids = n > 0 ? arena_array(arena, n, sizeof(*ids)) : NULL;
+    if (n > 0 && !ids)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = jobs[i].id;
     *out = ids;
     *count = n;
     return ST_OK;
@@ -157,20 +172,29 @@ static enum status rest_of(const struct unpack *u, size_t count, struct arena *a
     return close_chain(&rest, arena, out);
 }
 
+enum status job_chain_job(const char *chain, size_t n, struct arena *arena, struct job *out)
+{
+    struct unpack u;
+    struct job job;
+    size_t count = 0;
+    TRY(open_chain(chain, arena, &u, &count));
+    if (n >= count)
+        return ST_INVALID;
+    for (size_t i = 0; i <= n; i++)
+        TRY(next_job(&u, arena, &job));
+    TRY(rest_of(&u, count - n - 1, arena, &job.chain));
+    *out = job;
+    return ST_OK;
+}
+
 enum status job_chain_next(struct redis *r, const struct job *job,
                            const struct job_outcome *outcome)
 {
-    struct unpack u;
     struct job next;
-    size_t count = 0;
     AUTO_ARENA arena = arena_new(LIMIT_REQUEST_ARENA_BYTES);
     if (!arena)
         return ST_NO_MEMORY;
-    enum status st = open_chain(job->chain, arena, &u, &count);
-    if (st == ST_OK)
-        st = next_job(&u, arena, &next);
-    if (st == ST_OK)
-        st = rest_of(&u, count - 1, arena, &next.chain);
+    enum status st = job_chain_job(job->chain, 0, arena, &next);
     if (st == ST_OK)
         st = job_follow(r, &next, outcome->result ? outcome->result : "null", arena);
     /* What cannot be read cannot be followed; the job itself is done. */

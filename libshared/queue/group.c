@@ -130,6 +130,7 @@ enum status queue_group_create(struct redis *r, const struct group *group,
         return ST_INVALID;
     if (group->total > LIMIT_GROUP_JOBS)
         return ST_TOO_LARGE;
+    const int64_t ttl_ms = group->ttl_ms > 0 ? group->ttl_ms : LIMIT_JOB_ONCE_MS;
     TRY(queue_new(group->queue, 0, &q));
     TRY(queue_group_name(group->queue, &group->id, text));
     TRY(pack_callback(group, &envelope));
@@ -138,7 +139,7 @@ enum status queue_group_create(struct redis *r, const struct group *group,
     rargs_init(&args, NULL);
     rargs_str(&args, "create");
     rargs_uuid(&args, &group->id);
-    rargs_i64(&args, group->ttl_ms > 0 ? group->ttl_ms : LIMIT_JOB_ONCE_MS);
+    rargs_i64(&args, ttl_ms);
     rargs_i64(&args, (int64_t)group->total);
     rargs_bytes(&args, buf_cstr(&envelope), envelope.len);
     rargs_str(&args, group->is_lenient ? "1" : "0");
@@ -148,6 +149,8 @@ enum status queue_group_create(struct redis *r, const struct group *group,
     rargs_bytes(&args, buf_cstr(&members), members.len);
     rargs_str(&args, buf_cstr(&queues));
     TRY(queue_script(q, r, &SCRIPT_GROUP, &args, NULL));
+    if (group->callback)
+        TRY(queue_callback_note(r, group->callback, text, ttl_ms));
     (void)str_copy(name, GROUP_NAME_BYTES, text);
     return ST_OK;
 }

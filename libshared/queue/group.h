@@ -15,7 +15,7 @@
 #ifndef TOCSIN_QUEUE_GROUP_H
 #define TOCSIN_QUEUE_GROUP_H
 
-#include "queue/queue.h"
+#include "queue/inspect.h"
 
 enum { GROUP_NAME_BYTES = 96, GROUP_QUEUES_MAX = 32, GROUP_PAGE = 500 };
 
@@ -90,6 +90,31 @@ NODISCARD enum status job_chain_make(struct job *jobs, size_t count, struct aren
 /* Ids of the jobs of a chain (struct job, member chain; NULL: none). ST_INVALID: it is none. */
 NODISCARD enum status job_chain_ids(const char *chain, struct arena *arena, struct uuid **out,
                                     size_t *count);
+
+/* Its jobs in their order, each by itself (NULL: none). ST_INVALID. */
+NODISCARD enum status job_chain_jobs(const char *chain, struct arena *arena, struct job **out,
+                                     size_t *count);
+/* The n-th of them, with those behind it as its chain. ST_INVALID: there are fewer. */
+NODISCARD enum status job_chain_job(const char *chain, size_t n, struct arena *arena,
+                                    struct job *out);
+
+/* --- what has not come yet (await.c) --- */
+
+/* Notes what the jobs behind the first of a chain wait for, so that they are found before they
+ * come: for a day beyond their delays, and anew with each of them that comes. */
+NODISCARD enum status job_chain_note(struct redis *r, const struct job *first);
+/* The same of a group's callback. */
+NODISCARD enum status queue_callback_note(struct redis *r, const struct job *callback,
+                                          const char *group, int64_t ttl_ms);
+/* A job that was noted (ask the queues first): view.awaited says how it is, unless it has come just
+ * now. ST_NOT_FOUND: nothing is known of it. *first is then the first job of its chain, not found
+ * either, as it may not be published yet; nil: there is none. */
+NODISCARD enum status queue_awaited_get(struct redis *r, const struct uuid *id, struct arena *arena,
+                                        const char **queue, struct job_view *out,
+                                        struct uuid *first);
+/* What follows from a look at a job of its chain that has not succeeded. ST_NOT_FOUND: nothing. */
+NODISCARD enum status job_awaited_after(const struct job_view *before, const struct uuid *id,
+                                        struct arena *arena, struct job_view *out);
 
 /* --- for queue_finish --- */
 NODISCARD enum status job_chain_next(struct redis *r, const struct job *job,

@@ -46,7 +46,13 @@ struct job_view {
     const char *result, *error; /* of its end, NULL */
     const char *chain_ids;      /* of one that has ended: what was to follow it, by comma, NULL */
     int64_t started_at_ms, finished_at_ms;
+    /* Of queue_awaited_get alone: "waiting" for a job or a group, or "dropped": it will not come,
+     * unless the job before it succeeds after all. `state` is JOB_QUEUED or JOB_CANCELLED then. */
+    const char *awaited;
+    struct uuid awaits_job, awaits_group; /* nil: not for one */
 };
+/* The name of its state, as people are shown it. */
+const char *job_view_state(const struct job_view *v);
 struct job_page {
     struct job_view *jobs;
     size_t count;

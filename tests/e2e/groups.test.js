@@ -157,7 +157,42 @@ test('a chain ends where a job does not succeed', async () => {
     jobs: [{ task: 'queue.fail', args: { final: true } }, echo({})],
   });
   assert.equal((await jobEnd(jobs[0].id)).state, 'dead');
-  await owner.must(404, 'GET', `/api/v1/jobs/${jobs[1].id}`);
+  const dropped = await job(jobs[1].id);
+  assert.deepEqual([dropped.state, dropped.awaits_job], ['dropped', jobs[0].id]);
+  assert.equal((await owner.must(409, 'DELETE', `/api/v1/jobs/${jobs[1].id}`)).code, 'JOB_ENDED');
+});
+
+test('a job of a chain that has not come yet is waiting, and may be cancelled', async () => {
+  const { jobs } = await owner.must(201, 'POST', CHAINS, {
+    jobs: [echo({}, { delay: 3600 }), echo({ step: 2 }, { priority: 1 }), echo({}), echo({})],
+  });
+  const second = await job(jobs[1].id);
+  assert.deepEqual([second.id, second.state, second.task, second.queue, second.priority, second.args],
+    [jobs[1].id, 'waiting', 'queue.echo', 'default', 1, { step: 2 }]);
+  assert.deepEqual([second.awaits_job, second.awaits_group, second.chain, second.enqueued_at],
+    [jobs[0].id, null, [jobs[2].id, jobs[3].id], null]);
+  assert.deepEqual([(await job(jobs[3].id)).state, (await job(jobs[3].id)).awaits_job], ['waiting', jobs[2].id]);
+  assert.equal((await owner.must(409, 'POST', `/api/v1/jobs/${jobs[1].id}/retry`)).code, 'JOB_NOT_DEAD');
+
+  const cancelled = await owner.must(200, 'DELETE', `/api/v1/jobs/${jobs[2].id}`);
+  assert.deepEqual([cancelled.state, cancelled.cancel_requested], ['waiting', true]);
+  assert.equal((await job(jobs[2].id)).cancel_requested, true);
+  assert.equal((await job(jobs[1].id)).cancel_requested, false);
+
+  await owner.must(200, 'DELETE', `/api/v1/jobs/${jobs[0].id}`);
+  assert.equal((await jobEnd(jobs[0].id)).state, 'cancelled');
+  assert.equal((await job(jobs[3].id)).state, 'dropped');
+});
+
+test('a job of a chain that is cancelled before it comes ends when it comes', async () => {
+  site.holding = true;
+  const { jobs } = await owner.must(201, 'POST', CHAINS, { jobs: [run(await check('held/chain')), echo({}), echo({})] });
+  await waitFor('the first to run', () => site.hits['/held/chain'] === 1);
+  await owner.must(200, 'DELETE', `/api/v1/jobs/${jobs[1].id}`);
+  assert.equal((await job(jobs[1].id)).state, 'waiting');
+  site.letGo();
+  assert.equal((await jobEnd(jobs[1].id)).state, 'cancelled');
+  assert.equal((await job(jobs[2].id)).state, 'dropped');
 });
 
 /* --- groups --- */
@@ -193,17 +228,20 @@ test('a job that fails: the callback of a strict group does not come, that of a 
   const completed = await callbackEnd(lenient.id);
   assert.deepEqual([completed.status, completed.failed], ['completed', 1]);
   assert.equal((await job(lenient.callback.id)).result.previous.results[1], null);
-  await owner.must(404, 'GET', `/api/v1/jobs/${strict.callback.id}`);
+  const dropped = await job(strict.callback.id);
+  assert.deepEqual([dropped.state, dropped.awaits_group], ['dropped', strict.id]);
 });
 
 test('a cancelled group', async () => {
   const made = await ask({ jobs: [echo({}), ...Array(5).fill(echo({}, { delay: 3600 }))], callback: echo({}), lenient: true });
+  const callback = await job(made.callback.id);
+  assert.deepEqual([callback.state, callback.awaits_group, callback.awaits_job], ['waiting', made.id, null]);
   await until('the first to end', made.id, (found) => found.succeeded === 1);
   const cancelled = await owner.must(200, 'DELETE', `${GROUPS}/${made.id}`);
   assert.deepEqual([cancelled.status, cancelled.callback.state], ['cancelled', 'dropped']);
   const ended = await end(made.id);
   assert.deepEqual([ended.status, ended.succeeded, ended.failed], ['cancelled', 1, 5]);
-  await owner.must(404, 'GET', `/api/v1/jobs/${made.callback.id}`);
+  assert.equal((await job(made.callback.id)).state, 'dropped');
 });
 
 test('a group without a callback', async () => {
@@ -233,6 +271,8 @@ test("another organisation's groups, a key without its scopes, tasks of the inst
   await stranger.must(404, 'GET', `${GROUPS}/${made.id}`);
   await stranger.must(404, 'GET', `${GROUPS}/${made.id}/jobs`);
   await stranger.must(404, 'DELETE', `${GROUPS}/${made.id}`);
+  const { jobs } = await owner.must(201, 'POST', CHAINS, { jobs: [echo({}, { delay: 3600 }), echo({})] });
+  await stranger.must(404, 'GET', `/api/v1/jobs/${jobs[1].id}`);
   await stranger.must(422, 'POST', GROUPS, { jobs: [echo({})] });
   await stranger.must(422, 'POST', GROUPS, { jobs: [run(await check('mine'))] });
   const own = await stranger.must(201, 'POST', GROUPS, { jobs: [{ task: 'queue.noop' }] });

@@ -12,6 +12,7 @@ struct job_out {
     const char *worker, *error, *tenant, *key, *group;
     struct uuid group_id;
     struct out_list chain;
+    struct uuid awaits_job, awaits_group;
     bool is_cancel_wanted;
     int64_t enqueued_us, due_us, expires_us, started_us, finished_us;
     double running_s;

@@ -93,7 +93,7 @@ static const struct field chain_fields[] = {
      .type = FT_LIST,
      .sub = &made_schema,
      .offset = offsetof(struct chain_out, jobs),
-     .help = "In their order; one that follows is found once the one before has succeeded"},
+     .help = "In their order; one that follows is waiting until the one before has succeeded"},
     {.name = "count", .type = FT_INT, .offset = offsetof(struct chain_out, count)},
 };
 static const struct schema chain_schema = SCHEMA("JobChain", struct chain_out, chain_fields);
@@ -140,6 +140,8 @@ static enum status chain_create(struct req *r)
         return order_refused(r, st, &errors);
     TRY(order_checks(r, "jobs", false, args, count));
     TRY(order_room(r, jobs, 1));
+    /* Without Redis they are only not seen before they come. */
+    (void)!job_chain_note(req_ctx(r)->redis, &jobs[0]);
     TRY(job_orders_add(req_ctx(r)->db, r->arena, jobs, 1));
     TRY(locate(r, &jobs[0].id));
     struct made_out *made = arena_array(r->arena, count, sizeof(*made));

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "net/page.h"
 #include "queue/control.h"
+#include "queue/group.h"
 #include "services/api/api.h"
 #include "services/api/hooks.h"
 #include "services/api/routes/job_fields.h"
@@ -283,6 +284,37 @@ static enum status unreadable(struct req *r)
     return req_fail(r, ST_CONFLICT, "JOB_UNREADABLE", "The job %.64s cannot be read", r->param[0]);
 }
 
+/* One that has not come yet: what it waits for may be in its queue, or in the outbox and then, a
+ * moment later, in its queue. */
+static enum status find_awaited(struct req *r, const struct jobs_viewer *who, struct found *out)
+{
+    enum { LOOKS = 2 };
+    const struct api_ctx *ctx = req_ctx(r);
+    enum status st = ST_NOT_FOUND;
+    for (int i = 0; i < LOOKS && st == ST_NOT_FOUND; i++) {
+        struct job_view before = {.state = JOB_QUEUED};
+        struct uuid first;
+        const char *queue = NULL;
+        st = queue_awaited_get(ctx->redis, &out->id, r->arena, &out->queue, &out->view, &first);
+        if (st != ST_NOT_FOUND || uuid_is_nil(&first))
+            break;
+        st = job_outbox_find(ctx->db, r->arena, &first, &queue, &before.job);
+        if (st == ST_OK)
+            st = job_awaited_after(&before, &out->id, r->arena, &out->view);
+    }
+    if (st == ST_NOT_FOUND || (st == ST_OK && !jobs_may_see(who, &out->view)))
+        return not_found(r);
+    TRY(queue_said(r, st));
+    queue_free(out->q);
+    out->q = NULL;
+    TRY(queue_new(out->queue, 0, &out->q));
+    /* A key of wishes that is none holds none. */
+    if (out->view.awaited)
+        (void)!queue_cancel_wanted(out->q, ctx->redis, &out->view.job, 1,
+                                   &out->view.is_cancel_wanted);
+    return ST_OK;
+}
+
 /* Through all queues: an id does not say where its job went. */
 static enum status find(struct req *r, struct found *out)
 {
@@ -315,7 +347,7 @@ static enum status find(struct req *r, struct found *out)
         out->queue = names[i];
         return ST_OK;
     }
-    return not_found(r);
+    return find_awaited(r, &who, out);
 }
 
 static enum status job_get(struct req *r)

@@ -85,6 +85,11 @@ static void test_chain(void **state)
     assert_string_equal(text(second, "queue"), "default");
     program_must(0, "job show %s", text(json_array_get(made, 0), "id"));
     program_says(text(second, "id")); /* what follows it */
+    program_must(0, "job show %s", text(second, "id"));
+    program_says("state       waiting\n");
+    program_says(text(json_array_get(made, 0), "id")); /* what comes before it */
+    program_must(1, "job retry %s", text(second, "id"));
+    program_says("the job is waiting; what can be retried is dead");
     assert_int_equal(fetch(f), 1);
     queue_fixture_end(f, "w", 0, JOB_SUCCEEDED, "5");
     assert_int_equal(fetch(f), 1);
