@@ -32,8 +32,9 @@ struct redis {
     uint8_t *slot_node;                      /* NULL: not a cluster, as far as is known */
     redisReplyObjectFunctions *heap_replies; /* hiredis's own */
     uint64_t generation;
-    size_t pending;     /* pipelined commands without a fetched reply */
-    bool is_subscribed; /* messages may come at any time */
+    size_t pending;               /* pipelined commands without a fetched reply */
+    bool is_subscribed;           /* messages may come at any time */
+    const atomic_bool *is_silent; /* NULL, or: see redis_heed */
     int connect_failures;
     int64_t connect_after_mono_ms;
     char error[256];

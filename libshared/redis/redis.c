@@ -198,9 +198,18 @@ static void drop_if_dead(struct redis *r)
     disconnect(r);
 }
 
+void redis_heed(struct redis *r, const atomic_bool *is_silent)
+{
+    r->is_silent = is_silent;
+}
+
 /* Connects unless connected; between failed attempts it refuses at once for a while. */
 static enum status ready(struct redis *r)
 {
+    if (r->is_silent && atomic_load(r->is_silent)) {
+        (void)str_copy(r->error, sizeof(r->error), "it does not answer");
+        return ST_UNAVAILABLE;
+    }
     if (r->c)
         drop_if_dead(r);
     if (r->c)

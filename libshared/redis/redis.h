@@ -8,6 +8,7 @@
 #define TOCSIN_REDIS_REDIS_H
 
 #include <hiredis/hiredis.h>
+#include <stdatomic.h>
 
 #include "base/arena.h"
 #include "base/defs.h"
@@ -30,6 +31,9 @@ static inline void redis_freep(struct redis **r)
 NODISCARD enum status redis_ping(struct redis *r);
 bool redis_is_connected(const struct redis *r);
 const char *redis_error(const struct redis *r);
+/* While *is_silent, which somebody else keeps, calls are ST_UNAVAILABLE at once instead of waiting
+ * for their time limit; the connection stays. Borrowed. */
+void redis_heed(struct redis *r, const atomic_bool *is_silent);
 /* Counts connections made: when it moved, scripts, subscriptions and groups may be gone. */
 uint64_t redis_generation(const struct redis *r);
 

@@ -44,6 +44,8 @@ static enum status context_new(void *arg, void **out)
         st = redis_new(api->conf->redis_url, LIMIT_REDIS_COMMAND_MS, &ctx->redis, NULL);
     if (st == ST_OK)
         st = redis_new(api->conf->redis_url, api->conf->cache_wait, &ctx->fast, NULL);
+    if (st == ST_OK)
+        redis_heed(ctx->redis, api_redis_is_silent());
     if (st != ST_OK) {
         context_free(ctx);
         return st;

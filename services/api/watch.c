@@ -1,17 +1,24 @@
 /* The stage that keeps the health items of the API up to date. */
 #include "services/api/watch.h"
 
+#include "base/clock.h"
 #include "base/stage.h"
 #include "log/log.h"
 #include "store/key_uses.h"
 
-enum { PERIOD_MS = 2000, REDIS_TIMEOUT_MS = 1000 };
+enum {
+    PERIOD_MS = 2000,
+    REDIS_TIMEOUT_MS = 1000,
+    SILENT_ROUNDS = 2,      /* a busy moment is no silence */
+    SILENT_PERIOD_MS = 250, /* and then an answer is news */
+};
 
 struct api_watch {
     struct stage *stage;
     struct db *db;
     struct redis *redis;
     struct key_uses *uses; /* written at each round */
+    int silent_rounds;     /* in a row */
 };
 
 /* Reachable by handlers of health routes, which have no way to the service's state. */
@@ -19,6 +26,7 @@ static struct health_item database = {.name = "database", .is_required = true};
 static struct health_item redis = {.name = "redis", .is_required = false};
 
 static atomic_bool has_cache; /* as set */
+static atomic_bool is_silent; /* Redis takes connections and says nothing */
 
 bool api_has_database(void)
 {
@@ -35,6 +43,11 @@ bool api_has_cache(void)
     return atomic_load(&has_cache) && api_has_redis();
 }
 
+const atomic_bool *api_redis_is_silent(void)
+{
+    return &is_silent;
+}
+
 static void note(struct health_item *item, bool ok, const char *why)
 {
     if (atomic_load(&item->is_ok) == ok)
@@ -46,6 +59,21 @@ static void note(struct health_item *item, bool ok, const char *why)
         log_warn("store_down", kv_str("store", item->name), kv_str("error", why));
 }
 
+/* Who has to wait for an answer that does not come holds a handler for seconds, and a few of them
+ * hold all. A Redis that refuses connections keeps nobody. */
+static void ping_redis(struct api_watch *w)
+{
+    const int64_t began_ms = clock_mono_ms();
+    const bool has_redis = redis_ping(w->redis) == ST_OK;
+    const bool took_all = clock_mono_ms() - began_ms >= REDIS_TIMEOUT_MS * 9 / 10;
+    if (has_redis)
+        w->silent_rounds = 0;
+    else if (took_all)
+        w->silent_rounds++;
+    atomic_store(&is_silent, w->silent_rounds >= SILENT_ROUNDS);
+    note(&redis, has_redis, redis_error(w->redis));
+}
+
 static void run(struct stage *stage, void *arg)
 {
     struct api_watch *w = arg;
@@ -54,9 +82,9 @@ static void run(struct stage *stage, void *arg)
         note(&database, has_db, db_error(w->db));
         if (has_db)
             key_uses_flush(w->uses, w->db);
-        const bool has_redis = redis_ping(w->redis) == ST_OK;
-        note(&redis, has_redis, redis_error(w->redis));
-    } while (stage_sleep(stage, PERIOD_MS));
+        ping_redis(w);
+    } while (stage_sleep(stage, atomic_load(&is_silent) ? SILENT_PERIOD_MS : PERIOD_MS));
+    atomic_store(&is_silent, false);
 }
 
 enum status api_watch_start(const struct conf *conf, struct key_uses *uses, struct api_watch **out,

@@ -11,6 +11,8 @@
 /* ST_INVALID: a store's URL is not understood. */
 NODISCARD enum status api_watch_start(const struct conf *conf, struct key_uses *uses,
                                       struct api_watch **out, struct errbuf *err);
+/* Whether Redis has not answered for some seconds, though it is there: for redis_heed. */
+const atomic_bool *api_redis_is_silent(void);
 /* NULL is fine. */
 void api_watch_stop(struct api_watch *w);
 

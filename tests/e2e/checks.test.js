@@ -216,6 +216,12 @@ test('without Redis a run is refused and reading goes on', async () => {
   assert.equal(refused.body.code, 'QUEUE_UNAVAILABLE');
   assert.ok(Number(refused.headers.get('retry-after')) > 0);
   await caller.must(200, 'GET', '/api/v1/checks');
+  // Whoever waits in vain holds one of a few handlers: once the silence is known, nobody does.
+  await waitFor('a refusal at once', async () => {
+    const began = Date.now();
+    await caller.must(503, 'POST', `/api/v1/checks/${made.id}/run`);
+    return Date.now() - began < 1000;
+  });
   tocsin.process('redis').kill('SIGCONT');
   await waitFor('runs to work again', async () =>
     (await caller.call('POST', `/api/v1/checks/${made.id}/run`)).status === 200);

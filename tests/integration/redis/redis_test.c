@@ -230,6 +230,20 @@ static void test_subscription(void **state)
     assert_false(redis_is_connected(r));
 }
 
+static void test_silence_is_heeded(void **state)
+{
+    atomic_bool is_silent = false;
+    AUTO_REDIS r = kit_redis_open(url);
+    redis_heed(r, &is_silent);
+    assert_ok(redis_ping(r));
+    atomic_store(&is_silent, true);
+    assert_status(ST_UNAVAILABLE, redis_ping(r));
+    assert_non_null(strstr(redis_error(r), "does not answer"));
+    atomic_store(&is_silent, false);
+    assert_ok(redis_ping(r));
+    assert_int_equal(redis_generation(r), 1);
+}
+
 static void test_durability_check(void **state)
 {
     AUTO_REDIS r = kit_redis_open(url);
@@ -260,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_pipeline),
         cmocka_unit_test(test_script_is_loaded_again),
         cmocka_unit_test(test_subscription),
+        cmocka_unit_test(test_silence_is_heeded),
         cmocka_unit_test(test_durability_check),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
