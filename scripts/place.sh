@@ -20,6 +20,7 @@ state=$data/state           # starting, ready, stopping or failed
 table=$data/processes       # a line each: name, pid, start time in ticks, port
 password_file=$data/admin-password
 log_dir=$data/log
+command=$data/tocsin # the command line tool with the settings of this one
 
 place_hash() { printf '%s' "$data" | sha256sum | cut -c1-12; }
 

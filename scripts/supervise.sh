@@ -122,6 +122,25 @@ prepare() {
     for name in tocsin "${daemons[@]/#/tocsin-}"; do
         [ -x "$bin_dir/${name%-[0-9]*}" ] || die "$bin_dir/${name%-[0-9]*} is not built"
     done
+    write_command
+}
+
+# A URL may hold a password, so that the file is its owner's alone.
+write_command() {
+    local name
+    (
+        umask 077
+        {
+            printf '#!/bin/bash\n# tocsin, for what runs in this folder.\n'
+            for name in TOCSIN_DATABASE_URL TOCSIN_REDIS_URL TOCSIN_API_PORT TOCSIN_JWT_SECRET_FILE \
+                TOCSIN_SECRET_KEY_FILE; do
+                [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
+            done
+            printf 'exec %q "$@"\n' "$bin_dir/tocsin"
+        } >"$command.new"
+    )
+    chmod 700 "$command.new"
+    mv "$command.new" "$command"
 }
 
 make_cluster() {
@@ -276,6 +295,7 @@ announce() {
     elif [ "${TOCSIN_ADMIN_PASSWORD_FILE:-}" = "$password_file" ]; then
         say "  password        in $password_file"
     fi
+    say "  command line    $command"
     say "  data and logs   $data"
     say
 }

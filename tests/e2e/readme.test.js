@@ -62,6 +62,8 @@ test('the tour of the README', { skip: !isRoot && 'needs root for namespaces' },
     /\terror\t[^]*\tsuccess\t/,
     /"accepted":1,"rejected":0/,
     /"metric_name":"usage_percent","value":15\.2/,
+    /^checks +\d+ .* active$/m,
+    /^state +succeeded$/m,
     /worker +\d+ +ready/,
     /^stopped$/m,
   ];
