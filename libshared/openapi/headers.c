@@ -8,6 +8,7 @@ static const struct {
     {"RateLimit-Limit", "integer", "Requests a minute"},
     {"RateLimit-Remaining", "integer", "Requests that are left of them"},
     {"RateLimit-Reset", "integer", "Seconds until all of them are there again"},
+    {"RateLimit-Policy", "string", "The limit and its seconds, as in 100;w=60"},
     {"Retry-After", "integer", "Seconds to wait before trying again"},
     {"WWW-Authenticate", "string", "How to sign in"},
     {"Location", "string", "The path of what was made"},
@@ -89,4 +90,5 @@ void write_rate_headers(struct jw *w)
     write_header(w, "RateLimit-Limit");
     write_header(w, "RateLimit-Remaining");
     write_header(w, "RateLimit-Reset");
+    write_header(w, "RateLimit-Policy");
 }

@@ -214,10 +214,6 @@ static void apply_values(const struct check_in *in, struct check *c)
         c->webhook_url = in->webhook_url.v;
     if (in->group.set)
         c->group = in->group.v;
-    if (in->tags.set) {
-        c->tags = in->tags.v;
-        c->tag_count = in->tags.count;
-    }
     if (in->external_id.set)
         c->external_id = in->external_id.v;
     if (in->channels.set) {
@@ -226,13 +222,33 @@ static void apply_values(const struct check_in *in, struct check *c)
     }
 }
 
+/* Each once, in their order. */
+static enum status apply_tags(const struct in_list *given, struct arena *arena, struct check *c)
+{
+    const char *const *from = given->v;
+    const char **tags = arena_array(arena, MAX_OF(given->count, (size_t)1), sizeof(*tags));
+    size_t count = 0;
+    if (!tags)
+        return ST_NO_MEMORY;
+    for (size_t i = 0; i < given->count; i++) {
+        size_t k = 0;
+        while (k < count && !str_eq(tags[k], from[i]))
+            k++;
+        if (k == count)
+            tags[count++] = from[i];
+    }
+    c->tags = tags;
+    c->tag_count = count;
+    return ST_OK;
+}
+
 enum status check_input_apply(const struct check_in *in, struct seal_keys *seal,
                               struct arena *arena, struct check *c, struct field_errors *errors)
 {
     if (in->plugin_type.set || in->config.set || in->timeout.set)
         TRY(apply_config(in, seal, arena, c, errors));
     apply_values(in, c);
-    return ST_OK;
+    return in->tags.set ? apply_tags(&in->tags, arena, c) : ST_OK;
 }
 
 enum status check_input_copy(const struct check *of, struct seal_keys *seal, struct arena *arena,

@@ -57,7 +57,7 @@ static void test_everything_given(void **state)
         "\"http://10.0.0.1:8080/x?y=1\",\"timeout\":2.5},\"enabled\":false,"
         "\"schedule\":\"PT90S\",\"retries\":5,\"retry_interval\":\"every 30 seconds\","
         "\"recoveries\":3,\"channels\":[\"%s\",\"%s\"],\"webhook_url\":"
-        "\"https://hooks.example.com/x\",\"tags\":[\"a, b\",\"c\\\"{}\"],\"group\":\"g\"}",
+        "\"https://hooks.example.com/x\",\"tags\":[\"a, b\",\"c\\\"{}\",\"a, b\"],\"group\":\"g\"}",
         kit_id(&channel), kit_id(&channel));
     struct uuid id = fx_create(body);
     struct kit_reply r = fx_call("GET", fx_path_of(&id, ""), NULL);
@@ -71,6 +71,7 @@ static void test_everything_given(void **state)
     assert_string_equal(fx_text(&r, "webhook_url"), "https://hooks.example.com/x");
     assert_string_equal(fx_text(&r, "tags.0"), "a, b");
     assert_string_equal(fx_text(&r, "tags.1"), "c\"{}");
+    assert_int_equal(json_array_size(fx_at(&r, "tags")), 2);
     assert_string_equal(fx_text(&r, "group"), "g");
     assert_string_equal(fx_text(&r, "state"), "paused");
     assert_true(json_is_null(fx_at(&r, "next_run")));
