@@ -32,6 +32,19 @@ struct job queue_fixture_job(void)
     return job;
 }
 
+struct uuid queue_fixture_put(struct queue_fixture *f, const struct job *job)
+{
+    assert_ok(queue_enqueue(f->q, f->r, job));
+    return job->id;
+}
+
+struct queue_info queue_fixture_info(struct queue_fixture *f)
+{
+    struct queue_info out;
+    assert_ok(queue_info_get(f->q, f->r, clock_wall_ms(), f->arena, &out));
+    return out;
+}
+
 size_t queue_fixture_fetch(struct queue_fixture *f, const char *consumer, size_t max)
 {
     assert_ok(queue_heartbeat(f->q, f->r, consumer, "{}", LEASE_MS));

@@ -18,6 +18,9 @@ int queue_fixture_teardown(void **state);
 
 /* A job of the task that does nothing, priority 2, three attempts. */
 struct job queue_fixture_job(void);
+/* Enqueues a job; its id. */
+struct uuid queue_fixture_put(struct queue_fixture *f, const struct job *job);
+struct queue_info queue_fixture_info(struct queue_fixture *f);
 /* Fetches without waiting, as a consumer that has a lease; how many came. */
 size_t queue_fixture_fetch(struct queue_fixture *f, const char *consumer, size_t max);
 /* Ends the i-th job of the last fetch. */

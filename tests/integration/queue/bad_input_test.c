@@ -11,20 +11,9 @@
 
 #define PREFIX "{q:default:0}:"
 #define fetch queue_fixture_fetch
+#define put queue_fixture_put
+#define info queue_fixture_info
 #define maintain queue_fixture_maintain
-
-static struct uuid put(struct queue_fixture *f, const struct job *job)
-{
-    assert_ok(queue_enqueue(f->q, f->r, job));
-    return job->id;
-}
-
-static struct queue_info info(struct queue_fixture *f)
-{
-    struct queue_info out;
-    assert_ok(queue_info_get(f->q, f->r, clock_wall_ms(), f->arena, &out));
-    return out;
-}
 
 /* --- entries --- */
 

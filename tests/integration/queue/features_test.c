@@ -8,21 +8,10 @@
 #include "tests/kit/queue.h"
 
 #define fetch queue_fixture_fetch
+#define put queue_fixture_put
+#define info queue_fixture_info
 #define end queue_fixture_end
 #define maintain queue_fixture_maintain
-
-static struct uuid put(struct queue_fixture *f, const struct job *job)
-{
-    assert_ok(queue_enqueue(f->q, f->r, job));
-    return job->id;
-}
-
-static struct queue_info info(struct queue_fixture *f)
-{
-    struct queue_info out;
-    assert_ok(queue_info_get(f->q, f->r, clock_wall_ms(), f->arena, &out));
-    return out;
-}
 
 static struct job_view find(struct queue_fixture *f, const struct uuid *id)
 {

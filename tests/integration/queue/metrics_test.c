@@ -7,6 +7,7 @@
 #include "tests/kit/queue.h"
 
 #define fetch queue_fixture_fetch
+#define put queue_fixture_put
 #define end queue_fixture_end
 
 static void must_show(const char *const *lines, size_t count)
@@ -18,11 +19,6 @@ static void must_show(const char *const *lines, size_t count)
         if (!strstr(buf_cstr(&page), lines[i]))
             fail_msg("missing %s in\n%s", lines[i], buf_cstr(&page));
     }
-}
-
-static void put(struct queue_fixture *f, const struct job *job)
-{
-    assert_ok(queue_enqueue(f->q, f->r, job));
 }
 
 static void test_by_task(void **state)
