@@ -373,6 +373,9 @@ static enum status check_delete(struct req *r)
 }
 
 #define PATH "/api/v1/checks"
+#define CHANGE_DESCRIPTION                                                                       \
+    "What is left out stays as it is. `config` takes the place of the whole one that is there, " \
+    "but for secrets: those that it leaves out stay, null removes them."
 #define ROUTE(method_, path_, scope_, summary_, ...)                                       \
     {                                                                                      \
         .method = (method_), .path = PATH path_, .summary = (summary_), .scope = (scope_), \
@@ -388,12 +391,14 @@ static const struct route routes[] = {
           .reads = CACHED_RESULTS | CACHED_HERE, .errors = ERRORS("CHECK_NOT_FOUND"),
           .handler = check_get, .batch = check_get_batch),
     ROUTE(M_PUT, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
-          .body = &check_update_schema, .reply = &check_schema,
+          .description = CHANGE_DESCRIPTION, .body = &check_update_schema, .reply = &check_schema,
           .errors = ERRORS("CHECK_NOT_FOUND", "CHECK_EXTERNAL_ID_TAKEN"), .handler = check_update),
     ROUTE(M_PATCH, "/{id}", SCOPE_CHECKS_WRITE, "Change what is given of a check",
-          .body = &check_update_schema, .reply = &check_schema,
+          .description = CHANGE_DESCRIPTION, .body = &check_update_schema, .reply = &check_schema,
           .errors = ERRORS("CHECK_NOT_FOUND", "CHECK_EXTERNAL_ID_TAKEN"), .handler = check_update),
     ROUTE(M_DELETE, "/{id}", SCOPE_CHECKS_WRITE, "Delete a check", .ok = 204,
+          .description = "Its results stay among the organisation's "
+                         "(`GET /api/v1/results?check_id=`) until their retention ends.",
           .errors = ERRORS("CHECK_NOT_FOUND"), .handler = check_delete),
     ROUTE(M_POST, "/{id}/pause", SCOPE_CHECKS_WRITE, "Stop running a check", .reply = &check_schema,
           .errors = ERRORS("CHECK_NOT_FOUND"), .flags = ROUTE_ATOMIC, .handler = check_pause),
