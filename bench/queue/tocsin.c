@@ -181,7 +181,7 @@ static void fetch_stage(struct stage *stage, void *arg)
         arena_reset(b->fetched.arena);
         check(queue_fetch(q, r, w->consumer, FETCH_BATCH, BLOCK_MS, &b->fetched), "fetch");
         run_batch(w, q, r, b);
-        check(bqueue_put(b->done_count > 0 ? w->to_ack : w->idle, b, -1), "put");
+        check(bqueue_try_put(b->done_count > 0 ? w->to_ack : w->idle, b), "put");
     }
     bqueue_close(w->to_ack);
     redis_free(r);
@@ -198,7 +198,7 @@ static void ack_stage(struct stage *stage, void *arg)
     while (bqueue_take(w->to_ack, &item, 1, -1) == 1) {
         struct batch *b = item;
         check(queue_finish(q, r, w->consumer, b->done, b->outcomes, b->done_count), "finish");
-        check(bqueue_put(w->idle, b, -1), "put");
+        check(bqueue_try_put(w->idle, b), "put");
     }
     redis_free(r);
     queue_free(q);
@@ -239,7 +239,7 @@ static void begin(struct worker *w)
     for (size_t i = 0; i < BATCHES; i++) {
         w->batches[i].fetched.arena = arena_new(ARENA_BYTES);
         check(w->batches[i].fetched.arena ? ST_OK : ST_NO_MEMORY, "arena");
-        check(bqueue_put(w->idle, &w->batches[i], -1), "put");
+        check(bqueue_try_put(w->idle, &w->batches[i]), "put");
     }
 }
 

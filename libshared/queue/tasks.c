@@ -204,8 +204,9 @@ bool task_fits_queue(const struct task *task, const char *queue)
 {
     if (is_check(task) || str_eq(task_queue(task), queue))
         return true;
-    for (size_t i = 0; task_at(i); i++) {
-        if (is_check(task_at(i)) && str_eq(task_queue(task_at(i)), queue))
+    const struct task *other = task_at(0);
+    for (size_t i = 1; other; other = task_at(i++)) {
+        if (is_check(other) && str_eq(task_queue(other), queue))
             return false;
     }
     return true;

@@ -23,7 +23,7 @@ static size_t jobs_of(const char *name)
 {
     char key[64];
     AUTO_REPLY reply = NULL;
-    (void)snprintf(key, sizeof(key), "{q:%s:0}:p0", name);
+    (void)snprintf(key, sizeof(key), "{q:%s:0}:p2", name);
     assert_ok(redis_do(fx.redis, &reply, "XLEN", key));
     return (size_t)reply->integer;
 }
@@ -50,7 +50,7 @@ static void audit_jobs(void)
 {
     int64_t slots[256];
     AUTO_REPLY reply = NULL;
-    assert_ok(redis_do(fx.redis, &reply, "XRANGE", "{q:each:0}:p0", "-", "+"));
+    assert_ok(redis_do(fx.redis, &reply, "XRANGE", "{q:each:0}:p2", "-", "+"));
     const size_t count = reply->elements;
     assert_in_range(count, 1, ARRAY_LEN(slots));
     for (size_t i = 0; i < count; i++) {
