@@ -99,6 +99,17 @@ static enum status scope_names(uint64_t scopes, struct arena *arena, struct out_
     return ST_OK;
 }
 
+enum status api_key_end(struct db *db, const struct uuid *id, struct arena *arena, int64_t *out)
+{
+    struct db_args a;
+    AUTO_RESULT r = NULL;
+    db_args_init(&a, arena);
+    db_arg_uuid(&a, id);
+    TRY(db_query_one(db, &Q_API_KEY_END, &a, &r));
+    *out = row_time(r, 0, "expires_at");
+    return ST_OK;
+}
+
 enum status api_key_create(struct db *db, const struct api_key_new_row *row, struct arena *arena,
                            struct api_key *key, struct api_key_row *out)
 {

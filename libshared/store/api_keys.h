@@ -43,6 +43,9 @@ struct api_key_new_row {
 NODISCARD enum status api_key_create(struct db *db, const struct api_key_new_row *row,
                                      struct arena *arena, struct api_key *key,
                                      struct api_key_row *out);
+/* When a key ends; 0: never. ST_NOT_FOUND. */
+NODISCARD enum status api_key_end(struct db *db, const struct uuid *id, struct arena *arena,
+                                  int64_t *out);
 /* One page. user NULL: all of the organisation. */
 NODISCARD enum status api_key_list(struct db *db, const struct uuid *org, const struct uuid *user,
                                    struct arena *arena, struct page *page, struct api_key_row **out,

@@ -98,6 +98,10 @@ static enum status read_auth_mode(struct api *api, struct errbuf *err)
         return err_set(
             err, ST_INVALID,
             "TOCSIN_AUTH=forward needs TOCSIN_TRUSTED_PROXIES: whose headers to believe");
+    if (str_eq(conf->registration, "open"))
+        return err_set(err, ST_INVALID,
+                       "TOCSIN_REGISTRATION=open does not go with TOCSIN_AUTH=forward: who "
+                       "registers a name first would be whom the proxy means by it");
     struct errbuf why = {""};
     const enum status st = forward_roles_new(conf->forward_roles, &api->forward_roles, &why);
     return st == ST_OK ? st : err_set(err, st, "TOCSIN_FORWARD_ROLES: %s", why.text);

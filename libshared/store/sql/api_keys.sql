@@ -26,6 +26,9 @@ INSERT INTO api_keys (id, org_id, user_id, host_id, name, prefix, key_hash, scop
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text[], $9, nullif($10::bigint, 0))
 RETURNING created_at
 
+-- name: api_key_end
+SELECT expires_at FROM api_keys WHERE id = $1
+
 -- An order with - is the exact reverse of that without.
 -- name: api_key_list
 SELECT id, user_id, host_id, name, prefix, scopes, expires_at, last_used_at, created_at, rate_limit

@@ -187,6 +187,24 @@ static enum status choose_scopes(struct req *r, const struct key_in *in, bool is
     return ST_OK;
 }
 
+/* A key that a key makes ends with it at the latest: one that leaked would not end otherwise. */
+static enum status choose_end(struct req *r, const struct key_in *in, int64_t *out)
+{
+    int64_t own = 0;
+    *out = in->expires_at.v;
+    if (in->expires_at.set && !in->expires_at.null && *out <= clock_wall_us())
+        return req_invalid_field(r, "expires_at", "value_error", "must be in the future");
+    if (uuid_is_nil(&r->who->api_key_id))
+        return ST_OK;
+    TRY(api_key_end(req_ctx(r)->db, &r->who->api_key_id, r->arena, &own));
+    if (own != 0 && *out > own)
+        return req_invalid_field(r, "expires_at", "value_error",
+                                 "must not be later than that of the key that asks for it");
+    if (*out == 0)
+        *out = own;
+    return ST_OK;
+}
+
 static enum status create(struct req *r)
 {
     const struct api_ctx *ctx = req_ctx(r);
@@ -195,10 +213,8 @@ static enum status create(struct req *r)
     struct api_key_new_row row = {.org_id = r->who->org_id,
                                   .user_id = r->who->user_id,
                                   .name = in->name.v,
-                                  .expires_at = in->expires_at.v,
                                   .rate_limit = in->rate_limit.v};
-    if (in->expires_at.set && !in->expires_at.null && in->expires_at.v <= clock_wall_us())
-        return req_invalid_field(r, "expires_at", "value_error", "must be in the future");
+    TRY(choose_end(r, in, &row.expires_at));
     if (is_agent) {
         const enum status st = api_key_host(ctx->db, &row.org_id, in->server_id.v, r->arena,
                                             &row.host_id);

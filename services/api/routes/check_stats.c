@@ -235,9 +235,11 @@ static enum status window_of(struct req *r, const struct stats_in *in, int64_t n
 
 /* --- numbers --- */
 
-static double round_to(double v, double unit)
+/* To so many parts of one: dividing by a whole number, unlike multiplying by a fraction, gives the
+ * number that is written with those digits. */
+static double round_to(double v, double parts)
 {
-    return round(v / unit) * unit;
+    return round(v * parts) / parts;
 }
 
 static int64_t taken(const struct check_totals *t)
@@ -337,10 +339,10 @@ static void put_incidents(struct stats_out *out, const struct stats_incidents *i
     double watched_s = (double)(out->to_us - MAX_OF(out->from_us, c->created_us)) / 1e6;
     double up_s = fmax(watched_s - in->down_s, 0);
     out->incidents = in->count;
-    out->downtime_s = round_to(in->down_s, 0.001);
+    out->downtime_s = round_to(in->down_s, 1000);
     out->availability_percent = watched_s > 0 ? percent_of(up_s, watched_s) : NAN;
-    out->mttr_s = in->ended > 0 ? round_to(in->repair_s / (double)in->ended, 0.001) : NAN;
-    out->mtbf_s = in->began > 0 ? round_to(up_s / (double)in->began, 0.001) : NAN;
+    out->mttr_s = in->ended > 0 ? round_to(in->repair_s / (double)in->ended, 1000) : NAN;
+    out->mtbf_s = in->began > 0 ? round_to(up_s / (double)in->began, 1000) : NAN;
 }
 
 static enum status check_stats(struct req *r)

@@ -125,6 +125,54 @@ static void roles_and_keys_are_cut_to_scopes(void **state)
     kit_api_stop(i);
 }
 
+/* The end of a key that is made with the key; NULL: it is refused for its end. The caller frees it.
+ */
+static char *end_of_made(struct kit_api *i, const char *key, const char *body)
+{
+    struct kit_reply r = kit_call(i, "POST", "/api/v1/api-keys", key, body);
+    char *end = NULL;
+    if (r.status == 201) {
+        const char *text = json_string_value(json_object_get(r.json, "expires_at"));
+        end = strdup(text ? text : "never");
+    } else {
+        assert_int_equal(r.status, 422);
+    }
+    kit_reply_done(&r);
+    return end;
+}
+
+static void a_key_makes_none_that_outlives_it(void **state)
+{
+    static const struct {
+        const char *own, *asked, *end;
+    } rows[] = {
+        {"\"2098-01-01T00:00:00Z\"", "\"2099-01-01T00:00:00Z\"", NULL},
+        {"\"2098-01-01T00:00:00Z\"", "\"2097-01-01T00:00:00Z\"", "2097"},
+        {"\"2098-01-01T00:00:00Z\"", "null", "2098"},
+        {"null", "\"2099-01-01T00:00:00Z\"", "2099"},
+        {"null", "null", "never"},
+    };
+    kit_api_user(db, &org, "kay", "admin");
+    struct kit_api *i = start();
+    const struct kit_tokens admin = kit_sign_in(i, "kay");
+    for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+        char body[256];
+        (void)snprintf(body, sizeof(body),
+                       "{\"name\":\"maker\",\"scopes\":[\"keys:write\"],\"expires_at\":%s}",
+                       rows[k].own);
+        struct kit_reply maker = kit_call(i, "POST", "/api/v1/api-keys", admin.access, body);
+        assert_int_equal(maker.status, 201);
+        (void)snprintf(body, sizeof(body), "{\"name\":\"made\",\"expires_at\":%s}", rows[k].asked);
+        AUTO_FREE char *end = end_of_made(i, kit_reply_text(&maker, "key"), body);
+        if (!end || !rows[k].end)
+            assert_true(!end && !rows[k].end);
+        else
+            assert_true(str_starts(end, rows[k].end));
+        kit_reply_done(&maker);
+    }
+    kit_api_stop(i);
+}
+
 static void an_agents_key_is_bound_to_its_server(void **state)
 {
     kit_api_user(db, &org, "adam", "admin");
@@ -253,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(revocation_is_everywhere_in_five_seconds),
         cmocka_unit_test(roles_and_keys_are_cut_to_scopes),
+        cmocka_unit_test(a_key_makes_none_that_outlives_it),
         cmocka_unit_test(an_agents_key_is_bound_to_its_server),
         cmocka_unit_test(anonymous_callers_are_limited),
         cmocka_unit_test(without_authentication_the_owner_is_everybody),

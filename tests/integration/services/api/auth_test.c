@@ -430,14 +430,16 @@ static void guessing_is_slow_everywhere(void **state)
 static void without_keys_it_does_not_start(void **state)
 {
     static const struct {
-        const char *jwt, *seal, *auth, *why;
+        const char *jwt, *seal, *auth, *why, *registration;
     } rows[] = {
-        {"", "", "jwt", "TOCSIN_JWT_SECRET"},
-        {"short", "", "jwt", "TOCSIN_JWT_SECRET"},
-        {KIT_JWT_SECRET, "", "jwt", "TOCSIN_SECRET_KEY"},
-        {KIT_JWT_SECRET, "abc", "jwt", "TOCSIN_SECRET_KEY"},
-        {KIT_JWT_SECRET, KIT_SECRET_KEY, "maybe", "TOCSIN_AUTH"},
-        {KIT_JWT_SECRET, KIT_SECRET_KEY, "forward", "TOCSIN_TRUSTED_PROXIES"},
+        {"", "", "jwt", "TOCSIN_JWT_SECRET", NULL},
+        {"short", "", "jwt", "TOCSIN_JWT_SECRET", NULL},
+        {KIT_JWT_SECRET, "", "jwt", "TOCSIN_SECRET_KEY", NULL},
+        {KIT_JWT_SECRET, "abc", "jwt", "TOCSIN_SECRET_KEY", NULL},
+        {KIT_JWT_SECRET, KIT_SECRET_KEY, "maybe", "TOCSIN_AUTH", NULL},
+        {KIT_JWT_SECRET, KIT_SECRET_KEY, "forward", "TOCSIN_TRUSTED_PROXIES", NULL},
+        {KIT_JWT_SECRET, KIT_SECRET_KEY, "jwt", "TOCSIN_REGISTRATION", "always"},
+        {KIT_JWT_SECRET, KIT_SECRET_KEY, "forward", "TOCSIN_REGISTRATION=open", "open"},
     };
     for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
         struct daemon d = {.name = "api"};
@@ -447,6 +449,10 @@ static void without_keys_it_does_not_start(void **state)
         kit_set_text(&d.conf.jwt_secret, rows[k].jwt);
         kit_set_text(&d.conf.secret_key, rows[k].seal);
         kit_set_text(&d.conf.auth, rows[k].auth);
+        if (rows[k].registration) {
+            kit_set_text(&d.conf.registration, rows[k].registration);
+            kit_set_text(&d.conf.trusted_proxies, "127.0.0.1");
+        }
         assert_status(ST_INVALID, api_start(&d, &none, &err));
         assert_non_null(strstr(err.text, rows[k].why));
         assert_null(none);
